@@ -1,0 +1,47 @@
+# nasmake: one-shot neural architecture search under hyperparameter optimisation, as one DAG.
+# Start it in this folder: `snakemake -n` shows the plan, `make demo` runs a small study to its end.
+
+from snakemake.utils import min_version
+
+min_version("9.25")
+
+
+include: "workflow/rules/start.smk"
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/study.smk"
+include: "workflow/rules/stages.smk"
+include: "workflow/rules/final.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+localrules:
+    all,
+    suggest,
+    promote,
+    summarize_study,
+    report,
+
+
+onstart:
+    announce()
+
+
+onsuccess:
+    show_summary()
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RUN}/study/best.json",
+        f"{RUN}/study/summary.txt",
+        FIGURES,

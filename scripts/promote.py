@@ -1,0 +1,26 @@
+"""Choose the trials that go on, by val accuracy: promoted.json."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasmake.artifacts import provenance, read_json, write_json
+from nasmake.job import script
+from nasmake.summary import promote
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    started = time.time()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--top", required=True, type=int, help="how many")
+    parser.add_argument("--results", required=True, type=Path, nargs="+", help="result.json of every trial")
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args(argv)
+    trials = promote([read_json(path) for path in arguments.results], arguments.top)
+    print(f"promoted: {trials}")
+    write_json(arguments.out, {"trials": trials, "provenance": provenance(started)})
+
+
+if __name__ == "__main__":
+    script(main)

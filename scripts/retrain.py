@@ -1,0 +1,16 @@
+"""Train the found architecture from scratch on train and score it on val: model.safetensors, result.json."""
+
+from collections.abc import Sequence
+
+from nasmake.job import parse, script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    job = parse("retrain", __doc__, argv, inputs=("architecture",))
+    from nasmake.training.retraining import retrain
+
+    retrain(job)
+
+
+if __name__ == "__main__":
+    script(main)

@@ -1,0 +1,16 @@
+"""Train a promoted architecture on train and val together and test it once: final.safetensors, final.json."""
+
+from collections.abc import Sequence
+
+from nasmake.job import parse, script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    job = parse("retrain_final", __doc__, argv, inputs=("architecture", "result"))
+    from nasmake.training.retraining import retrain_final
+
+    retrain_final(job)
+
+
+if __name__ == "__main__":
+    script(main)

@@ -1,0 +1,39 @@
+"""Suggest the hyperparameters of one trial: suggestion.json."""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasmake.artifacts import InputError, provenance, read_json, write_json
+from nasmake.config import Optimize
+from nasmake.job import script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    started = time.time()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", required=True, help="section `optimize` as JSON")
+    parser.add_argument("--previous", type=Path, help="suggestion of the trial before")
+    parser.add_argument("--told", type=Path, help="newest result that this trial may know")
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args(argv)
+    from nasmake.study import suggest
+
+    previous = read_json(arguments.previous) if arguments.previous else None
+    told = read_json(arguments.told) if arguments.told else None
+    optimize = Optimize.model_validate(json.loads(arguments.study))
+    made = provenance(started)
+    if previous and previous["provenance"]["versions"]["optuna"] != made["versions"]["optuna"]:
+        print("warning: this study began under another Optuna, whose suggestions may differ", flush=True)
+    try:
+        suggestion = suggest(optimize, previous, told)
+    except ValueError as error:  # a told parameter lies outside of the space: it was narrowed within the study
+        raise InputError(f"optimize.parameters: {error}; a changed space needs another `run` name") from None
+    print(f"trial {suggestion['trial']}: {json.dumps(suggestion['params'])}")
+    write_json(arguments.out, suggestion | {"provenance": made})
+
+
+if __name__ == "__main__":
+    script(main)

@@ -1,0 +1,42 @@
+"""Gather a finished study: trials.csv, best.json, journal.log, summary.txt and the best model."""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasmake.artifacts import provenance, read_json, write_atomically, write_csv, write_json
+from nasmake.config import Optimize
+from nasmake.job import script
+from nasmake.summary import best_of, suggestions_of, table, trial_columns, trial_rows
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    started = time.time()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", required=True, help="section `optimize` as JSON")
+    parser.add_argument("--run-name", required=True)
+    parser.add_argument("--results", required=True, type=Path, nargs="+", help="result.json of every trial")
+    parser.add_argument("--finals", required=True, type=Path, nargs="+", help="final.json of every promoted trial")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the run")
+    arguments = parser.parse_args(argv)
+    from nasmake.study import quiet, write_journal
+
+    optimize = Optimize.model_validate(json.loads(arguments.study))
+    results = [read_json(path) for path in arguments.results]
+    finals = {path.parent: read_json(path) for path in arguments.finals}
+    suggested = suggestions_of(arguments.results)
+    told = [result | {"params": parameters} for result, parameters in zip(results, suggested, strict=True)]
+    folder, best = best_of(finals)
+    study = arguments.out / "study"
+    write_csv(study / "trials.csv", trial_rows(results, suggested, list(finals.values())), trial_columns(optimize))
+    quiet()
+    write_journal(study / "journal.log", optimize, arguments.run_name, told)
+    write_atomically(arguments.out / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())
+    write_atomically(study / "summary.txt", table(list(finals.values()), arguments.out).encode())
+    write_json(study / "best.json", best | {"provenance": provenance(started)})
+
+
+if __name__ == "__main__":
+    script(main)

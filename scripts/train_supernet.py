@@ -1,0 +1,16 @@
+"""Train the supernet of a unit: supernet.safetensors, supernet.json."""
+
+from collections.abc import Sequence
+
+from nasmake.job import parse, script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    job = parse("train_supernet", __doc__, argv)
+    from nasmake.training.supernet_training import train_supernet
+
+    train_supernet(job)
+
+
+if __name__ == "__main__":
+    script(main)

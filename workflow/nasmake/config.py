@@ -1,0 +1,399 @@
+"""The configuration: typed models with the predecessor's section and key names, and errors of one line.
+
+Imported by the Snakefile, so it must load fast: no torch, lightning or optuna here.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nasmake.artifacts import InputError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+OPTIMIZERS = Literal["MomentumSGD", "NAG", "RMSprop", "Adam", "AMSGrad", "NAdam", "AdamW"]
+SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
+DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "image_folder"]
+SEARCH_ALGORITHMS = Literal[
+    "aiaccel.optimizer.TpeOptimizer", "aiaccel.optimizer.RandomOptimizer", "TpeOptimizer", "RandomOptimizer"
+]
+
+
+class Section(BaseModel):
+    """Unknown keys are errors; text is read as YAML where a key takes no text, numbers as text where it takes nothing else.
+
+    `--config 'nas={seed: 3}'` hands over the text "3", and `--config run=2026` the number 2026.
+    """
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return {name: cls._read(name, value) for name, value in values.items()}
+
+    @classmethod
+    def _read(cls, name: str, value: Any) -> Any:
+        field = cls.model_fields.get(name)
+        if field is None or not isinstance(value, str) or not value.strip():
+            return value
+        if _takes_text(field.annotation):
+            return None if value == "null" and not field.is_required() and field.default is None else value
+        try:
+            return yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+
+
+class Dataset(Section):
+    """The data, and how its training part is divided."""
+
+    name: DATASETS = Field("cifar10", description="the data set; image_folder reads your own from dataset.path")
+    path: str = Field("resources/datasets", description="folder of prepared data sets and archives")
+    num_data_architecture_search: Count = Field(
+        10000, description="images held out as val: the score of the search and of the trials"
+    )
+    num_search_classes: Count | None = Field(
+        None, description="classes in supernet training and search; null or all of them"
+    )
+    image_size: Count | None = Field(None, description="edge in pixels; needed for image_folder, fixed by the others")
+    crop_padding: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="random crop after padding by this many pixels; null: 4, for digits 1"
+    )
+    flip: bool | None = Field(None, description="random horizontal flip in training; null: true, for digits false")
+    url: str | None = Field(None, description="mirror of a CIFAR archive (http, https, file); needs dataset.sha256")
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+        None, description="checksum of the archive, instead of the built-in one"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Dataset":
+        digits = self.name.startswith("digits")
+        if self.crop_padding is None:
+            self.crop_padding = 1 if digits else 4
+        if self.flip is None:
+            self.flip = not digits
+        if self.url is not None and self.sha256 is None:
+            raise ValueError(f"url: {self.url!r} has no checksum; add dataset.sha256 (of the file: `shasum -a 256 FILE`)")
+        if self.url is not None and not self.url.startswith(("http://", "https://", "file://")):
+            raise ValueError(f"url: {self.url!r} must begin with http://, https:// or file://")
+        if (self.name == "image_folder") != (self.image_size is not None):
+            need = "is needed for image_folder; for example 32" if self.image_size is None else "is for image_folder only"
+            raise ValueError(f"image_size: {self.image_size} {need}")
+        return self
+
+
+class Environment(Section):
+    """The machine."""
+
+    result_dir: str = Field("results", description="folder of the results; a run has its own folder in it")
+    gpus: Annotated[int, Field(ge=0)] = Field(1, description="GPUs of one training job")
+    device_ids: list[int] | None = Field(None, description="GPUs to choose from; null: all (no effect yet)")
+    num_workers: Annotated[int, Field(ge=0)] = Field(0, description="loader processes (no effect on in-memory sets)")
+
+
+class Nas(Section):
+    """The search as a whole."""
+
+    search_space: str = Field("proxyless", description="first part of the space file's name, config_<this>_<data>.yaml")
+    search_space_config_path: str = Field("config/search_spaces", description="folder where the space file is looked up")
+    seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of every stage")
+    type: Literal["separate"] = Field("separate", description="supernet training and search one after the other")
+    num_epochs_supernet_train: Count = Field(60, description="epochs of supernet training")
+    num_epochs_architecture_search: Count = Field(20, description="generations of search.population_size candidates")
+    num_epochs_retrain: Count | None = Field(60, description="epochs of retraining from scratch; wins over the others")
+    skip_train: Literal[False] = Field(False, description="leave supernet training out (not in this version)")
+    skip_architecture_search: Literal[False] = Field(False, description="leave the search out (not in this version)")
+    skip_retrain: Literal[False] = Field(False, description="leave retraining out (not in this version)")
+
+
+class Optimizer(Section):
+    """What the optimizers read; each names its readers."""
+
+    optimizer: OPTIMIZERS = Field("MomentumSGD", description="update rule")
+    lr: Positive = Field(0.05, description="peak learning rate")
+    weight_decay: NotNegative = Field(4e-5, description="L2 penalty (AdamW: decoupled)")
+    momentum: Fraction = Field(0.9, description="MomentumSGD, NAG, RMSprop")
+    dampening: Fraction = Field(0.0, description="MomentumSGD")
+    smoothing: Fraction = Field(0.99, description="RMSprop")
+    beta1: Fraction = Field(0.9, description="Adam, AMSGrad, NAdam, AdamW")
+    beta2: Fraction = Field(0.999, description="Adam, AMSGrad, NAdam, AdamW")
+    eps: Positive = Field(1e-8, description="RMSprop, Adam, AMSGrad, NAdam, AdamW")
+    momentum_decay: Fraction = Field(0.004, description="NAdam")
+
+
+class Scheduler(Section):
+    """Learning rate over the epochs, changed at every step."""
+
+    scheduler: SCHEDULERS = Field("Cosine", description="shape after the warm-up")
+    warmup_epochs: NotNegative = Field(1, description="linear from lr/3 to lr")
+    milestone_start: NotNegative = Field(30, description="MultiStep: epoch of the first drop")
+    milestone_step: Positive = Field(30, description="MultiStep: epochs between drops")
+    gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.5, description="MultiStep: factor a drop; Exponential: an epoch")
+    start_factor: Fraction = Field(1 / 3, description="Linear: factor at the start")
+    end_factor: Fraction = Field(1.0, description="Linear: factor after total_epochs")
+    total_epochs: Count = Field(5, description="Linear: epochs from start_factor to end_factor")
+
+
+class Supernet(Scheduler, Optimizer):
+    """Supernet training. Defaults: ProxylessNAS (arXiv 1812.00332), appendix and code."""
+
+    batch_size: Count = Field(256, description="images per step")
+    sampler: Literal["uniform"] = Field("uniform", description="how paths are drawn (single path one-shot)")
+    paths_per_step: Annotated[int, Field(ge=1, le=64)] = Field(1, description="paths whose gradients are averaged in a step")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="mass spread over the other classes")
+    gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradient; null: no limit")
+
+
+class Constraint(Section):
+    """Hard limits: a candidate above one is never evaluated."""
+
+    macs: Count | None = Field(None, description="multiply-adds of one image; null: no limit")
+    parameters: Count | None = Field(None, description="learnable parameters; null: no limit")
+
+
+class Search(Section):
+    """Architecture search. Defaults: single path one-shot (arXiv 1904.00420), section 3.4."""
+
+    algorithm: Literal["random", "evolution"] = Field("evolution", description="how candidates are proposed")
+    batch_size: Count = Field(256, description="images per forward pass of an evaluation")
+    population_size: Annotated[int, Field(ge=2)] = Field(50, description="candidates of one generation")
+    parent_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.2, description="evolution: parents, as a share of population_size, best of all evaluated"
+    )
+    crossover_ratio: Fraction = Field(0.5, description="evolution: children by crossover, the others by mutation")
+    mutation_prob: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="evolution: chance of each decision")
+    recalibration_images: Count = Field(2000, description="train images that set a candidate's BatchNorm statistics")
+    constraint: Constraint = Field(default_factory=Constraint, description="hard limits")
+
+
+class RetrainHyperparameters(Section):
+    """The predecessor's keys."""
+
+    base_lr: Positive = Field(0.05, description="peak learning rate")
+    batch_size: Count = Field(64, description="images per step")
+    momentum: Fraction = Field(0.9, description="momentum of SGD")
+    weight_decay: NotNegative | None = Field(None, description="L2 penalty; null: retrain.weight_decay")
+    num_epochs: Count | None = Field(None, description="epochs, where nas.num_epochs_retrain is null")
+
+
+class Retrain(Section):
+    """Training the found network from scratch."""
+
+    hyperparameters: RetrainHyperparameters = Field(default_factory=RetrainHyperparameters, description="SGD")
+    num_epochs: Count | None = Field(None, description="epochs, where the other two are null")
+    weight_decay: NotNegative = Field(4e-5, description="L2 penalty")
+    nesterov: bool = Field(True, description="Nesterov momentum, where momentum is above 0")
+    warmup_epochs: NotNegative = Field(5, description="linear from base_lr/3 to base_lr; then cosine to 0")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="mass spread over the other classes")
+    gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradient; null: no limit")
+
+
+class Trainer(Section):
+    """What goes to lightning.Trainer, and the number of threads."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(
+        "auto", description="auto: CUDA, else MPS, else CPU; checked when a job starts"
+    )
+    strategy: Literal["auto"] = Field("auto", description="one process per job in this version")
+    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="arithmetic of the training steps")
+    num_threads: Count = Field(1, description="CPU threads of a job; part of the result: another number, other bits")
+    enable_progress_bar: bool = Field(False, description="Lightning's bar, where the output is a terminal")
+    enable_model_summary: bool = Field(False, description="Lightning's table of modules at the start of a stage")
+    logger: Literal[False] = Field(False, description="histories are always CSV files; others not in this version")
+
+
+class Promote(Section):
+    """Which trials go on."""
+
+    top: Count = Field(1, description="trials, best val accuracy first, whose networks are trained on all data and tested")
+
+
+class Final(Section):
+    """Training of promoted networks on train and val together, and the test."""
+
+    num_epochs: Count | None = Field(None, description="epochs; null: as in retraining")
+    baseline: bool = Field(False, description="also fit logistic regression on the same images (small sets)")
+
+
+class Parameter(Section):
+    """One searched hyperparameter."""
+
+    name: str = Field(description="a predecessor's name or the dotted path of a key")
+    type: Literal["uniform_int", "uniform_float", "categorical"] = Field(description="kind of values")
+    lower: float | None = Field(None, description="smallest value")
+    upper: float | None = Field(None, description="largest value")
+    choices: list[Any] | None = Field(None, description="values of a categorical parameter")
+    log: bool = Field(False, description="search on a logarithmic scale")
+    initial: Any = Field(None, description="value in trial 0; null: sampled there too")
+
+    @model_validator(mode="after")
+    def _bounds(self) -> "Parameter":
+        if self.type == "categorical":
+            if not self.choices or self.lower is not None or self.upper is not None or self.log:
+                raise ValueError(f"{self.name}: categorical takes `choices` (not empty), and no lower, upper or log")
+            if self.initial is not None and self.initial not in self.choices:
+                raise ValueError(f"{self.name}: initial {self.initial!r} is not among the choices {self.choices}")
+            return self
+        if self.lower is None or self.upper is None or self.choices is not None:
+            raise ValueError(f"{self.name}: {self.type} takes `lower` and `upper`, and no choices")
+        if self.lower > self.upper:
+            raise ValueError(f"{self.name}: lower {self.lower:g} is above upper {self.upper:g}; swap them")
+        if self.log and self.lower <= 0:
+            raise ValueError(f"{self.name}: a log scale needs lower above 0, found {self.lower:g}")
+        if self.initial is not None and not self.lower <= self._number(self.initial) <= self.upper:
+            raise ValueError(f"{self.name}: initial {self.initial!r} is not in {self.lower:g} .. {self.upper:g}")
+        if self.type == "uniform_int" and (self.lower % 1 or self.upper % 1):
+            raise ValueError(f"{self.name}: bounds {self.lower:g} .. {self.upper:g} of uniform_int must be whole numbers")
+        return self
+
+    def _number(self, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{self.name}: initial {value!r} is not a number") from None
+
+
+class Optimize(Section):
+    """The study over hyperparameters."""
+
+    search_algorithm: SEARCH_ALGORITHMS = Field(
+        "aiaccel.optimizer.TpeOptimizer", description="sampler of hyperparameters"
+    )
+    goal: Literal["maximize"] = Field("maximize", description="direction of the objective, val accuracy")
+    trial_number: Annotated[int, Field(ge=1, le=9999)] = Field(15, description="trials in all; raise it to extend a study")
+    rand_seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of the sampler")
+    lag: Count = Field(4, description="trial t knows results up to t-lag; about 1.5 x the trials that run at once")
+    n_startup_trials: Count = Field(10, description="told trials before TPE leaves random sampling")
+    parameters: list[Parameter] = Field(default_factory=list, description="searched hyperparameters")
+
+
+class Resource(Section):
+    """The predecessor's scheduler keys; profiles have taken their place."""
+
+    type: str = Field("local", description="no effect: choose a profile")
+    num_node: Count = Field(1, description="no effect: `jobs` of the profile")
+
+
+class Abci(Section):
+    """ABCI."""
+
+    group: str = Field("[group]", description="group that pays (qsub -P); ABCI_GROUP in the environment wins")
+    job_script_preamble: str | None = Field(None, description="no effect in this version")
+    job_execution_options: str = Field("", description="no effect in this version")
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    run: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = Field(
+        None, description="folder of the results; null: <search_space>_<dataset>"
+    )
+    dataset: Dataset = Field(default_factory=Dataset, description="data set and split")
+    environment: Environment = Field(default_factory=Environment, description="machine")
+    nas: Nas = Field(default_factory=Nas, description="search as a whole")
+    supernet: Supernet = Field(default_factory=Supernet, description="supernet training")
+    search: Search = Field(default_factory=Search, description="architecture search")
+    retrain: Retrain = Field(default_factory=Retrain, description="retraining from scratch")
+    trainer: Trainer = Field(default_factory=Trainer, description="lightning.Trainer")
+    optimize: Optimize = Field(default_factory=Optimize, description="study over hyperparameters")
+    promote: Promote = Field(default_factory=Promote, description="trials that are trained on all data")
+    final: Final = Field(default_factory=Final, description="final retraining and test")
+    resource: Resource = Field(default_factory=Resource, description="predecessor's scheduler keys")
+    ABCI: Abci = Field(default_factory=Abci, description="ABCI")
+    generic: dict[str, Any] = Field(default_factory=dict, description="predecessor's job keys: no effect")
+
+    @model_validator(mode="after")
+    def _resolved(self) -> "Config":
+        if self.run is None:
+            self.run = f"{self.nas.search_space}_{self.dataset.name}"
+        lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs)
+        self.nas.num_epochs_retrain = next((n for n in lengths if n is not None), 60)
+        if not self.optimize.parameters and self.optimize.trial_number > 1:
+            raise ValueError("optimize.parameters: nothing is searched, so all trials are equal; set optimize.trial_number: 1")
+        return self
+
+
+def load(raw: Mapping[str, Any]) -> Config:
+    """Check a configuration and fill in its defaults.
+
+    Raises:
+        InputError: one line with the key's path, its value, what is allowed and the nearest valid key.
+    """
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(_one_line(error)) from None
+
+
+def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
+    """Dotted paths of all keys that hold values."""
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from keys(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def nearest(name: str, allowed: list[str]) -> str:
+    """The end of an error message: the nearest valid name, or all of them."""
+    close = difflib.get_close_matches(name, allowed, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"
+
+
+def _takes_text(annotation: Any) -> bool:
+    return annotation is str or any(part is str or isinstance(part, str) for part in _parts(annotation))
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    for part in get_args(annotation):
+        yield part
+        if get_origin(part) not in (list, dict):
+            yield from _parts(part)
+
+
+def _one_line(error: ValidationError) -> str:
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")  # a typo explains more
+    first = problems[0]
+    path = ".".join(str(part) for part in first["loc"])
+    rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"config: {_problem(path, first)}{rest}"
+
+
+def _problem(path: str, problem: Any) -> str:
+    kind, value = problem["type"], _short(problem["input"])
+    if kind == "extra_forbidden":
+        *parents, name = problem["loc"]
+        return f"{path}: unknown key; {nearest(str(name), _siblings(parents))}"
+    if kind == "missing":
+        return f"{path}: missing; {problem['msg']}"
+    if kind == "value_error":
+        text = str(problem["ctx"]["error"])
+        return f"{path}.{text}" if path else text
+    if kind == "literal_error":
+        return f"{path}: {value} is not allowed; allowed: {problem['ctx']['expected']}"
+    return f"{path}: {value} is not allowed; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _siblings(parents: list[Any]) -> list[str]:
+    model: Any = Config
+    for part in parents:
+        if isinstance(part, int):
+            model = Parameter
+            continue
+        model = model.model_fields[part].annotation
+    return list(getattr(model, "model_fields", Parameter.model_fields))

@@ -1,0 +1,34 @@
+"""The lock of a controller (a running Snakemake) that died: cleared where it is certain that nobody holds it.
+
+Touches Snakemake's private files; a test kills a real controller to see that it still works.
+"""
+
+import fcntl
+import socket
+from pathlib import Path
+from typing import IO
+
+_held: list[IO[str]] = []  # open files, kept until the process ends
+
+
+def clear_stale_lock(snakemake_folder: Path) -> None:
+    """Remove the lock files of a dead controller of this host; those of a living one, or of another host, stay.
+
+    A controller holds an flock on `<snakemake_folder>/controller` for its life, which the kernel drops with the process.
+    Across hosts an flock may not be seen, so there Snakemake asks for `--unlock` itself.
+    """
+    snakemake_folder.mkdir(exist_ok=True)
+    stream = (snakemake_folder / "controller").open("a+")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held by a living controller, or a file system without flock
+        stream.close()
+        return
+    _held.append(stream)
+    stream.seek(0)
+    if stream.read().strip() == socket.gethostname():
+        for lock in (snakemake_folder / "locks").glob("*.lock"):
+            lock.unlink(missing_ok=True)
+    stream.truncate(0)
+    stream.write(socket.gethostname())
+    stream.flush()

@@ -1,0 +1,117 @@
+"""Batches of an in-memory data set as a pure function of (epoch, step).
+
+What Lightning iterates over only counts steps; the images are gathered, cropped, flipped and normalised on the device
+that trains, a whole batch at a time. So there are no worker processes and no position to save.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from nasmake.training.seeding import numpy_generator
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What happens to training images.
+
+    Attributes:
+        pad: pixels of black added to each side, before a window of the original size is cut out at random.
+        flip: mirror every other image, left to right; wrong for anything that is written.
+    """
+
+    pad: int = 0
+    flip: bool = False
+
+
+class BatchSource:
+    """An epoch is `len(source)` steps; `batch(epoch, step)` makes the data.
+
+    Args:
+        images: uint8 [N, H, W, C], on the device that trains.
+        labels: int64 [N], on the same device.
+        batch_size: images per batch.
+        where: the place of all random draws, such as (seed, "retrain").
+        mean: of each channel, in units of the grey range (0..1), as the manifest has it.
+        std: likewise.
+        shuffle: draw a new order in every epoch.
+        augment: random crops and flips.
+        drop_last: leave the images that do not fill a batch out, as BatchNorm wants it in training; a set that is
+            smaller than one batch is one batch.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+        where: tuple[int | str, ...],
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        shuffle: bool = False,
+        augment: Augmentation | None = None,
+        drop_last: bool = False,
+    ) -> None:
+        self.batch_size, self.where, self.shuffle = batch_size, where, shuffle
+        self.augment, self.drop_last = augment or Augmentation(), drop_last
+        self.labels = labels
+        self.height, self.width = images.shape[1:3]
+        border = self.augment.pad
+        self.padded = pad(images, (0, 0, border, border, border, border)) if border else images
+        self.shift = images.new_tensor(mean, dtype=torch.float32).mul_(255).view(-1, 1, 1)
+        # A channel without any contrast has no standard deviation to divide by.
+        self.scale = images.new_tensor(std, dtype=torch.float32).mul_(255).clamp_(min=1).view(-1, 1, 1)
+        self._order = lru_cache(maxsize=1)(self._draw_order)
+
+    def __len__(self) -> int:
+        if self.drop_last:
+            return max(1, len(self.labels) // self.batch_size)
+        return -(-len(self.labels) // self.batch_size)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing; that it exists tells Lightning that resuming in the middle of an epoch is supported."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take nothing back."""
+
+    def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        """The images and labels of one step.
+
+        Returns:
+            Normalised float32 [n, C, H, W] in channels_last memory, and int64 [n].
+
+        Raises:
+            IndexError: the epoch has no such step.
+        """
+        if not 0 <= step < len(self):
+            raise IndexError(f"step {step} of an epoch of {len(self)}")
+        rows = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        images = self.padded[rows] if self.augment == Augmentation() else self._windows(rows, epoch, step)
+        images_nchw = images.permute(0, 3, 1, 2).to(torch.float32)  # NHWC seen as NCHW is channels_last
+        return images_nchw.sub_(self.shift).div_(self.scale), self.labels[rows]
+
+    def _draw_order(self, epoch: int) -> Tensor:
+        count = len(self.labels)
+        order = numpy_generator(*self.where, "order", epoch).permutation(count) if self.shuffle else np.arange(count)
+        return torch.from_numpy(order).to(self.labels.device)
+
+    def _windows(self, rows: Tensor, epoch: int, step: int) -> Tensor:
+        """Cut one window out of each image by a single gather; exact, because nothing is computed with the pixels."""
+        generator = numpy_generator(*self.where, "augment", epoch, step)
+        corners = generator.integers(0, 2 * self.augment.pad + 1, (2, len(rows), 1))
+        mirrored = generator.random((len(rows), 1)) < 0.5 if self.augment.flip else False
+        ys = corners[0] + np.arange(self.height)
+        xs = corners[1] + np.where(mirrored, np.arange(self.width)[::-1], np.arange(self.width))
+        ys_nh, xs_nw = (torch.from_numpy(index).to(rows.device) for index in (ys, xs))
+        return self.padded[rows[:, None, None], ys_nh[:, :, None], xs_nw[:, None, :]]

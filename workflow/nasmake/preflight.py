@@ -1,0 +1,108 @@
+"""What can be checked before any job starts, beyond the configuration itself: files, counts, limits. No torch here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nasmake.artifacts import InputError, read_json
+from nasmake.config import Config, nearest
+from nasmake.cost import CostTable
+from nasmake.data.image_folder import check_image_folder
+from nasmake.search_spaces import SearchSpace
+from nasmake.stages import check_parameters
+from nasmake.strategies.limits import check_feasible
+
+SHIPPED_SPACES = Path("config/search_spaces")
+
+# Training images, classes, and shape of the data sets whose content is known before they are there.
+KNOWN = {
+    "digits": (1200, 10, (8, 8, 1)),
+    "digits_canvas": (1200, 10, (12, 12, 1)),
+    "cifar10": (50000, 10, (32, 32, 3)),
+    "cifar100": (50000, 100, (32, 32, 3)),
+}
+SPACES_OF = {  # whose space files a data set uses, in this order
+    "digits_canvas": ("digits_canvas", "digits"),
+    "image_folder": ("image_folder", "cifar10"),
+}
+
+
+def read_search_space(config: Config) -> dict[str, Any]:
+    """Find and read the space file: {"name", "content"}.
+
+    It is looked up in nas.search_space_config_path, then among the shipped ones. Your own images may go through
+    CIFAR-10's space: it then gets their number of classes.
+
+    Raises:
+        InputError: there is none, or it is not YAML.
+    """
+    dataset = config.dataset.name
+    names = [f"{config.nas.search_space}_{of}" for of in SPACES_OF.get(dataset, (dataset,))]
+    folders = dict.fromkeys((Path(config.nas.search_space_config_path), SHIPPED_SPACES))
+    candidates = [folder / f"config_{name}.yaml" for name in names for folder in folders]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        raise InputError(_no_space_file(config, candidates))
+    content = _read_mapping(path)
+    if dataset == "image_folder" and not path.stem.endswith(dataset):
+        _, classes, _ = _facts(config)
+        content["settings"] = dict(content.get("settings", {})) | {"class_num": classes}
+    return {"name": path.stem.removeprefix("config_"), "content": content}
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected the mappings search_range and settings, found {type(content).__name__}")
+    return content
+
+
+def check(config: Config, search_space: Mapping[str, Any]) -> None:
+    """Refuse a study that could not end well.
+
+    Raises:
+        InputError: one line with the key or file, its value and what is allowed.
+    """
+    check_parameters(config)
+    name = search_space["name"]
+    space = SearchSpace.from_mapping(search_space["content"], name, f"config_{name}.yaml")
+    images, classes, shape = _facts(config)
+    if classes is not None and space.class_num != classes:
+        raise InputError(
+            f"config_{name}.yaml: settings.class_num: {space.class_num}, but {config.dataset.name} has {classes} classes"
+        )
+    held_out = config.dataset.num_data_architecture_search
+    if images is not None and held_out >= images:
+        raise InputError(
+            f"dataset.num_data_architecture_search: {held_out} of {images} training images leave none to train on; "
+            f"allowed: 1 .. {images - 1}"
+        )
+    if shape is not None:
+        check_feasible(CostTable(space, shape[2], shape[0]), config.search)
+
+
+def _facts(config: Config) -> tuple[int | None, int | None, tuple[int, int, int] | None]:
+    """Training images, classes and shape, where they are known."""
+    dataset = config.dataset
+    manifest = Path(dataset.path) / dataset.name / "manifest.json"
+    if manifest.is_file():
+        content = read_json(manifest)
+        height, width, channels = content["image_shape"]
+        return content["train"]["count"], len(content["classes"]), (height, width, channels)
+    if dataset.name == "image_folder":
+        counts = check_image_folder(Path(dataset.path))["train"]
+        size = dataset.image_size or 0
+        return sum(counts.values()), len(counts), (size, size, 3)
+    images, classes, shape = KNOWN[dataset.name]
+    return (None if dataset.sha256 else images), classes, shape  # an archive of one's own may hold fewer
+
+
+def _no_space_file(config: Config, candidates: list[Path]) -> str:
+    shipped = sorted(path.stem.removeprefix("config_").split("_")[0] for path in SHIPPED_SPACES.glob("config_*.yaml"))
+    places = " or ".join(map(str, candidates))
+    return f"nas.search_space: {config.nas.search_space!r}: no file {places}; {nearest(config.nas.search_space, shipped)}"

@@ -1,0 +1,52 @@
+"""Where a job runs: device, precision, threads. Hardware is looked for here, when a job starts, and nowhere earlier."""
+
+from dataclasses import dataclass
+
+import torch
+
+from nasmake.artifacts import InputError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The device of a job, in torch's form and in Lightning's."""
+
+    device: torch.device
+    accelerator: str
+    name: str
+
+
+def start(accelerator: str, num_threads: int) -> Runtime:
+    """Choose the device and fix the number of CPU threads.
+
+    The number of threads changes the bits of a sum, so it comes from the configuration and never from the machine.
+
+    Args:
+        accelerator: auto (CUDA, else MPS, else CPU), cpu, gpu or mps.
+        num_threads: CPU threads of this process.
+
+    Raises:
+        InputError: the hardware asked for is not there.
+    """
+    torch.set_num_threads(num_threads)
+    torch.backends.cudnn.benchmark = False  # a measured choice of algorithm differs from run to run
+    if accelerator == "auto":
+        accelerator = next((name for name in ("gpu", "mps") if _PRESENT[name]()), "cpu")
+    if not _PRESENT[accelerator]():
+        raise InputError(
+            f"trainer.accelerator: {accelerator} asked for, but this machine ({torch.__version__}) has none; "
+            "use auto or cpu, or a profile whose jobs run where one is"
+        )
+    runtime = Runtime(torch.device(_DEVICES[accelerator]), accelerator, _name(accelerator))
+    print(f"device: {runtime.name}, {num_threads} CPU thread{'s'[: num_threads > 1]}, torch {torch.__version__}", flush=True)
+    return runtime
+
+
+def _name(accelerator: str) -> str:
+    if accelerator == "gpu":
+        return f"CUDA ({torch.cuda.get_device_name()})"
+    return {"cpu": "CPU", "mps": "MPS (Apple GPU)"}[accelerator]
+
+
+_DEVICES = {"cpu": "cpu", "gpu": "cuda:0", "mps": "mps"}
+_PRESENT = {"cpu": lambda: True, "gpu": torch.cuda.is_available, "mps": torch.backends.mps.is_available}

@@ -1,0 +1,191 @@
+"""From the parsed text of a space file to blocks and settings, with errors that name file, key and block.
+
+The format is the predecessor's: `search_range` lists what the search may choose, `settings` what it may not.
+`conv_ops`, `kernel_size` and the other choice lists hold for every block; a list of lists gives each block its own.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from nasmake.artifacts import InputError
+from nasmake.search_spaces.blocks import ZERO, Block
+
+Rule = tuple[str, Callable[[Any], bool]]
+
+
+def _whole(minimum: int) -> Rule:
+    return f"a whole number >= {minimum}", lambda value: type(value) is int and value >= minimum
+
+
+def _one_of(*names: str) -> Rule:
+    return f"one of {', '.join(names)}", lambda value: value in names
+
+
+def _fraction() -> Rule:
+    return "a number from 0 up to, but not including, 1", lambda value: _is_number(value) and 0 <= value < 1
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+PER_BLOCK: dict[str, Rule] = {"base_layer_num": _whole(1), "base_filter_size": _whole(1), "strides": _whole(1)}
+CHOICES: dict[str, Rule] = {
+    "kernel_size": ("an odd whole number >= 1", lambda value: type(value) is int and value >= 1 and value % 2 == 1),
+    "layer_search_range": ("a whole number", lambda value: type(value) is int),
+    "filter_size_search_ratio": ("a number > 0", lambda value: _is_number(value) and value > 0),
+    "conv_ops": _one_of("Conv", "SepConv", "MBConv", "Zero"),
+    "expansion_ratio": _whole(1),
+    "skip_ops": _one_of("no_skip", "skip"),
+    "se_ratio": _fraction(),
+}
+SETTINGS: dict[str, Rule] = {
+    "class_num": _whole(1),
+    "first_conv_filter_size": _whole(1),
+    "first_mbconv_filter_size": _whole(1),
+    "last_ch": _whole(1),
+    "first_conv_stride": _whole(1),
+    "input_size": _whole(1),
+    "dropout": _fraction(),
+}
+RANGES = ("base_layer_num", "base_filter_size", *CHOICES)
+OPTIONAL: dict[str, Any] = {  # first_conv_stride and dropout: what the predecessor has hard-coded
+    "first_mbconv_filter_size": None,
+    "first_conv_stride": 2,
+    "input_size": None,
+    "dropout": 0.2,
+}
+
+
+@dataclass(frozen=True)
+class SpaceFile:
+    """The validated content of a space file: the settings under their names in the file, without the strides."""
+
+    blocks: tuple[Block, ...]
+    settings: Mapping[str, Any]
+
+
+def read_space(content: Any, source: str) -> SpaceFile:
+    """Validate the parsed content of the file called `source`.
+
+    Raises:
+        InputError: one line with file, key, block, value and what is allowed.
+    """
+    content = _section(content, source, "", {"search_range": True, "settings": True})
+    ranges = _section(content["search_range"], source, "search_range", dict.fromkeys(RANGES, True))
+    required = {"strides": True} | {name: name not in OPTIONAL for name in SETTINGS}
+    given = _section(content["settings"], source, "settings", required)
+    settings = {name: given.get(name, default) for name, default in OPTIONAL.items()}
+    for name in SETTINGS.keys() & given.keys():
+        settings[name] = _checked(given[name], SETTINGS[name], f"{source}: settings.{name}")
+    return SpaceFile(_blocks(ranges, given["strides"], settings, source), settings)
+
+
+def _section(content: Any, source: str, name: str, required: Mapping[str, bool]) -> Mapping[str, Any]:
+    """`content`, a mapping whose keys are all in `required` and hold all that are required."""
+    where, prefix = (f"{source}: {name}", f"{name}.") if name else (source, "")
+    if not isinstance(content, Mapping):
+        _fail(where, content, f"a mapping with the keys {', '.join(required)}")
+    for key in content:
+        if key not in required:
+            near = get_close_matches(str(key), required, 1)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(required)}"
+            raise InputError(f"{source}: {prefix}{key}: unknown key; {hint}")
+    for key, needed in required.items():
+        if needed and key not in content:
+            raise InputError(f"{source}: {prefix}{key}: missing")
+    return content
+
+
+def _blocks(ranges: Mapping[str, Any], strides: Any, settings: Mapping[str, Any], source: str) -> tuple[Block, ...]:
+    places = [f"{source}: search_range.base_layer_num", f"{source}: search_range.base_filter_size"]
+    base_depths = _list(ranges["base_layer_num"], PER_BLOCK["base_layer_num"], places[0])
+    base_widths = _list(ranges["base_filter_size"], PER_BLOCK["base_filter_size"], places[1])
+    own_strides = _list(strides, PER_BLOCK["strides"], f"{source}: settings.strides")
+    count = len(base_depths)
+    _same_length(base_widths, count, places[1])
+    _same_length(own_strides, count, f"{source}: settings.strides")
+    lists = {name: _choices_per_block(ranges[name], name, count, source) for name in CHOICES}
+    blocks: list[Block] = []
+    in_widths: tuple[int, ...] = (settings["first_mbconv_filter_size"] or settings["first_conv_filter_size"],)
+    for index, base in enumerate(zip(own_strides, base_depths, base_widths, strict=True)):
+        choices = {name: own[index] for name, own in lists.items()}
+        previous = blocks[-1].width[0] if blocks else None
+        blocks.append(_block(choices, *base, previous, in_widths, f"{source}: search_range.%s, block {index}"))
+        in_widths = blocks[-1].out_widths
+    return tuple(blocks)
+
+
+def _block(
+    choices: Mapping[str, tuple[Any, ...]],
+    stride: int,
+    base_depth: int,
+    base_width: int,
+    previous: int | None,
+    in_widths: tuple[int, ...],
+    where: str,
+) -> Block:
+    """One block; `previous` is the first width choice of the block before it."""
+    depths = tuple(base_depth + more for more in choices["layer_search_range"] if base_depth + more > 0)
+    if not depths:
+        _fail(where % "layer_search_range", choices["layer_search_range"], "at least one layer in the block")
+    widths = tuple(int(base_width * ratio) for ratio in choices["filter_size_search_ratio"])
+    if min(widths) < 1:
+        _fail(where % "filter_size_search_ratio", choices["filter_size_search_ratio"], "widths of at least 1 channel")
+    may_vanish = stride == 1 and widths[0] == previous
+    operations = tuple(name.lower() for name in choices["conv_ops"] if name != "Zero" or may_vanish)
+    if set(operations) <= {ZERO}:
+        _fail(where % "conv_ops", choices["conv_ops"], "an operation besides Zero")
+    return Block(
+        stride=stride,
+        in_widths=in_widths,
+        depth=depths,
+        width=widths,
+        kernel_size=choices["kernel_size"],
+        op=operations,
+        skip=tuple(name == "skip" for name in choices["skip_ops"]),
+        se_ratio=tuple(float(ratio) for ratio in choices["se_ratio"]),
+        expand_ratio=choices["expansion_ratio"],
+    )
+
+
+def _choices_per_block(value: Any, name: str, count: int, source: str) -> list[tuple[Any, ...]]:
+    where = f"{source}: search_range.{name}"
+    if not (isinstance(value, list) and value and isinstance(value[0], list)):
+        return [_distinct(_list(value, CHOICES[name], where), where)] * count
+    _same_length(value, count, where)
+    places = [f"{where}, block {index}" for index in range(count)]
+    return [_distinct(_list(own, CHOICES[name], place), place) for own, place in zip(value, places, strict=True)]
+
+
+def _list(value: Any, rule: Rule, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list) or not value:
+        _fail(where, value, f"a list of values, each {rule[0]}")
+    return tuple(_checked(item, rule, where) for item in value)
+
+
+def _same_length(values: Sequence[Any], count: int, where: str) -> None:
+    if len(values) != count:
+        _fail(where, f"{len(values)} values", f"{count}, one per block as in search_range.base_layer_num")
+
+
+def _distinct(values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    if len(set(values)) != len(values):
+        _fail(where, values, "different values")
+    return values
+
+
+def _checked(value: Any, rule: Rule, where: str) -> Any:
+    allowed, is_allowed = rule
+    if not is_allowed(value):
+        _fail(where, value, allowed)
+    return value
+
+
+def _fail(where: str, value: Any, allowed: str) -> NoReturn:
+    if isinstance(value, tuple):
+        value = list(value)
+    raise InputError(f"{where}: {value}: expected {allowed}")

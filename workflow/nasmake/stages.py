@@ -1,0 +1,143 @@
+"""Which keys belong to which stage: what a stage is told, what reruns it, and which stages trials can share.
+
+Imported by the Snakefile: no torch, lightning or optuna here.
+"""
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from nasmake.artifacts import InputError
+from nasmake.config import Config, Parameter, keys, load, nearest
+
+STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of one trial, in order
+
+# Raised when a stage's meaning changes, so that its old results are made again.
+STAGE_VERSION = {"train_supernet": 1, "search_architecture": 1, "retrain": 1, "retrain_final": 1}
+
+SHARED_KEYS = (
+    "dataset.name",
+    "dataset.num_data_architecture_search",
+    "dataset.image_size",
+    "dataset.crop_padding",
+    "dataset.flip",
+    "nas.seed",
+    "trainer.precision",
+    "trainer.num_threads",
+)
+STAGE_KEYS = {
+    "train_supernet": ("supernet", "nas.num_epochs_supernet_train"),
+    "search_architecture": ("search", "nas.num_epochs_architecture_search"),
+    "retrain": ("retrain", "nas.num_epochs_retrain"),
+    "retrain_final": ("retrain", "nas.num_epochs_retrain", "final"),
+}
+
+# The predecessor's hyperparameters, which it kept without sections.
+ALIASES = {
+    "batch_size_supernet_train": "supernet.batch_size",
+    "batch_size_architecture_search": "search.batch_size",
+    "initial_lr": "supernet.lr",
+    "lam": "supernet.paths_per_step",
+} | {
+    name: f"supernet.{name}"
+    for name in (
+        *("optimizer", "weight_decay", "momentum", "dampening", "smoothing", "beta1", "beta2", "eps", "momentum_decay"),
+        *("scheduler", "warmup_epochs", "milestone_start", "milestone_step", "gamma"),
+        *("start_factor", "end_factor", "total_epochs"),
+    )
+}
+
+RESOLVED_AWAY = {"retrain.num_epochs", "retrain.hyperparameters.num_epochs"}  # nas.num_epochs_retrain holds their number
+
+
+def path_of(name: str) -> str:
+    """The dotted path that a searched parameter's name stands for."""
+    return ALIASES.get(name, name)
+
+
+def stage_of(name: str) -> str | None:
+    """The first stage that a searched parameter touches; None if it touches none."""
+    path = path_of(name)
+    if path in SHARED_KEYS:
+        return STAGES[0]
+    return next((stage for stage in STAGES if any(_covers(key, path) for key in STAGE_KEYS[stage])), None)
+
+
+def first_searched(names: Iterable[str]) -> int:
+    """Index in STAGES of the first stage that differs between trials; retraining always does."""
+    touched = [STAGES.index(stage) for stage in map(stage_of, names) if stage is not None]
+    return min(touched, default=len(STAGES) - 1)
+
+
+def settings_of(stage: str, config: Config) -> dict[str, Any]:
+    """All of the configuration that decides what `stage` computes, and nothing else."""
+    everything, chosen = config.model_dump(mode="json"), {}
+    for path in (*SHARED_KEYS, *STAGE_KEYS[stage]):
+        assign(chosen, path, _value(everything, path))
+    return chosen
+
+
+def source_settings(config: Config) -> dict[str, Any]:
+    """What decides the bytes of a prepared data set."""
+    return config.dataset.model_dump(mode="json", include={"name", "path", "url", "sha256", "image_size"})
+
+
+def with_parameters(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `settings` with a trial's parameters written in; those of other stages are left out."""
+    changed = deepcopy(dict(settings))
+    for name, value in parameters.items():
+        path = path_of(name)
+        if _value(settings, path, missing := object()) is not missing:
+            assign(changed, path, value)
+    return changed
+
+
+def assign(mapping: dict[str, Any], path: str, value: Any) -> None:
+    """Write `value` at a dotted path, making the mappings on the way."""
+    *parents, last = path.split(".")
+    for name in parents:
+        mapping = mapping.setdefault(name, {})
+    mapping[last] = value
+
+
+def check_parameters(config: Config) -> None:
+    """Refuse searched parameters that name no key, name one twice, or may take a value that the key refuses.
+
+    Raises:
+        InputError: one line with the parameter's name.
+    """
+    searchable = {path for path in keys() if stage_of(path) and not path.startswith("dataset.")} - RESOLVED_AWAY
+    seen: set[str] = set()
+    for parameter in config.optimize.parameters:
+        path = path_of(parameter.name)
+        if path not in searchable:
+            hint = nearest(parameter.name, [*ALIASES, *searchable])
+            raise InputError(f"config: optimize.parameters: {parameter.name!r} is not a key that can be searched; {hint}")
+        if path in seen:
+            raise InputError(f"config: optimize.parameters: {parameter.name!r} is searched twice; remove one")
+        seen.add(path)
+        _check_values(config, parameter)
+
+
+def _check_values(config: Config, parameter: Parameter) -> None:
+    for value in parameter.choices or (parameter.lower, parameter.upper):
+        value = int(value) if parameter.type == "uniform_int" and value is not None else value
+        trial = config.model_dump(mode="json")
+        assign(trial, path_of(parameter.name), value)
+        try:
+            load(trial)
+        except InputError as error:
+            reason = str(error).removeprefix("config: ")
+            raise InputError(f"config: optimize.parameters: {parameter.name}: its value {reason}") from None
+
+
+def _covers(key: str, path: str) -> bool:
+    return path == key or path.startswith(f"{key}.")
+
+
+def _value(mapping: Any, path: str, *default: Any) -> Any:
+    for name in path.split("."):
+        if name not in mapping:
+            return default[0]
+        mapping = mapping[name]
+    return mapping

@@ -1,0 +1,26 @@
+"""Evolution as in single path one-shot NAS (Guo et al., arXiv 1904.00420, algorithm 1).
+
+Differs from the paper: constraints are kept by drawing again, as there, but on exact MACs or parameters, and children
+are compared by loss, not accuracy, which ties on small validation sets.
+"""
+
+import random
+from collections.abc import Sequence
+
+from nasmake.search_spaces import Decisions
+from nasmake.strategies.base import Evaluation, Strategy
+
+
+class Evolution(Strategy):
+    """The first generation is random; later ones are children of the best of all that were told."""
+
+    def draw(self, rng: random.Random, index: int, told: Sequence[Evaluation]) -> Decisions:
+        """A random vector, a crossover of two parents, or the mutation of one."""
+        if not told:
+            return self.space.sample(rng)
+        settings = self.settings
+        number = max(2, round(settings.parent_ratio * settings.population_size))
+        parents = [evaluation.decisions for evaluation in sorted(told)[:number]]
+        if index < settings.crossover_ratio * settings.population_size and len(parents) > 1:
+            return self.space.crossover(*rng.sample(parents, 2), rng)
+        return self.space.mutate(rng.choice(parents), rng, settings.mutation_prob)

@@ -1,0 +1,94 @@
+"""What a study comes to: promotion, the best network, tables. No torch here."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nasmake.artifacts import InputError, read_json, write_atomically
+from nasmake.config import Optimize
+
+Record = Mapping[str, Any]
+
+BEST_KEYS = (
+    *("trial", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "test_n"),
+    *("parameters", "macs", "architecture"),
+)
+
+
+def promote(results: Sequence[Record], top: int) -> list[int]:
+    """The `top` completed trials with the highest val accuracy; fewer, if fewer completed.
+
+    Equal accuracies are decided by val loss, then by the trial's number.
+
+    Raises:
+        InputError: no trial completed.
+    """
+    completed = [result for result in results if result["state"] == "COMPLETE"]
+    if not completed:
+        reasons = sorted({str(result.get("reason")) for result in results})
+        raise InputError(f"no trial of {len(results)} completed, so there is nothing to promote; {reasons[0]}")
+    ranked = sorted(completed, key=lambda result: (-result["val_accuracy"], result["val_loss"], result["trial"]))
+    return [result["trial"] for result in ranked[:top]]
+
+
+def best_of(finals: Mapping[Path, Record]) -> tuple[Path, dict[str, Any]]:
+    """Folder and facts of the best promoted network: highest val accuracy, never by test.
+
+    Raises:
+        InputError: the final training of every promoted trial diverged.
+    """
+    completed = {path: final for path, final in finals.items() if final["state"] == "COMPLETE"}
+    if not completed:
+        raise InputError("the final training of every promoted trial diverged; lower retrain.hyperparameters.base_lr")
+    path = min(completed, key=lambda path: (-completed[path]["val_accuracy"], completed[path]["val_loss"], path))
+    best = completed[path]
+    return path, {key: best[key] for key in BEST_KEYS} | ({"baseline": best["baseline"]} if "baseline" in best else {})
+
+
+def suggestions_of(results: Sequence[Path]) -> list[dict[str, Any]]:
+    """Parameters of each trial, from the suggestion beside its result."""
+    return [dict(read_json(path.parent / "suggestion.json")["params"]) for path in results]
+
+
+def trial_rows(results: Sequence[Record], suggested: Sequence[Record], finals: Sequence[Record]) -> list[dict[str, Any]]:
+    """One row per trial: parameters, state, scores, cost."""
+    tested = {final["trial"]: final.get("test_accuracy") for final in finals}
+    facts = ("trial", "state", "val_accuracy", "val_loss", "parameters", "macs", "architecture")
+    return [
+        {key: result.get(key) for key in facts} | dict(parameters) | {"test_accuracy": tested.get(result["trial"])}
+        for result, parameters in zip(results, suggested, strict=True)
+    ]
+
+
+def trial_columns(optimize: Optimize) -> list[str]:
+    """Columns of trials.csv."""
+    names = [parameter.name for parameter in optimize.parameters]
+    return ["trial", "state", *names, "val_accuracy", "val_loss", "test_accuracy", "parameters", "macs", "architecture"]
+
+
+def table(finals: Sequence[Record], run: Path) -> str:
+    """The table that ends a run: promoted trials, best val accuracy first, and the baseline if there is one."""
+    ranked = sorted(finals, key=lambda final: (-(final["val_accuracy"] or 0), final["val_loss"]))
+    lines = [f"{'trial':>5}  {'val':>6}  {'test':>6}  {'parameters':>10}  {'MACs':>11}  architecture"]
+    for final in ranked:
+        cells = [f"{final['trial']:>5}", _share(final["val_accuracy"]), _share(final.get("test_accuracy"))]
+        costs = [f"{final['parameters']:>10,}", f"{final['macs']:>11,}"]
+        lines.append("  ".join([*cells, *costs, final["architecture"]]))
+    for name, accuracy in sorted({tuple(final["baseline"].values()) for final in ranked if "baseline" in final}):
+        lines.append(f"       test accuracy of {name} on the same split: {_share(accuracy).strip()}")
+    tests = {final.get("test_n") for final in ranked if final.get("test_n")}
+    lines.append(f"       val: the trial's objective; test: {max(tests, default=0)} images, read once, after final training")
+    return "\n".join([*lines, f"       best: {run}/study/best.json   report: make report", ""])
+
+
+def write_resolved(path: Path, config: Mapping[str, Any]) -> None:
+    """Write the configuration with all defaults filled in, unless that is what is there."""
+    text = yaml.safe_dump(dict(config), sort_keys=True, default_flow_style=None, width=120)
+    if not path.is_file() or path.read_text() != text:
+        write_atomically(path, text.encode())
+
+
+def _share(accuracy: float | None) -> str:
+    return f"{'-':>6}" if accuracy is None else f"{accuracy:6.4f}"

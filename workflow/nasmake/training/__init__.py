@@ -1,0 +1,1 @@
+"""Training of the stages: Lightning modules, exact resume, stateless randomness."""

@@ -1,0 +1,95 @@
+"""Training one network on labelled images, and the sums that metrics are made of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim import SGD, Optimizer
+
+from nasmake.config import Retrain
+from nasmake.data.batches import BatchSource
+from nasmake.training.lightning import LightningModule
+from nasmake.training.optimizers import set_learning_rate
+from nasmake.training.schedules import WARMUP_START, cosine
+from nasmake.training.seeding import seed_torch
+
+
+def scores(logits: Tensor, labels: Tensor, loss: Tensor, added_to: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """Sums over the samples of a batch: loss, right answers, number.
+
+    Args:
+        logits: [N, classes]; labels: int64 [N]; loss: mean over the batch.
+        added_to: sums of other batches.
+    """
+    count = torch.tensor(float(len(labels)), device=loss.device)
+    right = (logits.argmax(1) == labels).sum().float()
+    sums = {"loss": loss.float() * count, "accuracy": right, "count": count}
+    return {name: value + added_to[name] for name, value in sums.items()} if added_to else sums
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, source: BatchSource) -> tuple[float, float]:
+    """Mean cross entropy and accuracy (0..1) of a network in eval mode, over all of `source`."""
+    network.eval()
+    sums: dict[str, Tensor] = {}
+    for step in source:
+        images, labels = source.batch(0, step)
+        logits = network(images)
+        sums = scores(logits, labels, cross_entropy(logits.float(), labels), sums)
+    count = sums["count"].item()
+    return sums["loss"].item() / count, sums["accuracy"].item() / count
+
+
+class Retraining(LightningModule):
+    """SGD with warm-up and cosine per step, and label smoothing."""
+
+    part = "train"
+
+    def __init__(
+        self, network: nn.Module, source: BatchSource, val_source: BatchSource | None, settings: Retrain, epochs: int,
+        where: tuple[int | str, ...],
+    ) -> None:
+        super().__init__()
+        self.network, self.settings, self.epochs, self.where = network, settings, epochs, where
+        self.source, self.val_source = source, val_source
+
+    def configure_optimizers(self) -> Optimizer:
+        """SGD at the peak learning rate."""
+        chosen = self.settings.hyperparameters
+        decay = self.settings.weight_decay if chosen.weight_decay is None else chosen.weight_decay
+        nesterov = self.settings.nesterov and chosen.momentum > 0
+        return SGD(
+            self.network.parameters(), lr=chosen.base_lr, momentum=chosen.momentum, weight_decay=decay, nesterov=nesterov
+        )
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Fix dropout and the learning rate of this step."""
+        seed_torch(self.device, *self.where, "dropout", self.current_epoch, batch_idx)
+        optimizer: Any = self.optimizers()
+        set_learning_rate(optimizer, self._rate(self.current_epoch + batch_idx / len(self.source)))
+
+    def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
+        """Loss of one batch."""
+        images, labels = self.source.batch(self.current_epoch, batch_idx)
+        logits = self.network(images)
+        loss = cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
+        return {"loss": loss, "metrics": scores(logits.detach(), labels, loss.detach())}
+
+    def validation_step(self, step: int, batch_idx: int) -> dict[str, Tensor]:
+        """Scores of one batch, without smoothing."""
+        assert self.val_source is not None
+        images, labels = self.val_source.batch(0, batch_idx)
+        logits = self.network(images)
+        return scores(logits, labels, cross_entropy(logits.float(), labels))
+
+    def epoch_summary(self) -> dict[str, float]:
+        """The learning rate at the end of the epoch."""
+        return {"lr": self._rate(self.current_epoch + 1)}
+
+    def _rate(self, epoch: float) -> float:
+        warmup = min(self.settings.warmup_epochs, self.epochs / 2)
+        if epoch < warmup:
+            return self.settings.hyperparameters.base_lr * (WARMUP_START + (1 - WARMUP_START) * epoch / warmup)
+        return self.settings.hyperparameters.base_lr * cosine(epoch - warmup, self.epochs - warmup)

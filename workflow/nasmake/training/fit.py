@@ -1,0 +1,54 @@
+"""One training run of a stage: Lightning's trainer, resumed from the newest intact state."""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from nasmake.config import Trainer as TrainerSettings
+from nasmake.runtime import Runtime
+from nasmake.training.lightning import LightningModule, Trainer, quiet
+from nasmake.training.resume import ResumeFolder
+from nasmake.training.state import TrainingState, TwoGenerations
+
+
+def fit(
+    module: LightningModule,
+    source: Iterable[int],
+    epochs: int,
+    *,
+    runtime: Runtime,
+    folder: ResumeFolder,
+    settings: TrainerSettings,
+    val_source: Iterable[int] | None = None,
+    gradient_clip: float | None = None,
+) -> list[dict[str, Any]]:
+    """Train `module` for `epochs`, from where an earlier process stopped.
+
+    Args:
+        module: reads its batches itself; `source` only counts the steps of an epoch.
+        val_source: likewise, after each epoch; None if the stage has no validation.
+
+    Returns:
+        One row per epoch. Weights are to be read with `final_weights(folder.checkpoint)`.
+
+    Raises:
+        DivergedError: a loss became NaN or infinite.
+    """
+    quiet()
+    state = TrainingState(folder.checkpoint)
+    newest = TwoGenerations.newest(folder.checkpoint)
+    trainer = Trainer(
+        accelerator=runtime.accelerator,
+        devices=1,
+        precision=settings.precision,
+        max_epochs=epochs,
+        callbacks=[state],
+        plugins=[TwoGenerations()],
+        gradient_clip_val=gradient_clip,
+        logger=settings.logger,
+        enable_progress_bar=settings.enable_progress_bar and sys.stderr.isatty(),
+        enable_model_summary=settings.enable_model_summary,
+        num_sanity_val_steps=0,  # would draw into the sums
+    )
+    trainer.fit(module, source, val_source, ckpt_path=newest, weights_only=True if newest else None)
+    return state.rows

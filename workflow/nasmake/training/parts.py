@@ -1,0 +1,84 @@
+"""The three parts of a data set on the training device: train and val of the training images, and test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nasmake.config import Config
+from nasmake.data.batches import Augmentation, BatchSource
+from nasmake.data.prepared import Prepared
+from nasmake.data.splits import split_train_val
+
+PartName = Literal["train", "val", "train+val", "test"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A prepared data set as a stage sees it.
+
+    Attributes:
+        settings: decides the split and the augmentation.
+        device: where the images are put.
+    """
+
+    prepared: Prepared
+    settings: Config
+    device: torch.device
+
+    @classmethod
+    def open(cls, folder: Path, settings: Config, device: torch.device) -> "Parts":
+        """Read the manifest; images are read when a part of them is asked for."""
+        return cls(Prepared.open(folder), settings, device)
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        return self.prepared.manifest
+
+    @property
+    def in_channels(self) -> int:
+        return int(self.manifest["image_shape"][2])
+
+    @property
+    def input_size(self) -> int:
+        return int(self.manifest["image_shape"][0])
+
+    def training(self, name: PartName, batch_size: int, stage: str) -> BatchSource:
+        """Shuffled, augmented batches, as `stage` draws them."""
+        dataset = self.settings.dataset
+        augment = Augmentation(pad=dataset.crop_padding or 0, flip=bool(dataset.flip))
+        return self._source(name, batch_size, stage, shuffle=True, augment=augment, drop_last=True)
+
+    def evaluation(self, name: PartName, batch_size: int) -> BatchSource:
+        """All images in order, as they are."""
+        return self._source(name, batch_size, "evaluation")
+
+    def recalibration(self, batch_size: int, stage: str) -> BatchSource:
+        """Shuffled train images without augmentation, for BatchNorm statistics."""
+        return self._source("train", batch_size, stage, shuffle=True, drop_last=True)
+
+    def _source(self, name: PartName, batch_size: int, stage: str, **options: Any) -> BatchSource:
+        images, labels = self.arrays(name)
+        return BatchSource(
+            torch.from_numpy(images).to(self.device),
+            torch.from_numpy(labels).to(self.device),
+            batch_size,
+            (self.settings.nas.seed, stage),
+            mean=self.manifest["mean"],
+            std=self.manifest["std"],
+            **options,
+        )
+
+    def arrays(self, name: PartName) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images, uint8 [N, H, W, C], and labels, int64 [N]."""
+        images, labels = self.prepared.part("test" if name == "test" else "train")
+        if name in ("test", "train+val"):
+            return np.array(images), np.array(labels)
+        settings = self.settings
+        train, val = split_train_val(labels, settings.dataset.num_data_architecture_search, settings.nas.seed)
+        rows = train if name == "train" else val
+        return images[rows], labels[rows]

@@ -1,0 +1,88 @@
+"""The frame of a stage: device, data, search space, and the training state that is held while it runs."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+
+from nasmake.artifacts import InputError, write_atomically
+from nasmake.job import Job
+from nasmake.runtime import Runtime, start
+from nasmake.search_spaces import SearchSpace
+from nasmake.training.fit import fit
+from nasmake.training.lightning import LightningModule
+from nasmake.training.parts import Parts
+from nasmake.training.resume import ResumeFolder, resume_folder
+from nasmake.training.state import final_weights
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """A stage under way."""
+
+    job: Job
+    runtime: Runtime
+    parts: Parts
+    folder: ResumeFolder
+
+    def space(self) -> SearchSpace:
+        """The job's search space.
+
+        Raises:
+            InputError: it is made for another number of classes than the data set has.
+        """
+        space = space_of(self.job)
+        classes = len(self.parts.manifest["classes"])
+        if space.class_num != classes:
+            raise InputError(
+                f"nas.search_space: {space.name} has settings.class_num {space.class_num}, "
+                f"but data set {self.parts.manifest['name']} has {classes} classes; choose its space file"
+            )
+        return space
+
+    def fit(self, module: LightningModule, source: Iterable[int], epochs: int, **options: Any) -> Rows:
+        """Train, from where an earlier process of this stage stopped; see `fit`."""
+        trainer = self.job.settings.trainer
+        return fit(module, source, epochs, runtime=self.runtime, folder=self.folder, settings=trainer, **options)
+
+    def weights(self, prefix: str) -> dict[str, torch.Tensor]:
+        """The trained weights below `prefix` of the module, without it."""
+        weights = final_weights(self.folder.checkpoint)
+        return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+@contextmanager
+def stage(job: Job) -> Iterator[StageRun]:
+    """Set a stage up and hold its training state."""
+    runtime = start(job.accelerator, job.settings.trainer.num_threads)
+    parts = Parts.open(job.dataset, job.settings, runtime.device)
+    with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type)) as folder:
+        yield StageRun(job, runtime, parts, folder)
+
+
+def space_of(job: Job) -> SearchSpace:
+    """The search space that the job was given."""
+    return SearchSpace.from_mapping(job.search_space["content"], job.search_space["name"], job.search_space["name"])
+
+
+def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Write tensors as safetensors: equal tensors give equal bytes."""
+    write_atomically(path, save({name: value.cpu().contiguous() for name, value in weights.items()}))
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read what `write_weights` wrote.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors raises its own kind for each defect
+        raise InputError(f"{path}: not a safetensors file ({error}); remove it and start again") from None

@@ -1,0 +1,157 @@
+"""Architecture search over a trained supernet: one step evaluates one candidate, one epoch is one generation."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nasmake.artifacts import read_json, write_csv, write_json
+from nasmake.config import Config
+from nasmake.cost import CostTable
+from nasmake.data.batches import BatchSource
+from nasmake.job import COMPLETE, Job
+from nasmake.search_spaces import Architecture, Decisions
+from nasmake.strategies import STRATEGIES, Evaluation, Strategy
+from nasmake.strategies.limits import check_feasible
+from nasmake.supernet import Supernet, recalibrate_batchnorm
+from nasmake.training.classification import evaluate
+from nasmake.training.lightning import LightningModule
+from nasmake.training.run import Rows, StageRun, read_weights, stage
+from nasmake.training.seeding import python_random
+
+STAGE = "search_architecture"
+BEST_COLUMNS = ("evaluated", "best_val_loss", "best_val_accuracy", "best_macs", "best_parameters")
+SEARCH_COLUMNS = ("epoch", "val_loss", "val_accuracy", *BEST_COLUMNS)
+EVALUATION_COLUMNS = ("generation", "val_loss", "val_accuracy", "macs", "parameters", "decisions")
+
+
+class ArchitectureSearch(LightningModule):
+    """Scores candidates by val loss with inherited weights, all on the same images.
+
+    BatchNorm statistics are made anew for each candidate from train images (arXiv 1904.00420, section 3.4): those that
+    the paths left in the supernet fit none of them.
+
+    Attributes:
+        told: evaluations so far, in order.
+    """
+
+    part = "val"
+
+    def __init__(
+        self, supernet: Supernet, strategy: Strategy, settings: Config, recalibration: BatchSource, val: BatchSource
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.strategy, self.settings, self.val = strategy, settings, val
+        self._frozen = [supernet]  # in a list it is no part of the module, so the training state stays small
+        steps = range(min(len(recalibration), -(-settings.search.recalibration_images // recalibration.batch_size)))
+        self.recalibration = [recalibration.batch(0, step)[0] for step in steps]
+        self.told: list[Evaluation] = []
+        self._generation = lru_cache(maxsize=1)(self._propose)
+
+    def configure_optimizers(self) -> None:
+        """Nothing is trained."""
+
+    @torch.no_grad()
+    def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
+        """Evaluate one candidate; nothing, if the space has no more of them."""
+        candidates = self._generation(self.current_epoch)
+        if batch_idx >= len(candidates):
+            return {"metrics": _metrics(0.0, 0.0, 0)}
+        loss, accuracy = self.evaluate(candidates[batch_idx])
+        self.told.append(Evaluation(loss, candidates[batch_idx], accuracy, self.current_epoch))
+        return {"metrics": _metrics(loss, accuracy, 1)}
+
+    def evaluate(self, decisions: Decisions) -> tuple[float, float]:
+        """Val loss and accuracy (0..1) with inherited weights after recalibration."""
+        supernet = self._frozen[0]
+        supernet.set_active_subnet(decisions)
+        subnet = supernet.get_active_subnet()
+        recalibrate_batchnorm(subnet, self.recalibration)
+        return evaluate(subnet, self.val)
+
+    def best(self) -> Evaluation:
+        """The evaluation with the smallest val loss."""
+        return min(self.told)
+
+    def epoch_summary(self) -> dict[str, float]:
+        """The best so far."""
+        best = self.best()
+        costs = self.strategy.costs
+        return {
+            "evaluated": len(self.told),
+            "best_val_loss": best.val_loss,
+            "best_val_accuracy": best.val_accuracy,
+            "best_macs": costs.macs(best.decisions),
+            "best_parameters": costs.parameters(best.decisions),
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the evaluations in, as plain lists."""
+        checkpoint["told"] = [[*evaluation[:1], list(evaluation.decisions), *evaluation[2:]] for evaluation in self.told]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the evaluations back."""
+        self.told = [Evaluation(loss, tuple(genes), *rest) for loss, genes, *rest in checkpoint["told"]]
+
+    def _propose(self, generation: int) -> Sequence[Decisions]:
+        rng = python_random(self.settings.nas.seed, STAGE, generation)
+        return self.strategy.propose(rng, [evaluation for evaluation in self.told if evaluation.generation < generation])
+
+
+def search_architecture(job: Job) -> None:
+    """Run the stage: architecture.json, and one row per generation and per evaluation in history/."""
+    supernet_record = read_json(job.inputs["supernet"].with_suffix(".json"))
+    if supernet_record["state"] != COMPLETE:
+        return _write(job, "none", {"state": supernet_record["state"], "reason": supernet_record["reason"]}, [], [])
+    with stage(job) as run:
+        space = run.space()
+        supernet = Supernet(space, run.parts.in_channels)
+        supernet.load_state_dict(read_weights(job.inputs["supernet"]))
+        costs = CostTable(space, run.parts.in_channels, run.parts.input_size)
+        check_feasible(costs, job.settings.search)
+        module = _search(run, supernet.to(run.runtime.device), costs)
+        rows = run.fit(module, range(job.settings.search.population_size), job.settings.nas.num_epochs_architecture_search)
+        best = module.best()
+        content = Architecture.from_decisions(best.decisions, space).to_json() | {
+            "state": COMPLETE,
+            "parameters": costs.parameters(best.decisions),
+            "macs": costs.macs(best.decisions),
+            "scores": {
+                "val_loss": best.val_loss,
+                "val_accuracy": best.val_accuracy,
+                "generation": best.generation + 1,
+                "evaluated": len(module.told),
+            },
+        }
+        _write(job, run.runtime.name, content, rows, [_evaluation(costs, told) for told in module.told])
+
+
+def _search(run: StageRun, supernet: Supernet, costs: CostTable) -> ArchitectureSearch:
+    settings = run.job.settings.search
+    strategy = STRATEGIES[settings.algorithm](supernet.space, costs, settings)
+    recalibration = run.parts.recalibration(settings.batch_size, STAGE)
+    return ArchitectureSearch(supernet, strategy, run.job.settings, recalibration, run.parts.evaluation("val", settings.batch_size))
+
+
+def _evaluation(costs: CostTable, told: Evaluation) -> dict[str, Any]:
+    return {
+        "generation": told.generation + 1,
+        "val_loss": told.val_loss,
+        "val_accuracy": told.val_accuracy,
+        "macs": costs.macs(told.decisions),
+        "parameters": costs.parameters(told.decisions),
+        "decisions": " ".join(map(str, told.decisions)),
+    }
+
+
+def _write(job: Job, device: str, content: dict[str, Any], rows: Rows, evaluations: Rows) -> None:
+    write_csv(job.history(STAGE), rows, SEARCH_COLUMNS)
+    write_csv(job.history("evaluations"), evaluations, EVALUATION_COLUMNS)
+    write_json(job.unit / "architecture.json", content | {"provenance": job.provenance(device)})
+
+
+def _metrics(loss: float, accuracy: float, count: int) -> dict[str, Tensor]:
+    return {"loss": torch.tensor(loss), "accuracy": torch.tensor(accuracy), "count": torch.tensor(float(count))}

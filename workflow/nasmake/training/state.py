@@ -1,0 +1,177 @@
+"""Exact resume: one callback decides when the training state is saved, one CheckpointIO makes a save safe.
+
+Lightning 2.6.6 loses something silently if a checkpoint is written in most other hooks: saved at the last batch of an
+epoch, its validation never runs; saved at the start of an epoch, the whole epoch is skipped. Two places are exact: after
+a batch that is not the last of its epoch, and at the end of an epoch. Everything random is a function of (seed, stage,
+epoch, step), so weights, optimizer, sums and rows are all there is to save.
+"""
+
+import io
+import math
+import signal
+import time
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nasmake.artifacts import write_atomically
+from nasmake.training.lightning import Checkpoint, LightningModule, TorchCheckpointIO, Trainer
+
+SAVE_INTERVAL = 600.0  # seconds between saves within a long epoch
+
+
+class DivergedError(Exception):
+    """A loss became NaN or infinite: a result of the trial, not a failure of the machine.
+
+    Attributes:
+        rows: of the epochs before.
+    """
+
+    def __init__(self, text: str, rows: list[dict[str, Any]]) -> None:
+        super().__init__(text)
+        self.rows = rows
+
+
+class TwoGenerations(TorchCheckpointIO):
+    """Keeps the last two checkpoints; a write is atomic, and what is read was verified.
+
+    Lightning's own save goes through the temporary folder, without fsync: a kill can leave half a file.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Replace the newest checkpoint, which becomes the one before."""
+        path, buffer = Path(path), io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomically(path, buffer.getvalue(), keep_as=_before(path))
+
+    @staticmethod
+    def newest(path: Path) -> Path | None:
+        """The newest intact checkpoint; a damaged one is removed, so that it never displaces an intact one."""
+        for candidate in (path, _before(path)):
+            if _intact(candidate):
+                return candidate
+            candidate.unlink(missing_ok=True)
+        return None
+
+
+class TrainingState(Checkpoint):
+    """Saves at the end of every epoch, every ten minutes and on SIGTERM or SIGUSR1; owns the history.
+
+    A `Checkpoint` subclass runs after all other callbacks and takes the place of Lightning's own ModelCheckpoint.
+
+    Attributes:
+        rows: one per finished epoch, as they go to the history file.
+    """
+
+    def __init__(self, path: Path, interval: float = SAVE_INTERVAL) -> None:
+        self.path, self.interval = path, interval
+        self.saved_at = self.epoch_began = time.monotonic()
+        self.stop_requested = False
+        self.rows: list[dict[str, Any]] = []
+        self.sums: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows, and the sums of an epoch under way."""
+        return {"rows": self.rows, "sums": self.sums}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what was saved, and print it: the log of a resumed job tells the whole story."""
+        self.rows, self.sums = state_dict["rows"], state_dict["sums"]
+        for row in self.rows:
+            print(format_row(row), flush=True)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the signals: under Lightning's own handler a terminated script ends with exit code 0."""
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._request_stop)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock of the log line."""
+        self.epoch_began = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Add up, and save if it is time; the last batch is saved at the end of the epoch, after validation."""
+        self._add(pl_module.part, outputs["metrics"])
+        due = self.stop_requested or time.monotonic() - self.saved_at > self.interval
+        if due and batch_idx + 1 < trainer.num_training_batches:
+            self._save(trainer)
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any, **__: Any
+    ) -> None:
+        """Add up."""
+        self._add("val", outputs)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the epoch's row, then save.
+
+        Raises:
+            DivergedError: a sum is not finite.
+        """
+        row = {"epoch": trainer.current_epoch + 1} | _means(self.sums) | pl_module.epoch_summary()
+        print(format_row(row, time.monotonic() - self.epoch_began), flush=True)
+        if not all(math.isfinite(value) for value in row.values()):
+            raise DivergedError(f"not finite in epoch {row['epoch']}: {format_row(row)}", self.rows)
+        self.rows, self.sums = [*self.rows, row], {}
+        self._save(trainer)
+
+    def _request_stop(self, number: int, frame: Any) -> None:
+        self.stop_requested = True
+
+    def _add(self, part: str, metrics: Mapping[str, Tensor]) -> None:
+        for name, value in metrics.items():
+            key, value = f"{part}_{name}", value.detach().float()
+            self.sums[key] = self.sums[key].to(value) + value if key in self.sums else value
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.path, weights_only=False)
+        self.saved_at = time.monotonic()
+        if self.stop_requested:
+            print("stopped by a signal; the training state is saved", flush=True)
+            raise SystemExit(128 + signal.SIGTERM)
+
+
+def format_row(row: Mapping[str, Any], seconds: float | None = None) -> str:
+    """One line of fixed columns for the log."""
+    cells = [f"epoch {row['epoch']:>4}"]
+    cells += [f"{name} {_number(value)}" for name, value in row.items() if name != "epoch"]
+    return "  ".join(cells if seconds is None else [*cells, f"{seconds:6.1f} s"])
+
+
+def final_weights(path: Path) -> dict[str, Tensor]:
+    """The weights a stage ends with, from its last checkpoint: the same whether or not this process trained to the end."""
+    weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    assert isinstance(weights, dict)
+    return weights
+
+
+def _number(value: float) -> str:
+    return f"{value:>9d}" if isinstance(value, int) else f"{value:9.4f}"
+
+
+def _means(sums: Mapping[str, Tensor]) -> dict[str, float]:
+    totals = {name: total.item() for name, total in sums.items()}
+    return {
+        name: value / max(totals[f"{name.split('_')[0]}_count"], 1.0)
+        for name, value in totals.items()
+        if not name.endswith("_count")
+    }
+
+
+def _before(path: Path) -> Path:
+    return path.with_suffix(".previous")
+
+
+def _intact(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None  # torch.load does not check the CRCs: a flipped bit would load
+    except (FileNotFoundError, zipfile.BadZipFile, EOFError, zlib.error):
+        return False

@@ -1,0 +1,117 @@
+# All helpers of the rules: the checked configuration, paths, and what each rule is told.
+
+import shlex
+
+from nasmake.artifacts import InputError, canonical_json, read_json
+from nasmake.config import load
+from nasmake.preflight import check, read_search_space
+from nasmake.stages import STAGE_VERSION, STAGES, first_searched, settings_of, source_settings
+
+try:
+    CONFIG = load(config)
+    SPACE = read_search_space(CONFIG)
+    if workflow.is_main_process:
+        check(CONFIG, SPACE)
+except InputError as error:
+    sys.exit(f"error: {error}")
+
+config.update(CONFIG.model_dump(mode="json"))
+
+RUN = f"{CONFIG.environment.result_dir}/{CONFIG.run}"
+DATASET = f"{CONFIG.dataset.path}/{CONFIG.dataset.name}"
+TRIALS = [f"{trial:04d}" for trial in range(CONFIG.optimize.trial_number)]
+FIRST_SEARCHED = first_searched(parameter.name for parameter in CONFIG.optimize.parameters)
+LAG = CONFIG.optimize.lag
+FIGURES = [
+    f"{RUN}/report/{name}.svg"
+    for name in ("study", "importances", "learning_curves", "tradeoff", "architecture")
+]
+
+
+wildcard_constraints:
+    trial=r"\d{4}",
+    unit=r"shared|trial-\d{4}",
+
+
+def unit_of(stage, unit):
+    """Folder of a stage's results for a unit: trials share the stages that no searched parameter touches."""
+    return "shared" if STAGES.index(stage) < FIRST_SEARCHED else unit
+
+
+def made_by(stage, artefact):
+    """Input function: the artefact of an earlier stage."""
+    return lambda wildcards: f"{RUN}/{unit_of(stage, wildcards.unit)}/{artefact}"
+
+
+def suggestion(wildcards):
+    """Input function: the trial's suggestion; a shared stage has none."""
+    return [] if wildcards.unit == "shared" else f"{RUN}/{wildcards.unit}/suggestion.json"
+
+
+def told(wildcards):
+    """Input function of the fold: the suggestion before, and the newest result that this trial may know."""
+    trial, found = int(wildcards.trial), {}
+    if trial >= 1:
+        found["previous"] = f"{RUN}/trial-{trial - 1:04d}/suggestion.json"
+    if trial >= LAG:
+        found["told"] = f"{RUN}/trial-{trial - LAG:04d}/result.json"
+    return found
+
+
+def promoted(artefact):
+    """Input function: that artefact of every promoted trial."""
+
+    def inputs(wildcards):
+        promotion = read_json(Path(checkpoints.promote.get().output[0]))
+        return [f"{RUN}/trial-{trial:04d}/{artefact}" for trial in promotion["trials"]]
+
+    return inputs
+
+
+def settings(stage):
+    """What a stage is told, as JSON with sorted keys: params are compared as text."""
+    chosen = settings_of(stage, CONFIG)
+    return canonical_json(chosen | {"search_space": SPACE, "version": STAGE_VERSION[stage]})
+
+
+def study_settings():
+    """What the fold is told; the number of trials is left out, so that a study can be extended."""
+    return canonical_json(CONFIG.optimize.model_dump(mode="json", exclude={"trial_number"}))
+
+
+def optional(*names):
+    """Params function: `--name file` for each of these inputs that there is."""
+    return lambda wildcards, input: shlex.join(
+        part for name in names if input.get(name) for part in (f"--{name}", str(input[name]))
+    )
+
+
+def folder(wildcards, output):
+    """Params function: where the rule's first output lies."""
+    return str(Path(output[0]).parent)
+
+
+def oldest_first(wildcards):
+    """Priority: without it, a study with more free trials than slots would be worked off breadth first."""
+    return 0 if wildcards.unit == "shared" else 10000 - int(wildcards.unit[-4:])
+
+
+def hours(number):
+    """Resource function: walltime in minutes that grows with each attempt; a job resumes, so no time is lost."""
+    return lambda wildcards, attempt: 60 * number * attempt
+
+
+def announce():
+    """Say in one line what starts, and write the resolved configuration."""
+    from nasmake.hardware import describe
+    from nasmake.summary import write_resolved
+
+    write_resolved(Path(RUN) / "config.yaml", config)
+    print(f"nasmake: run {CONFIG.run}, {len(TRIALS)} trials, results in {RUN}; training on {describe(CONFIG.trainer.accelerator)}")
+
+
+def show_summary():
+    """Print the table that ends a run."""
+    summary = Path(RUN) / "study" / "summary.txt"
+    if summary.is_file():
+        print(f"\n{summary.read_text()}", end="")

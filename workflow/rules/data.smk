@@ -1,0 +1,21 @@
+# The data set, prepared once for all runs.
+
+
+rule download_dataset:
+    output:
+        train=multiext(f"{DATASET}/train_", "images.npy", "labels.npy"),
+        test=multiext(f"{DATASET}/test_", "images.npy", "labels.npy"),
+        manifest=f"{DATASET}/manifest.json",
+    log:
+        f"{RUN}/logs/download_dataset.log",
+    params:
+        settings=canonical_json(source_settings(CONFIG)),
+        out=folder,
+    resources:
+        runtime=hours(1),
+    conda:
+        "../envs/nasmake.yaml"
+    message:
+        "download_dataset: {params.out}"
+    shell:
+        "python scripts/download_dataset.py --settings {params.settings:q} --out {params.out:q} > {log:q} 2>&1"

@@ -1,0 +1,66 @@
+# Promoted trials: trained on train and val together, and tested once. No other rule has the test part as input.
+
+
+rule retrain_final:
+    input:
+        data=rules.download_dataset.output.train,
+        test=rules.download_dataset.output.test,
+        manifest=rules.download_dataset.output.manifest,
+        promotion=f"{RUN}/study/promoted.json",
+        suggestion=suggestion,
+        architecture=made_by("search_architecture", "architecture.json"),
+        result=f"{RUN}/{{unit}}/result.json",
+    output:
+        weights=f"{RUN}/{{unit}}/final.safetensors",
+        record=f"{RUN}/{{unit}}/final.json",
+        history=f"{RUN}/{{unit}}/history/retrain_final.csv",
+    log:
+        f"{RUN}/{{unit}}/logs/retrain_final.log",
+    benchmark:
+        f"{RUN}/{{unit}}/benchmarks/retrain_final.tsv"
+    params:
+        settings=settings("retrain_final"),
+        files=optional("suggestion", "architecture", "result"),
+        unit=folder,
+    priority: oldest_first
+    retries: 2
+    threads: CONFIG.trainer.num_threads
+    resources:
+        gpu=CONFIG.environment.gpus,
+        accelerator=CONFIG.trainer.accelerator,
+        mem_mb=8000,
+        runtime=hours(12),
+    conda:
+        "../envs/nasmake.yaml"
+    message:
+        "retrain_final: {wildcards.unit}"
+    shell:
+        "python scripts/retrain_final.py --settings {params.settings:q} --dataset {DATASET:q} {params.files}"
+        " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
+
+
+rule summarize_study:
+    input:
+        promotion=f"{RUN}/study/promoted.json",
+        results=expand(f"{RUN}/trial-{{trial}}/result.json", trial=TRIALS),
+        suggestion=f"{RUN}/trial-{TRIALS[-1]}/suggestion.json",
+        finals=promoted("final.json"),
+        weights=promoted("final.safetensors"),
+    output:
+        best=f"{RUN}/study/best.json",
+        trials=f"{RUN}/study/trials.csv",
+        journal=f"{RUN}/study/journal.log",
+        summary=f"{RUN}/study/summary.txt",
+        model=f"{RUN}/best/model.safetensors",
+    log:
+        f"{RUN}/study/logs/summarize_study.log",
+    params:
+        study=study_settings(),
+        run=CONFIG.run,
+    conda:
+        "../envs/nasmake.yaml"
+    message:
+        "summarize_study: {output.best}"
+    shell:
+        "python scripts/summarize_study.py --study {params.study:q} --run-name {params.run} --results {input.results:q}"
+        " --finals {input.finals:q} --out {RUN:q} > {log:q} 2>&1"

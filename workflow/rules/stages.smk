@@ -1,0 +1,106 @@
+# The chain of a trial. Trials share the stages before the first one that a searched parameter touches.
+
+
+rule train_supernet:
+    input:
+        data=rules.download_dataset.output.train,
+        manifest=rules.download_dataset.output.manifest,
+        suggestion=suggestion,
+    output:
+        weights=f"{RUN}/{{unit}}/supernet.safetensors",
+        record=f"{RUN}/{{unit}}/supernet.json",
+        history=f"{RUN}/{{unit}}/history/train_supernet.csv",
+    log:
+        f"{RUN}/{{unit}}/logs/train_supernet.log",
+    benchmark:
+        f"{RUN}/{{unit}}/benchmarks/train_supernet.tsv"
+    params:
+        settings=settings("train_supernet"),
+        files=optional("suggestion"),
+        unit=folder,
+    priority: oldest_first
+    retries: 2
+    threads: CONFIG.trainer.num_threads
+    resources:
+        gpu=CONFIG.environment.gpus,
+        accelerator=CONFIG.trainer.accelerator,
+        mem_mb=8000,
+        runtime=hours(12),
+    conda:
+        "../envs/nasmake.yaml"
+    message:
+        "train_supernet: {wildcards.unit}"
+    shell:
+        "python scripts/train_supernet.py --settings {params.settings:q} --dataset {DATASET:q} {params.files}"
+        " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
+
+
+rule search_architecture:
+    input:
+        data=rules.download_dataset.output.train,
+        manifest=rules.download_dataset.output.manifest,
+        suggestion=suggestion,
+        supernet=made_by("train_supernet", "supernet.safetensors"),
+        record=made_by("train_supernet", "supernet.json"),
+    output:
+        architecture=f"{RUN}/{{unit}}/architecture.json",
+        history=f"{RUN}/{{unit}}/history/search_architecture.csv",
+        evaluations=f"{RUN}/{{unit}}/history/evaluations.csv",
+    log:
+        f"{RUN}/{{unit}}/logs/search_architecture.log",
+    benchmark:
+        f"{RUN}/{{unit}}/benchmarks/search_architecture.tsv"
+    params:
+        settings=settings("search_architecture"),
+        files=optional("suggestion", "supernet"),
+        unit=folder,
+    priority: oldest_first
+    retries: 2
+    threads: CONFIG.trainer.num_threads
+    resources:
+        gpu=CONFIG.environment.gpus,
+        accelerator=CONFIG.trainer.accelerator,
+        mem_mb=8000,
+        runtime=hours(6),
+    conda:
+        "../envs/nasmake.yaml"
+    message:
+        "search_architecture: {wildcards.unit}"
+    shell:
+        "python scripts/search_architecture.py --settings {params.settings:q} --dataset {DATASET:q} {params.files}"
+        " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
+
+
+rule retrain:
+    input:
+        data=rules.download_dataset.output.train,
+        manifest=rules.download_dataset.output.manifest,
+        suggestion=suggestion,
+        architecture=made_by("search_architecture", "architecture.json"),
+    output:
+        weights=f"{RUN}/{{unit}}/model.safetensors",
+        result=f"{RUN}/{{unit}}/result.json",
+        history=f"{RUN}/{{unit}}/history/retrain.csv",
+    log:
+        f"{RUN}/{{unit}}/logs/retrain.log",
+    benchmark:
+        f"{RUN}/{{unit}}/benchmarks/retrain.tsv"
+    params:
+        settings=settings("retrain"),
+        files=optional("suggestion", "architecture"),
+        unit=folder,
+    priority: oldest_first
+    retries: 2
+    threads: CONFIG.trainer.num_threads
+    resources:
+        gpu=CONFIG.environment.gpus,
+        accelerator=CONFIG.trainer.accelerator,
+        mem_mb=8000,
+        runtime=hours(12),
+    conda:
+        "../envs/nasmake.yaml"
+    message:
+        "retrain: {wildcards.unit}"
+    shell:
+        "python scripts/retrain.py --settings {params.settings:q} --dataset {DATASET:q} {params.files}"
+        " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"

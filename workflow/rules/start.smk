@@ -1,0 +1,20 @@
+# What has to be right before the configuration is read: the folder, the interpreter, locks of a dead controller.
+
+import os
+import sys
+from pathlib import Path
+
+if not Path("workflow/rules/start.smk").is_file() or not Path("config/config.yaml").is_file():
+    root = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+    sys.exit(f"error: nasmake is started in its own folder; type: cd {root}")
+
+try:
+    from nasmake.controller import clear_stale_lock
+except ModuleNotFoundError:
+    sys.exit("error: the package nasmake is not installed beside this snakemake; type: make setup")
+
+# Rules say `python`: the one that runs Snakemake, also where its environment is not activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+if workflow.is_main_process:
+    clear_stale_lock(Path(".snakemake"))

@@ -1,0 +1,37 @@
+# The study over hyperparameters: a fold over told results, then the promotion of the best trials.
+
+
+rule suggest:
+    input:
+        unpack(told),
+    output:
+        f"{RUN}/trial-{{trial}}/suggestion.json",
+    log:
+        f"{RUN}/trial-{{trial}}/logs/suggest.log",
+    params:
+        study=study_settings(),
+        files=optional("previous", "told"),
+    priority: 20000
+    conda:
+        "../envs/nasmake.yaml"
+    message:
+        "suggest: trial {wildcards.trial}"
+    shell:
+        "python scripts/suggest.py --study {params.study:q} {params.files} --out {output:q} > {log:q} 2>&1"
+
+
+checkpoint promote:
+    input:
+        expand(f"{RUN}/trial-{{trial}}/result.json", trial=TRIALS),
+    output:
+        f"{RUN}/study/promoted.json",
+    log:
+        f"{RUN}/study/logs/promote.log",
+    params:
+        top=CONFIG.promote.top,
+    conda:
+        "../envs/nasmake.yaml"
+    message:
+        "promote: the best {params.top} of all trials"
+    shell:
+        "python scripts/promote.py --top {params.top} --results {input:q} --out {output:q} > {log:q} 2>&1"
