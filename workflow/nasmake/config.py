@@ -26,9 +26,10 @@ SEARCH_ALGORITHMS = Literal[
 
 
 class Section(BaseModel):
-    """Unknown keys are errors; text is read as YAML where a key takes no text, numbers as text where it takes nothing else.
+    """Unknown keys are errors, and values may come as text.
 
-    `--config 'nas={seed: 3}'` hands over the text "3", and `--config run=2026` the number 2026.
+    `--config 'nas={seed: 3}'` hands over the text "3", and `--config run=2026` the number 2026: text is read as YAML
+    where a key takes no text, and a number as text where it takes nothing else.
     """
 
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
@@ -82,11 +83,15 @@ class Dataset(Section):
         if self.flip is None:
             self.flip = not digits
         if self.url is not None and self.sha256 is None:
-            raise ValueError(f"url: {self.url!r} has no checksum; add dataset.sha256 (of the file: `shasum -a 256 FILE`)")
+            raise ValueError(
+                f"url: {self.url!r} has no checksum; add dataset.sha256 (of the file: `shasum -a 256 FILE`)"
+            )
         if self.url is not None and not self.url.startswith(("http://", "https://", "file://")):
             raise ValueError(f"url: {self.url!r} must begin with http://, https:// or file://")
         if (self.name == "image_folder") != (self.image_size is not None):
-            need = "is needed for image_folder; for example 32" if self.image_size is None else "is for image_folder only"
+            need = (
+                "is needed for image_folder; for example 32" if self.image_size is None else "is for image_folder only"
+            )
             raise ValueError(f"image_size: {self.image_size} {need}")
         return self
 
@@ -104,7 +109,9 @@ class Nas(Section):
     """The search as a whole."""
 
     search_space: str = Field("proxyless", description="first part of the space file's name, config_<this>_<data>.yaml")
-    search_space_config_path: str = Field("config/search_spaces", description="folder where the space file is looked up")
+    search_space_config_path: str = Field(
+        "config/search_spaces", description="folder where the space file is looked up"
+    )
     seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of every stage")
     type: Literal["separate"] = Field("separate", description="supernet training and search one after the other")
     num_epochs_supernet_train: Count = Field(60, description="epochs of supernet training")
@@ -137,7 +144,9 @@ class Scheduler(Section):
     warmup_epochs: NotNegative = Field(1, description="linear from lr/3 to lr")
     milestone_start: NotNegative = Field(30, description="MultiStep: epoch of the first drop")
     milestone_step: Positive = Field(30, description="MultiStep: epochs between drops")
-    gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.5, description="MultiStep: factor a drop; Exponential: an epoch")
+    gamma: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="MultiStep: factor a drop; Exponential: an epoch"
+    )
     start_factor: Fraction = Field(1 / 3, description="Linear: factor at the start")
     end_factor: Fraction = Field(1.0, description="Linear: factor after total_epochs")
     total_epochs: Count = Field(5, description="Linear: epochs from start_factor to end_factor")
@@ -148,7 +157,9 @@ class Supernet(Scheduler, Optimizer):
 
     batch_size: Count = Field(256, description="images per step")
     sampler: Literal["uniform"] = Field("uniform", description="how paths are drawn (single path one-shot)")
-    paths_per_step: Annotated[int, Field(ge=1, le=64)] = Field(1, description="paths whose gradients are averaged in a step")
+    paths_per_step: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="paths whose gradients are averaged in a step"
+    )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="mass spread over the other classes")
     gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradient; null: no limit")
 
@@ -214,7 +225,9 @@ class Trainer(Section):
 class Promote(Section):
     """Which trials go on."""
 
-    top: Count = Field(1, description="trials, best val accuracy first, whose networks are trained on all data and tested")
+    top: Count = Field(
+        1, description="trials, best val accuracy first, whose networks are trained on all data and tested"
+    )
 
 
 class Final(Section):
@@ -252,7 +265,9 @@ class Parameter(Section):
         if self.initial is not None and not self.lower <= self._number(self.initial) <= self.upper:
             raise ValueError(f"{self.name}: initial {self.initial!r} is not in {self.lower:g} .. {self.upper:g}")
         if self.type == "uniform_int" and (self.lower % 1 or self.upper % 1):
-            raise ValueError(f"{self.name}: bounds {self.lower:g} .. {self.upper:g} of uniform_int must be whole numbers")
+            raise ValueError(
+                f"{self.name}: bounds {self.lower:g} .. {self.upper:g} of uniform_int must be whole numbers"
+            )
         return self
 
     def _number(self, value: Any) -> float:
@@ -269,7 +284,9 @@ class Optimize(Section):
         "aiaccel.optimizer.TpeOptimizer", description="sampler of hyperparameters"
     )
     goal: Literal["maximize"] = Field("maximize", description="direction of the objective, val accuracy")
-    trial_number: Annotated[int, Field(ge=1, le=9999)] = Field(15, description="trials in all; raise it to extend a study")
+    trial_number: Annotated[int, Field(ge=1, le=9999)] = Field(
+        15, description="trials in all; raise it to extend a study"
+    )
     rand_seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of the sampler")
     lag: Count = Field(4, description="trial t knows results up to t-lag; about 1.5 x the trials that run at once")
     n_startup_trials: Count = Field(10, description="told trials before TPE leaves random sampling")
@@ -318,7 +335,9 @@ class Config(Section):
         lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs)
         self.nas.num_epochs_retrain = next((n for n in lengths if n is not None), 60)
         if not self.optimize.parameters and self.optimize.trial_number > 1:
-            raise ValueError("optimize.parameters: nothing is searched, so all trials are equal; set optimize.trial_number: 1")
+            raise ValueError(
+                "optimize.parameters: nothing is searched, so all trials are equal; set optimize.trial_number: 1"
+            )
         return self
 
 

@@ -14,7 +14,7 @@ _held: list[IO[str]] = []  # open files, kept until the process ends
 def clear_stale_lock(snakemake_folder: Path) -> None:
     """Remove the lock files of a dead controller of this host; those of a living one, or of another host, stay.
 
-    A controller holds an flock on `<snakemake_folder>/controller` for its life, which the kernel drops with the process.
+    A controller holds an flock on `<snakemake_folder>/controller` for its life; the kernel drops it with the process.
     Across hosts an flock may not be seen, so there Snakemake asks for `--unlock` itself.
     """
     snakemake_folder.mkdir(exist_ok=True)

@@ -20,6 +20,10 @@ from nasmake.stages import with_parameters
 COMPLETE, PRUNED = "COMPLETE", "PRUNED"
 
 
+class AlreadyDoneError(Exception):
+    """While this process waited for the stage's lock, its holder finished the stage."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One run of one stage.
@@ -93,10 +97,12 @@ def script(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | N
     signal.signal(signal.SIGTERM, _terminated)  # until training takes the signal over
     try:
         main(argv)
+    except AlreadyDoneError:
+        print("done by the process that was waited for", flush=True)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # Ctrl-C
         print("interrupted; the last saved training state stays", file=sys.stderr)
         raise SystemExit(130) from None
 

@@ -74,7 +74,7 @@ def check(config: Config, search_space: Mapping[str, Any]) -> None:
     images, classes, shape = _facts(config)
     if classes is not None and space.class_num != classes:
         raise InputError(
-            f"config_{name}.yaml: settings.class_num: {space.class_num}, but {config.dataset.name} has {classes} classes"
+            f"config_{name}.yaml: settings.class_num: {space.class_num}; {config.dataset.name} has {classes} classes"
         )
     held_out = config.dataset.num_data_architecture_search
     if images is not None and held_out >= images:
@@ -105,4 +105,6 @@ def _facts(config: Config) -> tuple[int | None, int | None, tuple[int, int, int]
 def _no_space_file(config: Config, candidates: list[Path]) -> str:
     shipped = sorted(path.stem.removeprefix("config_").split("_")[0] for path in SHIPPED_SPACES.glob("config_*.yaml"))
     places = " or ".join(map(str, candidates))
-    return f"nas.search_space: {config.nas.search_space!r}: no file {places}; {nearest(config.nas.search_space, shipped)}"
+    return (
+        f"nas.search_space: {config.nas.search_space!r}: no file {places}; {nearest(config.nas.search_space, shipped)}"
+    )

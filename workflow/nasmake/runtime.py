@@ -1,5 +1,6 @@
 """Where a job runs: device, precision, threads. Hardware is looked for here, when a job starts, and nowhere earlier."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -38,7 +39,10 @@ def start(accelerator: str, num_threads: int) -> Runtime:
             "use auto or cpu, or a profile whose jobs run where one is"
         )
     runtime = Runtime(torch.device(_DEVICES[accelerator]), accelerator, _name(accelerator))
-    print(f"device: {runtime.name}, {num_threads} CPU thread{'s'[: num_threads > 1]}, torch {torch.__version__}", flush=True)
+    print(
+        f"device: {runtime.name}, {num_threads} CPU thread{'s'[: num_threads > 1]}, torch {torch.__version__}",
+        flush=True,
+    )
     return runtime
 
 
@@ -49,4 +53,8 @@ def _name(accelerator: str) -> str:
 
 
 _DEVICES = {"cpu": "cpu", "gpu": "cuda:0", "mps": "mps"}
-_PRESENT = {"cpu": lambda: True, "gpu": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+_PRESENT: dict[str, Callable[[], bool]] = {
+    "cpu": lambda: True,
+    "gpu": torch.cuda.is_available,
+    "mps": torch.backends.mps.is_available,
+}

@@ -15,6 +15,14 @@ STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of on
 # Raised when a stage's meaning changes, so that its old results are made again.
 STAGE_VERSION = {"train_supernet": 1, "search_architecture": 1, "retrain": 1, "retrain_final": 1}
 
+# The artefacts of a stage, in the order they are written: where the last one is, the others are.
+OUTPUTS = {
+    "train_supernet": ("supernet.safetensors", "supernet.json"),
+    "search_architecture": ("architecture.json",),
+    "retrain": ("model.safetensors", "result.json"),
+    "retrain_final": ("final.safetensors", "final.json"),
+}
+
 SHARED_KEYS = (
     "dataset.name",
     "dataset.num_data_architecture_search",
@@ -47,7 +55,10 @@ ALIASES = {
     )
 }
 
-RESOLVED_AWAY = {"retrain.num_epochs", "retrain.hyperparameters.num_epochs"}  # nas.num_epochs_retrain holds their number
+RESOLVED_AWAY = {
+    "retrain.num_epochs",
+    "retrain.hyperparameters.num_epochs",
+}  # nas.num_epochs_retrain holds their number
 
 
 def path_of(name: str) -> str:
@@ -71,7 +82,8 @@ def first_searched(names: Iterable[str]) -> int:
 
 def settings_of(stage: str, config: Config) -> dict[str, Any]:
     """All of the configuration that decides what `stage` computes, and nothing else."""
-    everything, chosen = config.model_dump(mode="json"), {}
+    everything = config.model_dump(mode="json")
+    chosen: dict[str, Any] = {}
     for path in (*SHARED_KEYS, *STAGE_KEYS[stage]):
         assign(chosen, path, _value(everything, path))
     return chosen
@@ -112,7 +124,9 @@ def check_parameters(config: Config) -> None:
         path = path_of(parameter.name)
         if path not in searchable:
             hint = nearest(parameter.name, [*ALIASES, *searchable])
-            raise InputError(f"config: optimize.parameters: {parameter.name!r} is not a key that can be searched; {hint}")
+            raise InputError(
+                f"config: optimize.parameters: {parameter.name!r} is not a key that can be searched; {hint}"
+            )
         if path in seen:
             raise InputError(f"config: optimize.parameters: {parameter.name!r} is searched twice; remove one")
         seen.add(path)

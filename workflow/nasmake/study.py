@@ -1,4 +1,4 @@
-"""The study over hyperparameters as a fold: each suggestion is a function of (seed, trial, told results) and of nothing else.
+"""The study over hyperparameters as a fold: a suggestion is a function of (seed, trial, told results), nothing else.
 
 A suggestion carries the whole history, so it needs no database and comes out the same on one core and on a hundred.
 """
@@ -18,9 +18,7 @@ from nasmake.config import Optimize, Parameter
 COMPLETE, PRUNED, FAIL, RUNNING = "COMPLETE", "PRUNED", "FAIL", "RUNNING"
 
 
-def suggest(
-    optimize: Optimize, previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def suggest(optimize: Optimize, previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None) -> dict[str, Any]:
     """Suggest the parameters of the next trial.
 
     Args:
@@ -99,7 +97,9 @@ def _study(optimize: Optimize, number: int, history: Sequence[Mapping[str, Any]]
     seed = int(np.random.SeedSequence([optimize.rand_seed, number]).generate_state(1)[0])
     study = optuna.create_study(sampler=_sampler(optimize, seed), direction=optimize.goal)
     study.add_trials(frozen_trials(optimize, history))
-    initial = {parameter.name: _initial(parameter) for parameter in optimize.parameters if parameter.initial is not None}
+    initial = {
+        parameter.name: _initial(parameter) for parameter in optimize.parameters if parameter.initial is not None
+    }
     if number == 0 and initial:
         study.enqueue_trial(initial)
     return study
@@ -110,7 +110,7 @@ def _sampler(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
 
 
 def _tpe(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
-    # Every option is written out: Optuna changed two of these defaults with 5.0, and suggestions must not change with them.
+    # Every option is written out: two of these defaults changed with Optuna 5, and suggestions must not change so.
     return optuna.samplers.TPESampler(
         seed=seed,
         n_startup_trials=optimize.n_startup_trials,

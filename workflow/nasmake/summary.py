@@ -52,7 +52,9 @@ def suggestions_of(results: Sequence[Path]) -> list[dict[str, Any]]:
     return [dict(read_json(path.parent / "suggestion.json")["params"]) for path in results]
 
 
-def trial_rows(results: Sequence[Record], suggested: Sequence[Record], finals: Sequence[Record]) -> list[dict[str, Any]]:
+def trial_rows(
+    results: Sequence[Record], suggested: Sequence[Record], finals: Sequence[Record]
+) -> list[dict[str, Any]]:
     """One row per trial: parameters, state, scores, cost."""
     tested = {final["trial"]: final.get("test_accuracy") for final in finals}
     facts = ("trial", "state", "val_accuracy", "val_loss", "parameters", "macs", "architecture")
@@ -78,8 +80,8 @@ def table(finals: Sequence[Record], run: Path) -> str:
         lines.append("  ".join([*cells, *costs, final["architecture"]]))
     for name, accuracy in sorted({tuple(final["baseline"].values()) for final in ranked if "baseline" in final}):
         lines.append(f"       test accuracy of {name} on the same split: {_share(accuracy).strip()}")
-    tests = {final.get("test_n") for final in ranked if final.get("test_n")}
-    lines.append(f"       val: the trial's objective; test: {max(tests, default=0)} images, read once, after final training")
+    test_n = max((final.get("test_n") or 0 for final in ranked), default=0)
+    lines.append(f"       val: the trial's objective; test: {test_n} images, read once, after final training")
     return "\n".join([*lines, f"       best: {run}/study/best.json   report: make report", ""])
 
 

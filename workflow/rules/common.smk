@@ -15,6 +15,9 @@ try:
 except InputError as error:
     sys.exit(f"error: {error}")
 
+if CONFIG.ABCI.group != "[group]":
+    os.environ.setdefault("ABCI_GROUP", CONFIG.ABCI.group)  # the submit script of profiles/abci reads it
+
 config.update(CONFIG.model_dump(mode="json"))
 
 RUN = f"{CONFIG.environment.result_dir}/{CONFIG.run}"

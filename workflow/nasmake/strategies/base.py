@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nasmake.config import Search
-from nasmake.cost import CostTable
+from nasmake.cost import CostTable, Metric
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.limits import within_limits
 
@@ -50,7 +50,7 @@ class Strategy(ABC):
         return generation
 
     def _draw_anything(self, rng: random.Random) -> Decisions:
-        """What is left where parents have no new children, or where a limit leaves only the surroundings of its cheapest."""
-        metric = "macs" if self.settings.constraint.macs is not None else "parameters"
+        """What is left where parents have no new children, or a limit leaves little but what is near the cheapest."""
+        metric: Metric = "macs" if self.settings.constraint.macs is not None else "parameters"
         near_cheapest = self.space.mutate(self.costs.cheapest(metric), rng, self.settings.mutation_prob)
         return near_cheapest if rng.random() < 0.5 else self.space.sample(rng)

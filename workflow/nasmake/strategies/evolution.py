@@ -22,5 +22,6 @@ class Evolution(Strategy):
         number = max(2, round(settings.parent_ratio * settings.population_size))
         parents = [evaluation.decisions for evaluation in sorted(told)[:number]]
         if index < settings.crossover_ratio * settings.population_size and len(parents) > 1:
-            return self.space.crossover(*rng.sample(parents, 2), rng)
+            first, second = rng.sample(parents, 2)
+            return self.space.crossover(first, second, rng)
         return self.space.mutate(rng.choice(parents), rng, settings.mutation_prob)

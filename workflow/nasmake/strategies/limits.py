@@ -2,18 +2,16 @@
 
 from nasmake.artifacts import InputError
 from nasmake.config import Search
-from nasmake.cost import CostTable
+from nasmake.cost import CostTable, Metric
 from nasmake.search_spaces import Decisions
 
-METRICS = ("macs", "parameters")
+METRICS: tuple[Metric, ...] = ("macs", "parameters")
 
 
 def within_limits(costs: CostTable, settings: Search, decisions: Decisions) -> bool:
     """Whether an architecture keeps all limits of search.constraint."""
-    limits = settings.constraint
-    return (limits.macs is None or costs.macs(decisions) <= limits.macs) and (
-        limits.parameters is None or costs.parameters(decisions) <= limits.parameters
-    )
+    limits = {metric: getattr(settings.constraint, metric) for metric in METRICS}
+    return all(getattr(costs, metric)(decisions) <= limit for metric, limit in limits.items() if limit is not None)
 
 
 def check_feasible(costs: CostTable, settings: Search) -> None:
@@ -22,8 +20,8 @@ def check_feasible(costs: CostTable, settings: Search) -> None:
     Raises:
         InputError: names the limit and the cheapest architecture.
     """
-    for metric, cost in (("macs", costs.macs), ("parameters", costs.parameters)):
-        limit = getattr(settings.constraint, metric)
+    for metric in METRICS:
+        cost, limit = getattr(costs, metric), getattr(settings.constraint, metric)
         cheapest = costs.cheapest(metric)
         if limit is not None and cost(cheapest) > limit:
             raise InputError(

@@ -10,17 +10,21 @@ from torch.optim import SGD, Optimizer
 
 from nasmake.config import Retrain
 from nasmake.data.batches import BatchSource
-from nasmake.training.lightning import LightningModule
 from nasmake.training.optimizers import set_learning_rate
 from nasmake.training.schedules import WARMUP_START, cosine
 from nasmake.training.seeding import seed_torch
+from nasmake.training.state import StageModule
 
 
-def scores(logits: Tensor, labels: Tensor, loss: Tensor, added_to: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+def scores(
+    logits: Tensor, labels: Tensor, loss: Tensor, added_to: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """Sums over the samples of a batch: loss, right answers, number.
 
     Args:
-        logits: [N, classes]; labels: int64 [N]; loss: mean over the batch.
+        logits: [N, classes].
+        labels: int64 [N].
+        loss: mean over the batch.
         added_to: sums of other batches.
     """
     count = torch.tensor(float(len(labels)), device=loss.device)
@@ -42,13 +46,16 @@ def evaluate(network: nn.Module, source: BatchSource) -> tuple[float, float]:
     return sums["loss"].item() / count, sums["accuracy"].item() / count
 
 
-class Retraining(LightningModule):
+class Retraining(StageModule):
     """SGD with warm-up and cosine per step, and label smoothing."""
 
-    part = "train"
-
     def __init__(
-        self, network: nn.Module, source: BatchSource, val_source: BatchSource | None, settings: Retrain, epochs: int,
+        self,
+        network: nn.Module,
+        source: BatchSource,
+        val_source: BatchSource | None,
+        settings: Retrain,
+        epochs: int,
         where: tuple[int | str, ...],
     ) -> None:
         super().__init__()
@@ -61,7 +68,11 @@ class Retraining(LightningModule):
         decay = self.settings.weight_decay if chosen.weight_decay is None else chosen.weight_decay
         nesterov = self.settings.nesterov and chosen.momentum > 0
         return SGD(
-            self.network.parameters(), lr=chosen.base_lr, momentum=chosen.momentum, weight_decay=decay, nesterov=nesterov
+            self.network.parameters(),
+            lr=chosen.base_lr,
+            momentum=chosen.momentum,
+            weight_decay=decay,
+            nesterov=nesterov,
         )
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 from nasmake.config import Trainer as TrainerSettings
 from nasmake.runtime import Runtime
-from nasmake.training.lightning import LightningModule, Trainer, quiet
+from nasmake.training.lightning import Trainer, quiet
 from nasmake.training.resume import ResumeFolder
-from nasmake.training.state import TrainingState, TwoGenerations
+from nasmake.training.state import StageModule, TrainingState, TwoGenerations
 
 
 def fit(
-    module: LightningModule,
+    module: StageModule,
     source: Iterable[int],
     epochs: int,
     *,
@@ -24,9 +24,8 @@ def fit(
 ) -> list[dict[str, Any]]:
     """Train `module` for `epochs`, from where an earlier process stopped.
 
-    Args:
-        module: reads its batches itself; `source` only counts the steps of an epoch.
-        val_source: likewise, after each epoch; None if the stage has no validation.
+    The module reads its batches itself; `source` only counts the steps of an epoch, and `val_source` those of the
+    validation after it, if the stage has one.
 
     Returns:
         One row per epoch. Weights are to be read with `final_weights(folder.checkpoint)`.

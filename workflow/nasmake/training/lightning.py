@@ -41,5 +41,10 @@ def quiet() -> None:
     """Silence what Lightning says at every start, so that a log holds one line per epoch."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (".*configure_optimizers.*returned `None`.*", ".*srun.*", ".*LeafSpec.*", ".*does not have many workers.*"):
+    for message in (
+        ".*configure_optimizers.*returned `None`.*",
+        ".*srun.*",
+        ".*LeafSpec.*",
+        ".*does not have many workers.*",
+    ):
         warnings.filterwarnings("ignore", message=message)

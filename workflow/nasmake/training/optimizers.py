@@ -1,6 +1,6 @@
 """Optimizers by the predecessor's class names; each reads its own hyperparameters only."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -8,7 +8,9 @@ from torch import nn, optim
 
 from nasmake.config import Optimizer
 
-SMALLEST_MOMENTUM = float(torch.finfo(torch.float64).eps)  # Nesterov's method needs one above 0; the predecessor's choice
+SMALLEST_MOMENTUM = float(
+    torch.finfo(torch.float64).eps
+)  # Nesterov's method needs one above 0; the predecessor's choice
 
 LARGEST_BETA = 1 - 1e-6  # the predecessor's range ends at 1, where an average would never move
 
@@ -29,10 +31,11 @@ def _common(settings: Optimizer) -> dict[str, Any]:
 
 
 def _adaptive(settings: Optimizer) -> dict[str, Any]:
-    return _common(settings) | {"betas": (min(settings.beta1, LARGEST_BETA), min(settings.beta2, LARGEST_BETA)), "eps": settings.eps}
+    betas = (min(settings.beta1, LARGEST_BETA), min(settings.beta2, LARGEST_BETA))
+    return _common(settings) | {"betas": betas, "eps": settings.eps}
 
 
-_OPTIMIZERS: dict[str, Any] = {
+_OPTIMIZERS: dict[str, Callable[[Iterable[nn.Parameter], Optimizer], optim.Optimizer]] = {
     "MomentumSGD": lambda parameters, s: optim.SGD(
         parameters, momentum=s.momentum, dampening=s.dampening, **_common(s)
     ),

@@ -37,14 +37,17 @@ class Parts:
 
     @property
     def manifest(self) -> Mapping[str, Any]:
+        """What the data set is."""
         return self.prepared.manifest
 
     @property
     def in_channels(self) -> int:
+        """Channels of an image."""
         return int(self.manifest["image_shape"][2])
 
     @property
     def input_size(self) -> int:
+        """Edge of an image in pixels."""
         return int(self.manifest["image_shape"][0])
 
     def training(self, name: PartName, batch_size: int, stage: str) -> BatchSource:

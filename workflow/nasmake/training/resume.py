@@ -3,41 +3,43 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from nasmake.job import AlreadyDoneError
+
 
 @dataclass(frozen=True)
 class ResumeFolder:
-    """Where the training state lies.
-
-    Attributes:
-        checkpoint: newest training state; its predecessor lies beside it.
-        waited: another process held the folder; it may have finished the stage in the meantime.
-    """
+    """Where the training state lies."""
 
     path: Path
-    waited: bool
 
     @property
     def checkpoint(self) -> Path:
+        """The newest training state; its predecessor lies beside it."""
         return self.path / "training.ckpt"
 
 
 @contextmanager
-def resume_folder(unit: Path, stage: str, fingerprint: str) -> Iterator[ResumeFolder]:
-    """Hold `<unit>/.resume/<stage>-<fingerprint>`; it is removed at the end, unless an exception leaves it for the next run.
+def resume_folder(unit: Path, stage: str, fingerprint: str, outputs: Sequence[Path]) -> Iterator[ResumeFolder]:
+    """Hold `<unit>/.resume/<stage>-<fingerprint>`; it is removed at the end, and left for the next run by an exception.
 
     The lock goes with the process, also after kill -9. A job whose controller died goes on alone; the job that takes
     its place waits here until it is done.
+
+    Raises:
+        AlreadyDoneError: this process had to wait, and then found all `outputs` there.
     """
     path = unit / ".resume" / f"{stage}-{fingerprint}"
     with _locked(path.with_suffix(".lock")) as waited:
+        if waited and all(output.is_file() for output in outputs):
+            raise AlreadyDoneError
         path.mkdir(parents=True, exist_ok=True)
-        yield ResumeFolder(path, waited)
+        yield ResumeFolder(path)
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -52,8 +54,10 @@ def _locked(path: Path) -> Iterator[bool]:
             break
         stream.close()  # the holder before us removed the file: its lock is nobody's
     with stream:
-        yield waited
-        path.unlink(missing_ok=True)
+        try:
+            yield waited
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _lock(stream: IO[str], path: Path) -> bool:

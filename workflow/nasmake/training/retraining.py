@@ -1,4 +1,4 @@
-"""Training a found architecture from scratch: in each trial on train, and once more for promoted trials on train and val."""
+"""Training a found architecture from scratch: in a trial on train, and for promoted trials on train and val."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +104,9 @@ def _baseline(run: StageRun) -> dict[str, Any]:
     return {"baseline": {"name": "logistic regression", "test_accuracy": accuracy}}
 
 
-def _write(run: StageRun, trained: Trained, record: dict[str, Any], model: str, facts: str, columns: tuple[str, ...]) -> None:
+def _write(
+    run: StageRun, trained: Trained, record: dict[str, Any], model: str, facts: str, columns: tuple[str, ...]
+) -> None:
     job, unit = run.job, run.job.unit
     write_csv(job.history(job.stage), trained.rows, columns)
     write_weights(unit / model, {} if trained.network is None else dict(trained.network.state_dict()))

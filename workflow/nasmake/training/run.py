@@ -13,11 +13,11 @@ from nasmake.artifacts import InputError, write_atomically
 from nasmake.job import Job
 from nasmake.runtime import Runtime, start
 from nasmake.search_spaces import SearchSpace
+from nasmake.stages import OUTPUTS
 from nasmake.training.fit import fit
-from nasmake.training.lightning import LightningModule
 from nasmake.training.parts import Parts
 from nasmake.training.resume import ResumeFolder, resume_folder
-from nasmake.training.state import final_weights
+from nasmake.training.state import StageModule, final_weights
 
 Rows = list[dict[str, Any]]
 
@@ -46,7 +46,7 @@ class StageRun:
             )
         return space
 
-    def fit(self, module: LightningModule, source: Iterable[int], epochs: int, **options: Any) -> Rows:
+    def fit(self, module: StageModule, source: Iterable[int], epochs: int, **options: Any) -> Rows:
         """Train, from where an earlier process of this stage stopped; see `fit`."""
         trainer = self.job.settings.trainer
         return fit(module, source, epochs, runtime=self.runtime, folder=self.folder, settings=trainer, **options)
@@ -62,7 +62,8 @@ def stage(job: Job) -> Iterator[StageRun]:
     """Set a stage up and hold its training state."""
     runtime = start(job.accelerator, job.settings.trainer.num_threads)
     parts = Parts.open(job.dataset, job.settings, runtime.device)
-    with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type)) as folder:
+    outputs = [job.unit / name for name in OUTPUTS[job.stage]]
+    with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
         yield StageRun(job, runtime, parts, folder)
 
 

@@ -1,6 +1,7 @@
 """Learning rates as pure functions of the epoch fraction: nothing to save, nothing that depends on the batch count."""
 
 import math
+from collections.abc import Callable
 
 from nasmake.config import Scheduler
 
@@ -23,7 +24,8 @@ def cosine(epoch: float, epochs: float) -> float:
 def _multi_step(settings: Scheduler, epoch: float, epochs: float) -> float:
     if epoch < settings.milestone_start:
         return 1.0
-    return settings.gamma ** (1 + (epoch - settings.milestone_start) // settings.milestone_step)
+    drops = 1 + (epoch - settings.milestone_start) // settings.milestone_step
+    return float(settings.gamma**drops)
 
 
 def _linear(settings: Scheduler, epoch: float, epochs: float) -> float:
@@ -31,7 +33,7 @@ def _linear(settings: Scheduler, epoch: float, epochs: float) -> float:
     return settings.start_factor + (settings.end_factor - settings.start_factor) * done
 
 
-_SHAPES = {
+_SHAPES: dict[str, Callable[[Scheduler, float, float], float]] = {
     "MultiStep": _multi_step,
     "Linear": _linear,
     "Exponential": lambda settings, epoch, epochs: settings.gamma**epoch,

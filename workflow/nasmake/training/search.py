@@ -17,9 +17,9 @@ from nasmake.strategies import STRATEGIES, Evaluation, Strategy
 from nasmake.strategies.limits import check_feasible
 from nasmake.supernet import Supernet, recalibrate_batchnorm
 from nasmake.training.classification import evaluate
-from nasmake.training.lightning import LightningModule
 from nasmake.training.run import Rows, StageRun, read_weights, stage
 from nasmake.training.seeding import python_random
+from nasmake.training.state import StageModule
 
 STAGE = "search_architecture"
 BEST_COLUMNS = ("evaluated", "best_val_loss", "best_val_accuracy", "best_macs", "best_parameters")
@@ -27,7 +27,7 @@ SEARCH_COLUMNS = ("epoch", "val_loss", "val_accuracy", *BEST_COLUMNS)
 EVALUATION_COLUMNS = ("generation", "val_loss", "val_accuracy", "macs", "parameters", "decisions")
 
 
-class ArchitectureSearch(LightningModule):
+class ArchitectureSearch(StageModule):
     """Scores candidates by val loss with inherited weights, all on the same images.
 
     BatchNorm statistics are made anew for each candidate from train images (arXiv 1904.00420, section 3.4): those that
@@ -90,7 +90,9 @@ class ArchitectureSearch(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the evaluations in, as plain lists."""
-        checkpoint["told"] = [[*evaluation[:1], list(evaluation.decisions), *evaluation[2:]] for evaluation in self.told]
+        checkpoint["told"] = [
+            [*evaluation[:1], list(evaluation.decisions), *evaluation[2:]] for evaluation in self.told
+        ]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the evaluations back."""
@@ -98,7 +100,9 @@ class ArchitectureSearch(LightningModule):
 
     def _propose(self, generation: int) -> Sequence[Decisions]:
         rng = python_random(self.settings.nas.seed, STAGE, generation)
-        return self.strategy.propose(rng, [evaluation for evaluation in self.told if evaluation.generation < generation])
+        return self.strategy.propose(
+            rng, [evaluation for evaluation in self.told if evaluation.generation < generation]
+        )
 
 
 def search_architecture(job: Job) -> None:
@@ -113,7 +117,9 @@ def search_architecture(job: Job) -> None:
         costs = CostTable(space, run.parts.in_channels, run.parts.input_size)
         check_feasible(costs, job.settings.search)
         module = _search(run, supernet.to(run.runtime.device), costs)
-        rows = run.fit(module, range(job.settings.search.population_size), job.settings.nas.num_epochs_architecture_search)
+        rows = run.fit(
+            module, range(job.settings.search.population_size), job.settings.nas.num_epochs_architecture_search
+        )
         best = module.best()
         content = Architecture.from_decisions(best.decisions, space).to_json() | {
             "state": COMPLETE,
@@ -133,7 +139,8 @@ def _search(run: StageRun, supernet: Supernet, costs: CostTable) -> Architecture
     settings = run.job.settings.search
     strategy = STRATEGIES[settings.algorithm](supernet.space, costs, settings)
     recalibration = run.parts.recalibration(settings.batch_size, STAGE)
-    return ArchitectureSearch(supernet, strategy, run.job.settings, recalibration, run.parts.evaluation("val", settings.batch_size))
+    val = run.parts.evaluation("val", settings.batch_size)
+    return ArchitectureSearch(supernet, strategy, run.job.settings, recalibration, val)
 
 
 def _evaluation(costs: CostTable, told: Evaluation) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Exact resume: one callback decides when the training state is saved, one CheckpointIO makes a save safe.
 
-Lightning 2.6.6 loses something silently if a checkpoint is written in most other hooks: saved at the last batch of an
-epoch, its validation never runs; saved at the start of an epoch, the whole epoch is skipped. Two places are exact: after
-a batch that is not the last of its epoch, and at the end of an epoch. Everything random is a function of (seed, stage,
-epoch, step), so weights, optimizer, sums and rows are all there is to save.
+In most hooks of Lightning 2.6.6 a checkpoint loses something silently: written at the last batch of an epoch, its
+validation never runs; at the start of an epoch, the whole epoch is skipped. Two places are exact: after a batch that is
+not the last of its epoch, and at the end of an epoch. Everything random is a function of (seed, stage, epoch, step), so
+weights, optimizer, sums and rows are all there is to save.
 """
 
 import io
@@ -35,6 +35,20 @@ class DivergedError(Exception):
     def __init__(self, text: str, rows: list[dict[str, Any]]) -> None:
         super().__init__(text)
         self.rows = rows
+
+
+class StageModule(LightningModule):
+    """What a stage trains or evaluates. Steps return {"metrics": sums}, validation steps the sums themselves.
+
+    Attributes:
+        part: what the sums of a step are about, first word of their columns.
+    """
+
+    part: str = "train"
+
+    def epoch_summary(self) -> dict[str, float]:
+        """Further columns of an epoch's row."""
+        raise NotImplementedError
 
 
 class TwoGenerations(TorchCheckpointIO):
@@ -85,17 +99,17 @@ class TrainingState(Checkpoint):
         for row in self.rows:
             print(format_row(row), flush=True)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Take the signals: under Lightning's own handler a terminated script ends with exit code 0."""
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, self._request_stop)
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Start the clock of the log line."""
         self.epoch_began = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Add up, and save if it is time; the last batch is saved at the end of the epoch, after validation."""
         self._add(pl_module.part, outputs["metrics"])
@@ -104,12 +118,12 @@ class TrainingState(Checkpoint):
             self._save(trainer)
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any, **__: Any
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *_: Any, **__: Any
     ) -> None:
         """Add up."""
         self._add("val", outputs)
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Close the epoch's row, then save.
 
         Raises:
@@ -146,7 +160,7 @@ def format_row(row: Mapping[str, Any], seconds: float | None = None) -> str:
 
 
 def final_weights(path: Path) -> dict[str, Tensor]:
-    """The weights a stage ends with, from its last checkpoint: the same whether or not this process trained to the end."""
+    """The weights a stage ends with, from its last checkpoint: the same whichever process trained to the end."""
     weights = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     assert isinstance(weights, dict)
     return weights

@@ -14,23 +14,20 @@ from nasmake.samplers import SAMPLERS
 from nasmake.supernet import Supernet
 from nasmake.training import schedules
 from nasmake.training.classification import scores
-from nasmake.training.lightning import LightningModule
 from nasmake.training.optimizers import build_optimizer, set_learning_rate
 from nasmake.training.run import stage, write_weights
 from nasmake.training.seeding import python_random, seed_torch
-from nasmake.training.state import DivergedError
+from nasmake.training.state import DivergedError, StageModule
 
 STAGE = "train_supernet"
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "lr")
 
 
-class SupernetTraining(LightningModule):
+class SupernetTraining(StageModule):
     """Each step draws paths, adds up their gradients, and updates what they touched.
 
     Manual optimization: Lightning's automatic one knows one backward pass per step.
     """
-
-    part = "train"
 
     def __init__(self, supernet: Supernet, source: BatchSource, settings: Config) -> None:
         super().__init__()
@@ -52,7 +49,8 @@ class SupernetTraining(LightningModule):
         optimizer: Any = self.optimizers()
         optimizer.zero_grad(set_to_none=True)  # what no path touches keeps None: neither momentum nor decay moves it
         metrics: dict[str, torch.Tensor] = {}
-        for path in self.sampler(self.supernet.space, python_random(*where, "paths", epoch, batch_idx), settings.paths_per_step):
+        rng = python_random(*where, "paths", epoch, batch_idx)
+        for path in self.sampler(self.supernet.space, rng, settings.paths_per_step):
             self.supernet.set_active_subnet(path)
             logits = self.supernet(images)
             loss = cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)

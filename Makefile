@@ -1,0 +1,68 @@
+# `make` alone lists the targets. Everything runs in .venv, which is made from requirements.lock when it is needed.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help environment setup demo test test-slow lint format dag report bench clean
+
+VENV := .venv
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c '$(SUPPORTED)' 2>/dev/null && echo "$$python" && break; done)
+CONFIG ?= config/presets/digits.yaml
+CORES ?= all
+PYTEST := python -m pytest -n 2 --dist worksteal
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+environment:
+	@if ! cmp -s requirements.lock $(VENV)/requirements.lock; then \
+		test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.14 found; install one, or: make PYTHON=/path/to/python"; exit 1; }; \
+		echo "making $(VENV) with $$("$(PYTHON)" --version); once, a few minutes"; \
+		"$(PYTHON)" -m venv --clear $(VENV) && \
+		python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock && \
+		python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && \
+		cp requirements.lock $(VENV)/requirements.lock; \
+	fi
+
+setup: environment ## make the environment and link the profiles, so that `snakemake --profile abci` finds them
+	@python scripts/link_profiles.py
+	@echo "ready; in this shell type: source $(VENV)/bin/activate"
+
+demo: environment ## search, retrain and test a network on real digits: minutes on a CPU, no network needed
+	@snakemake --configfile config/presets/digits.yaml --cores $(CORES) --quiet rules reason host
+	@$(MAKE) --no-print-directory report CONFIG=config/presets/digits.yaml
+
+test: environment lint ## lint and the fast tests
+	$(PYTEST) -m "not slow"
+
+test-slow: environment ## the demo end to end, kill and resume: up to 20 minutes
+	$(PYTEST) -m slow
+
+lint: environment ## ruff, snakefmt, mypy, codespell, snakemake --lint
+	ruff check --quiet .
+	ruff format --quiet --check .
+	snakefmt --quiet --check Snakefile workflow
+	mypy
+	codespell
+	snakemake --lint --quiet
+
+format: environment ## mend what can be mended by machine
+	ruff check --quiet --fix .
+	ruff format --quiet .
+	snakefmt --quiet Snakefile workflow
+
+dag: environment ## draw the rule graph into README.md, and as SVG where graphviz is there
+	@python scripts/draw_dag.py
+
+report: environment ## bind a finished run into one offline page: make report CONFIG=my.yaml
+	@python scripts/make_report.py $(CONFIG)
+
+bench: environment ## measure start-up times; writes bench/startup.json
+	@python scripts/bench.py
+
+clean: ## remove the environment and caches; results and data stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

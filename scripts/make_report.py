@@ -1,0 +1,52 @@
+"""Bind a finished run into one offline page: results/<run>/report.html."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from nasmake.artifacts import InputError
+from nasmake.config import load
+from nasmake.job import script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("configfiles", type=Path, nargs="*", help="as behind Snakemake's --configfile")
+    arguments = parser.parse_args(argv)
+    run = run_folder(arguments.configfiles)
+    report = run / "report.html"
+    command = ["snakemake", "--report", str(report), "--quiet", "all"]
+    command += ["--configfile", *map(str, arguments.configfiles)] if arguments.configfiles else []
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise InputError(f"{report}: not made; has the run ended? Snakemake says: {_last_line(finished.stderr)}")
+    print(f"report: {report}")
+
+
+def run_folder(configfiles: Sequence[Path]) -> Path:
+    """The folder of the run that these files configure, laid over the defaults as Snakemake does."""
+    merged: dict[str, object] = {}
+    for path in (Path("config/config.yaml"), *configfiles):
+        try:
+            merged = _merged(merged, yaml.safe_load(path.read_text()) or {})
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+    config = load(merged)
+    return Path(config.environment.result_dir) / str(config.run)
+
+
+def _merged(base: object, over: object) -> dict[str, object]:
+    assert isinstance(base, dict) and isinstance(over, dict)
+    both = {key: _merged(base[key], over[key]) for key in base.keys() & over.keys() if isinstance(over[key], dict)}
+    return base | over | both
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["nothing"])[-1]
+
+
+if __name__ == "__main__":
+    script(main, sys.argv[1:])

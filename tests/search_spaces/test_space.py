@@ -1,0 +1,190 @@
+from collections import Counter
+from itertools import product
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from nasmake.artifacts import InputError
+from nasmake.search_spaces import NetworkSpec, SearchSpace
+from small_spaces import build, content, made_up, shipped, small
+
+SIZES = {
+    "proxyless_cifar10": 13_179_165_217_344,
+    "proxyless_imagenet": 221_502_229_807_900_608,
+    "mnasnet_cifar10": 73_040_694_872_113_152,
+    "mnasnet_imagenet": 73_040_694_872_113_152,
+    "proxyless_digits": 6 * 7 * 6 * 7 * 6 * 7,
+}
+
+
+def structure(spec: NetworkSpec) -> tuple:
+    """What the network computes, found without the comparison of layers that the space relies on."""
+    return tuple(tuple((layer.convolutions, layer.residual) for layer in block) for block in spec.blocks)
+
+
+def count_networks(space: SearchSpace) -> int:
+    reached = Counter({space.blocks[0].in_widths[0]: 1})
+    for index in range(len(space.blocks)):
+        leaving: Counter[int] = Counter()
+        for width, count in reached.items():
+            for layers in space.vectors(index, width):
+                leaving[layers[-1].out_width if layers else width] += count
+        reached = leaving
+    return reached.total()
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_size_counts_the_decision_vectors(name):
+    assert shipped(name).size == SIZES[name]
+
+
+def test_networks_of_the_mnasnet_space():
+    assert count_networks(shipped("mnasnet_imagenet")) == 34_237_825_721_303_040
+
+
+def test_choices_per_block_of_the_proxyless_spaces():
+    counts = [len(decision.choices) for decision in shipped("proxyless_cifar10").decisions]
+    assert counts == [6, 7, 6, 7, 7, 6, 7, 7, 7, 6, 7, 7, 6, 7, 7, 6]
+    assert len(shipped("proxyless_imagenet").decisions) == 21
+    assert sum(len(decision.choices) for decision in shipped("proxyless_imagenet").decisions) == 141
+
+
+def test_index_rule_of_the_proxyless_spaces():
+    space = shipped("proxyless_cifar10")
+    kernels_and_ratios = list(product((3, 5, 7), (3, 6)))
+    for index, expected in enumerate(kernels_and_ratios):
+        decisions = (index, index + 1, *[0] * 14)  # block 1 may vanish, block 0 may not
+        (first,), (second,) = space.decode(decisions).blocks[1:3]
+        assert (first.kernel_size, first.expand_ratio) == expected
+        assert (second.kernel_size, second.expand_ratio) == expected
+    assert space.decode((0,) * 16).blocks[2] == ()
+    assert space.decisions[1].options[:2] == ("op=zero", "op=mbconv kernel_size=3 expand_ratio=3")
+
+
+def test_order_of_the_mnasnet_decisions():
+    space = shipped("mnasnet_imagenet")
+    names = [decision.name for decision in space.decisions[7:14]]
+    fields = ["depth", "width", "kernel_size", "op", "skip", "se_ratio", "expand_ratio"]
+    assert names == [f"block1.{field}" for field in fields]
+    assert [decision.options for decision in space.decisions[:2]] == [
+        ("depth=1", "depth=2"),
+        ("width=12", "width=16", "width=20"),
+    ]
+    block = space.decode((0,) * 7 + (2, 1, 1, 2, 1, 1, 1) + (0,) * 35).blocks[1]
+    assert [(layer.in_width, layer.stride, layer.residual, layer.se_width) for layer in block] == [
+        (12, 2, False, 3),
+        (24, 1, True, 6),
+        (24, 1, True, 6),
+    ]
+    assert {(layer.op, layer.kernel_size, layer.expand_ratio, layer.out_width) for layer in block} == {
+        ("mbconv", 5, 6, 24)
+    }
+
+
+@pytest.mark.parametrize("changes", [{}, {"first_mbconv_filter_size": 8}])
+def test_small_space_exhaustively(changes):
+    space = build(small(base_layer_num=[1, 1, 1], kernel_size=[3], layer_search_range=[0], **changes))
+    vectors = list(product(*(range(len(decision.choices)) for decision in space.decisions)))[::7]
+    canonical = {vector: space.canonical(vector) for vector in vectors}
+    networks = {vector: structure(space.decode(vector)) for vector in vectors}
+    assert all(canonical[vector] <= vector for vector in vectors)
+    assert len(set(canonical.values())) == len(set(networks.values()))
+    assert len(set(zip(canonical.values(), networks.values(), strict=True))) == len(set(networks.values()))
+
+
+def test_zero_block_passes_its_width_on():
+    space = build(small())
+    for vector in (space.sample(Random(seed)) for seed in range(200)):
+        width = 8
+        for layer in (layer for block in space.decode(vector).blocks for layer in block):
+            assert layer.in_width == width
+            width = layer.out_width
+        assert space.decode(vector).head.in_width == width
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(space=made_up())
+def test_made_up_spaces(space):
+    rng = Random(0)
+    seen = {}
+    for _ in range(30):
+        vector = space.mutate(space.sample(rng), rng, 0.5)
+        space.check(vector)
+        canonical = space.canonical(vector)
+        space.check(canonical)
+        assert space.canonical(canonical) == canonical
+        assert space.encode(space.decode(canonical)) == canonical
+        assert structure(space.decode(canonical)) == structure(space.decode(vector))
+        assert seen.setdefault(structure(space.decode(vector)), canonical) == canonical
+
+
+def test_size_of_a_joint_space_with_further_choices():
+    changes = {"first_mbconv_filter_size": 8, "conv_ops": ["Zero", "Conv", "MBConv"], "base_layer_num": [1, 1, 1]}
+    space = build(small(layer_search_range=[0], **changes))
+    own = 2 * 2 * 2 * 2 * (2 + 1)  # kernel, width, skip, SE; MBConv with two expansion ratios, Conv
+    assert space.size == own * (own + 1) * own
+    assert len(space.decisions) == 3
+
+
+def test_hash_is_of_the_meaning():
+    space = build(small())
+    assert build(small(), "another").hash == space.hash
+    assert build(small(dropout=0.2, first_conv_stride=2, input_size=32)).hash == space.hash
+    assert build(small(kernel_size=[[3, 5]] * 3)).hash == space.hash
+    assert build(small(class_num=6)).hash != space.hash
+    assert build(small(kernel_size=[5, 3])).hash != space.hash
+    assert build(small(dropout=0)).hash != space.hash
+
+
+def test_settings_reach_the_network():
+    spec = build(small(first_conv_stride=1, dropout=0, input_size=20)).decode((0,) * 21)
+    assert (spec.stem_width, spec.stem_stride, spec.head_width, spec.class_num, spec.dropout) == (8, 1, 16, 5, 0.0)
+    assert build(small(input_size=20)).input_size == 20
+    assert build(small()).input_size is None
+    assert build(content("proxyless_digits")).decode((0,) * 6).stem_stride == 1
+
+
+def test_mutation_probability():
+    space, rng = shipped("mnasnet_cifar10"), Random(0)
+    vector = space.sample(rng)
+    assert space.mutate(vector, rng, 0.0) == vector
+    changed = space.mutate(vector, rng, 1.0)
+    assert all(old != new for old, new in zip(vector, changed, strict=True))
+
+
+def test_parse_takes_one_list_per_block():
+    space = build(small())
+    vector = space.sample(Random(0))
+    assert space.parse(list(vector)) == vector
+    assert space.parse([list(vector[start : start + 7]) for start in (0, 7, 14)]) == vector
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([0] * 5, "made_up.yaml: 5 decisions: expected 21, 7 for each of 3 blocks"),
+        ([2] + [0] * 20, "made_up.yaml: block0.depth: 2: expected an index out of {0: depth=1}"),
+        ([-1] + [0] * 20, "made_up.yaml: block0.depth: -1: expected"),
+        ([True] + [0] * 20, "made_up.yaml: block0.depth: True: expected"),
+        ([[0] * 6] * 3, "made_up.yaml: 3 decisions: expected 21"),
+        ("0", "made_up.yaml: decisions '0': expected a list of indices"),
+        (None, "made_up.yaml: decisions None: expected a list"),
+    ],
+)
+def test_wrong_decisions(content, message):
+    with pytest.raises(InputError) as caught:
+        build(small()).parse(content)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_encode_refuses_foreign_networks():
+    space = build(small())
+    spec = space.decode((0,) * 21)
+    for other, reason in [
+        (build(small(class_num=6)), "stem, head or number of blocks differ"),
+        (build(small(kernel_size=[7])), "block 0 differs"),
+        (build(small(first_mbconv_filter_size=8)), "stem, head or number of blocks differ"),
+    ]:
+        with pytest.raises(InputError, match=reason):
+            other.encode(spec)
