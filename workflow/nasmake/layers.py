@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from nasmake.search_spaces import Convolution, LayerSpec
 
-EPSILON = 1e-3  # of batch normalisation: the predecessor's values
-MOMENTUM = 0.01
+EPSILON = 1e-3  # of batch normalisation: the predecessor's value
+MOMENTUM = 0.1  # torch's default; the predecessor's 0.01 still remembers the first steps when a short training ends
 
 
 def initialise_filter(weight: Tensor) -> Tensor:

@@ -1,0 +1,65 @@
+"""A checkout of its own for tests that run the workflow: what git would clone of the working tree, and nothing else."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+class Checkout:
+    """A folder with the project in it, where Snakemake can be started."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def command(self, *arguments):
+        return [str(Path(sys.executable).parent / "snakemake"), *map(str, arguments)]
+
+    def run(self, *arguments, check=True, timeout=600):
+        """Run snakemake to its end; returns what it printed, both streams together."""
+        finished = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+        )
+        if check and finished.returncode:
+            raise AssertionError(f"exit {finished.returncode}:\n{finished.stdout[-6000:]}")
+        return finished.stdout if check else (finished.returncode, finished.stdout)
+
+    def start(self, *arguments):
+        """Start snakemake in a session of its own, so that it can be killed with all its jobs."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return make_checkout(tmp_path / "nasmake")
+
+
+def make_checkout(folder):
+    tracked = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(tracked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return Checkout(folder)
