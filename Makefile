@@ -44,7 +44,7 @@ test-slow: environment ## the demo end to end, kill and resume: up to 20 minutes
 lint: environment ## ruff, snakefmt, mypy, codespell, snakemake --lint
 	ruff check --quiet .
 	ruff format --quiet --check .
-	snakefmt --quiet --check Snakefile workflow
+	snakefmt --check Snakefile workflow/rules
 	mypy
 	codespell
 	snakemake --lint --quiet
@@ -52,7 +52,7 @@ lint: environment ## ruff, snakefmt, mypy, codespell, snakemake --lint
 format: environment ## mend what can be mended by machine
 	ruff check --quiet --fix .
 	ruff format --quiet .
-	snakefmt --quiet Snakefile workflow
+	snakefmt Snakefile workflow/rules
 
 dag: environment ## draw the rule graph into README.md, and as SVG where graphviz is there
 	@python scripts/draw_dag.py

@@ -25,6 +25,7 @@ report: "workflow/report/workflow.rst"
 
 localrules:
     all,
+    download_dataset,
     suggest,
     promote,
     summarize_study,

@@ -16,10 +16,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, help="section `optimize` as JSON")
-    parser.add_argument("--run-name", required=True)
+    parser.add_argument("--run", required=True, type=Path, help="folder of the run")
     parser.add_argument("--results", required=True, type=Path, nargs="+", help="result.json of every trial")
     parser.add_argument("--finals", required=True, type=Path, nargs="+", help="final.json of every promoted trial")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the run")
     arguments = parser.parse_args(argv)
     from nasmake.study import quiet, write_journal
 
@@ -29,12 +28,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     suggested = suggestions_of(arguments.results)
     told = [result | {"params": parameters} for result, parameters in zip(results, suggested, strict=True)]
     folder, best = best_of(finals)
-    study = arguments.out / "study"
+    study = arguments.run / "study"
     write_csv(study / "trials.csv", trial_rows(results, suggested, list(finals.values())), trial_columns(optimize))
     quiet()
-    write_journal(study / "journal.log", optimize, arguments.run_name, told)
-    write_atomically(arguments.out / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())
-    write_atomically(study / "summary.txt", table(list(finals.values()), arguments.out).encode())
+    write_journal(study / "journal.log", optimize, arguments.run.name, told)
+    write_atomically(arguments.run / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())
+    write_atomically(study / "summary.txt", table(list(finals.values()), arguments.run).encode())
     write_json(study / "best.json", best | {"provenance": provenance(started)})
 
 

@@ -1,21 +1,26 @@
-"""The lock of a controller (a running Snakemake) that died: cleared where it is certain that nobody holds it.
-
-Touches Snakemake's private files; a test kills a real controller to see that it still works.
-"""
+"""What a controller (a running Snakemake) does for itself before it reads the rules."""
 
 import fcntl
+import os
 import socket
+import sys
 from pathlib import Path
 from typing import IO
 
 _held: list[IO[str]] = []  # open files, kept until the process ends
 
 
+def prefer_this_python() -> None:
+    """Let the rules' `python` be the one that runs Snakemake, also where its environment is not activated."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
 def clear_stale_lock(snakemake_folder: Path) -> None:
     """Remove the lock files of a dead controller of this host; those of a living one, or of another host, stay.
 
     A controller holds an flock on `<snakemake_folder>/controller` for its life; the kernel drops it with the process.
-    Across hosts an flock may not be seen, so there Snakemake asks for `--unlock` itself.
+    Across hosts an flock may not be seen, so there Snakemake asks for `--unlock` itself. This touches Snakemake's
+    private files: a test kills a real controller to see that it still works.
     """
     snakemake_folder.mkdir(exist_ok=True)
     stream = (snakemake_folder / "controller").open("a+")

@@ -84,7 +84,7 @@ def parse(stage: str, description: str | None, argv: Sequence[str] | None, input
         settings=load(with_parameters(content, suggestion["params"]) | {"optimize": {"trial_number": 1}}),
         search_space=space,
         version=version,
-        dataset=arguments.dataset,
+        dataset=arguments.manifest.parent,
         inputs=files,
         trial=suggestion["trial"],
         unit=arguments.unit,
@@ -114,7 +114,7 @@ def _terminated(number: int, frame: Any) -> None:
 def _parser(description: str | None, inputs: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--settings", required=True, help="the stage's settings as JSON (Snakemake prints them)")
-    parser.add_argument("--dataset", required=True, type=Path, help="folder of the prepared data set")
+    parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
     parser.add_argument("--suggestion", type=Path, help="the trial's suggestion.json; none in a shared stage")
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"))
     parser.add_argument("--unit", required=True, type=Path, help="folder of the results: shared or trial-NNNN")

@@ -1,11 +1,18 @@
 # All helpers of the rules: the checked configuration, paths, and what each rule is told.
 
+import os
 import shlex
 
 from nasmake.artifacts import InputError, canonical_json, read_json
 from nasmake.config import load
 from nasmake.preflight import check, read_search_space
-from nasmake.stages import STAGE_VERSION, STAGES, first_searched, settings_of, source_settings
+from nasmake.stages import (
+    STAGE_VERSION,
+    STAGES,
+    first_searched,
+    settings_of,
+    source_settings,
+)
 
 try:
     CONFIG = load(config)
@@ -26,8 +33,7 @@ TRIALS = [f"{trial:04d}" for trial in range(CONFIG.optimize.trial_number)]
 FIRST_SEARCHED = first_searched(parameter.name for parameter in CONFIG.optimize.parameters)
 LAG = CONFIG.optimize.lag
 FIGURES = [
-    f"{RUN}/report/{name}.svg"
-    for name in ("study", "importances", "learning_curves", "tradeoff", "architecture")
+    f"{RUN}/report/{name}.svg" for name in ("study", "importances", "learning_curves", "tradeoff", "architecture")
 ]
 
 
@@ -94,6 +100,11 @@ def folder(wildcards, output):
     return str(Path(output[0]).parent)
 
 
+def folder_above(wildcards, output):
+    """Params function: the folder above that one."""
+    return str(Path(output[0]).parents[1])
+
+
 def oldest_first(wildcards):
     """Priority: without it, a study with more free trials than slots would be worked off breadth first."""
     return 0 if wildcards.unit == "shared" else 10000 - int(wildcards.unit[-4:])
@@ -110,7 +121,9 @@ def announce():
     from nasmake.summary import write_resolved
 
     write_resolved(Path(RUN) / "config.yaml", config)
-    print(f"nasmake: run {CONFIG.run}, {len(TRIALS)} trials, results in {RUN}; training on {describe(CONFIG.trainer.accelerator)}")
+    print(
+        f"nasmake: run {CONFIG.run}, {len(TRIALS)} trials, results in {RUN}; training on {describe(CONFIG.trainer.accelerator)}"
+    )
 
 
 def show_summary():

@@ -8,14 +8,12 @@ rule download_dataset:
         manifest=f"{DATASET}/manifest.json",
     log:
         f"{RUN}/logs/download_dataset.log",
+    conda:
+        "../envs/nasmake.yaml"
+    resources:
+        runtime=hours(1),
     params:
         settings=canonical_json(source_settings(CONFIG)),
         out=folder,
-    resources:
-        runtime=hours(1),
-    conda:
-        "../envs/nasmake.yaml"
-    message:
-        "download_dataset: {params.out}"
     shell:
         "python scripts/download_dataset.py --settings {params.settings:q} --out {params.out:q} > {log:q} 2>&1"

@@ -18,24 +18,22 @@ rule retrain_final:
         f"{RUN}/{{unit}}/logs/retrain_final.log",
     benchmark:
         f"{RUN}/{{unit}}/benchmarks/retrain_final.tsv"
-    params:
-        settings=settings("retrain_final"),
-        files=optional("suggestion", "architecture", "result"),
-        unit=folder,
     priority: oldest_first
     retries: 2
+    conda:
+        "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
         gpu=CONFIG.environment.gpus,
         accelerator=CONFIG.trainer.accelerator,
         mem_mb=8000,
         runtime=hours(12),
-    conda:
-        "../envs/nasmake.yaml"
-    message:
-        "retrain_final: {wildcards.unit}"
+    params:
+        settings=settings("retrain_final"),
+        files=optional("suggestion", "architecture", "result"),
+        unit=folder,
     shell:
-        "python scripts/retrain_final.py --settings {params.settings:q} --dataset {DATASET:q} {params.files}"
+        "python scripts/retrain_final.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
 
 
@@ -54,13 +52,11 @@ rule summarize_study:
         model=f"{RUN}/best/model.safetensors",
     log:
         f"{RUN}/study/logs/summarize_study.log",
-    params:
-        study=study_settings(),
-        run=CONFIG.run,
     conda:
         "../envs/nasmake.yaml"
-    message:
-        "summarize_study: {output.best}"
+    params:
+        study=study_settings(),
+        run=folder_above,
     shell:
-        "python scripts/summarize_study.py --study {params.study:q} --run-name {params.run} --results {input.results:q}"
-        " --finals {input.finals:q} --out {RUN:q} > {log:q} 2>&1"
+        "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q} --results {input.results:q}"
+        " --finals {input.finals:q} > {log:q} 2>&1"

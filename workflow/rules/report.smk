@@ -11,9 +11,9 @@ rule report:
         FIGURES,
     log:
         f"{RUN}/report/logs/report.log",
-    params:
-        study=study_settings(),
     conda:
         "../envs/nasmake.yaml"
+    params:
+        study=study_settings(),
     shell:
         "python scripts/report.py --study {params.study:q} --run {RUN:q} --out {RUN:q}/report > {log:q} 2>&1"

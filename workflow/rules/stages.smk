@@ -14,24 +14,22 @@ rule train_supernet:
         f"{RUN}/{{unit}}/logs/train_supernet.log",
     benchmark:
         f"{RUN}/{{unit}}/benchmarks/train_supernet.tsv"
-    params:
-        settings=settings("train_supernet"),
-        files=optional("suggestion"),
-        unit=folder,
     priority: oldest_first
     retries: 2
+    conda:
+        "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
         gpu=CONFIG.environment.gpus,
         accelerator=CONFIG.trainer.accelerator,
         mem_mb=8000,
         runtime=hours(12),
-    conda:
-        "../envs/nasmake.yaml"
-    message:
-        "train_supernet: {wildcards.unit}"
+    params:
+        settings=settings("train_supernet"),
+        files=optional("suggestion"),
+        unit=folder,
     shell:
-        "python scripts/train_supernet.py --settings {params.settings:q} --dataset {DATASET:q} {params.files}"
+        "python scripts/train_supernet.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
 
 
@@ -50,24 +48,22 @@ rule search_architecture:
         f"{RUN}/{{unit}}/logs/search_architecture.log",
     benchmark:
         f"{RUN}/{{unit}}/benchmarks/search_architecture.tsv"
-    params:
-        settings=settings("search_architecture"),
-        files=optional("suggestion", "supernet"),
-        unit=folder,
     priority: oldest_first
     retries: 2
+    conda:
+        "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
         gpu=CONFIG.environment.gpus,
         accelerator=CONFIG.trainer.accelerator,
         mem_mb=8000,
         runtime=hours(6),
-    conda:
-        "../envs/nasmake.yaml"
-    message:
-        "search_architecture: {wildcards.unit}"
+    params:
+        settings=settings("search_architecture"),
+        files=optional("suggestion", "supernet"),
+        unit=folder,
     shell:
-        "python scripts/search_architecture.py --settings {params.settings:q} --dataset {DATASET:q} {params.files}"
+        "python scripts/search_architecture.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
 
 
@@ -85,22 +81,20 @@ rule retrain:
         f"{RUN}/{{unit}}/logs/retrain.log",
     benchmark:
         f"{RUN}/{{unit}}/benchmarks/retrain.tsv"
-    params:
-        settings=settings("retrain"),
-        files=optional("suggestion", "architecture"),
-        unit=folder,
     priority: oldest_first
     retries: 2
+    conda:
+        "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
         gpu=CONFIG.environment.gpus,
         accelerator=CONFIG.trainer.accelerator,
         mem_mb=8000,
         runtime=hours(12),
-    conda:
-        "../envs/nasmake.yaml"
-    message:
-        "retrain: {wildcards.unit}"
+    params:
+        settings=settings("retrain"),
+        files=optional("suggestion", "architecture"),
+        unit=folder,
     shell:
-        "python scripts/retrain.py --settings {params.settings:q} --dataset {DATASET:q} {params.files}"
+        "python scripts/retrain.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"

@@ -1,6 +1,5 @@
 # What has to be right before the configuration is read: the folder, the interpreter, locks of a dead controller.
 
-import os
 import sys
 from pathlib import Path
 
@@ -9,12 +8,11 @@ if not Path("workflow/rules/start.smk").is_file() or not Path("config/config.yam
     sys.exit(f"error: nasmake is started in its own folder; type: cd {root}")
 
 try:
-    from nasmake.controller import clear_stale_lock
+    from nasmake.controller import clear_stale_lock, prefer_this_python
 except ModuleNotFoundError:
     sys.exit("error: the package nasmake is not installed beside this snakemake; type: make setup")
 
-# Rules say `python`: the one that runs Snakemake, also where its environment is not activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+prefer_this_python()
 
 if workflow.is_main_process:
     clear_stale_lock(Path(".snakemake"))

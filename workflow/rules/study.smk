@@ -8,14 +8,12 @@ rule suggest:
         f"{RUN}/trial-{{trial}}/suggestion.json",
     log:
         f"{RUN}/trial-{{trial}}/logs/suggest.log",
-    params:
-        study=study_settings(),
-        files=optional("previous", "told"),
     priority: 20000
     conda:
         "../envs/nasmake.yaml"
-    message:
-        "suggest: trial {wildcards.trial}"
+    params:
+        study=study_settings(),
+        files=optional("previous", "told"),
     shell:
         "python scripts/suggest.py --study {params.study:q} {params.files} --out {output:q} > {log:q} 2>&1"
 
@@ -27,11 +25,9 @@ checkpoint promote:
         f"{RUN}/study/promoted.json",
     log:
         f"{RUN}/study/logs/promote.log",
-    params:
-        top=CONFIG.promote.top,
     conda:
         "../envs/nasmake.yaml"
-    message:
-        "promote: the best {params.top} of all trials"
+    params:
+        top=CONFIG.promote.top,
     shell:
         "python scripts/promote.py --top {params.top} --results {input:q} --out {output:q} > {log:q} 2>&1"

@@ -1,0 +1,15 @@
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fix", action="store_true", help="rewrite generated files that have drifted from their source")
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """Folder of the prepared digits."""
+    from nasmake.data import prepare
+
+    folder = tmp_path_factory.mktemp("datasets") / "digits"
+    prepare({"name": "digits", "path": str(folder.parent)}, folder)
+    return folder

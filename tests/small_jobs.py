@@ -1,0 +1,64 @@
+"""Jobs of the stages on digits, small enough for tests."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from nasmake.artifacts import read_json, without_provenance
+from nasmake.config import load
+from nasmake.job import Job
+from nasmake.stages import assign, settings_of
+from small_spaces import content
+
+SPACE = {"name": "proxyless_digits", "content": content("proxyless_digits")}
+TINY: dict[str, Any] = {
+    "run": "tiny",
+    "dataset": {"name": "digits", "num_data_architecture_search": 600},
+    "nas": {"num_epochs_supernet_train": 2, "num_epochs_architecture_search": 2, "num_epochs_retrain": 2},
+    "supernet": {"batch_size": 150},
+    "search": {"population_size": 3, "recalibration_images": 200},
+    "retrain": {"hyperparameters": {"batch_size": 100}, "warmup_epochs": 1},
+    "optimize": {"trial_number": 1},
+}
+# The cheapest network of the space: what a test trains when any network will do.
+CHEAPEST = {"decisions": [0, 0, 0, 0, 0, 0]}
+
+
+def settings(stage: str, **changes: Any) -> dict[str, Any]:
+    """What Snakemake tells a stage; `changes` are keys with `__` for the dot."""
+    raw = deepcopy(TINY)
+    for key, value in changes.items():
+        assign(raw, key.replace("__", "."), value)
+    return settings_of(stage, load(raw))
+
+
+def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
+    """A job of `unit` whose inputs are the artefacts of the stages before in the same folder."""
+    names = {
+        "train_supernet": (),
+        "search_architecture": (("supernet", "supernet.safetensors"),),
+        "retrain": (("architecture", "architecture.json"),),
+        "retrain_final": (("architecture", "architecture.json"), ("result", "result.json")),
+    }[stage]
+    return Job(
+        stage=stage,
+        settings=load(settings(stage, **changes) | {"optimize": {"trial_number": 1}}),
+        search_space=SPACE,
+        version=1,
+        dataset=dataset,
+        inputs={name: unit / file for name, file in names},
+        trial=0,
+        unit=unit,
+        accelerator="cpu",
+    )
+
+
+def artefacts(unit: Path) -> dict[str, Any]:
+    """Everything that must be the same in two runs: bytes of weights and histories, JSON without provenance."""
+    found: dict[str, Any] = {}
+    for path in sorted(unit.rglob("*")):
+        if path.suffix == ".json":
+            found[str(path.relative_to(unit))] = without_provenance(read_json(path))
+        elif path.is_file() and ".resume" not in path.parts:
+            found[str(path.relative_to(unit))] = path.read_bytes()
+    return found

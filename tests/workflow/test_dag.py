@@ -1,0 +1,109 @@
+"""What is planned, before anything runs: `snakemake -n`."""
+
+import re
+
+import pytest
+from studies import write_config
+
+SEARCHED = {
+    "supernet": {"name": "initial_lr", "type": "uniform_float", "lower": 0.01, "upper": 0.1},
+    "search": {"name": "search.mutation_prob", "type": "uniform_float", "lower": 0.05, "upper": 0.5},
+    "retrain": {"name": "retrain.label_smoothing", "type": "uniform_float", "lower": 0.0, "upper": 0.2},
+}
+ONCE = {"download_dataset": 1, "promote": 1, "summarize_study": 1, "report": 1, "all": 1}
+
+
+def job_counts(output):
+    """The last table of jobs that Snakemake printed, without its total."""
+    table = output.rsplit("Job stats:", 1)[1].splitlines()[3:]
+    rows = [line.split() for line in table]
+    counts = {}
+    for row in rows:
+        if len(row) != 2 or not row[1].isdigit():
+            break
+        counts[row[0]] = int(row[1])
+    assert counts.pop("total") == sum(counts.values())
+    return counts
+
+
+def searching(*stages, trials=3):
+    return {"optimize": {"trial_number": trials, "parameters": [SEARCHED[stage] for stage in stages]}}
+
+
+def test_defaults_list_every_job_of_all_15_trials(checkout):
+    counts = job_counts(checkout.run("-n"))
+    chain = {"suggest": 15, "train_supernet": 15, "search_architecture": 15, "retrain": 15}
+    assert counts == ONCE | chain
+
+
+@pytest.mark.parametrize(
+    ("stages", "supernets", "searches"),
+    [
+        (["supernet"], 3, 3),
+        (["search"], 1, 3),
+        (["retrain"], 1, 1),
+        (["retrain", "search"], 1, 3),
+        (["retrain", "supernet"], 3, 3),
+    ],
+)
+def test_trials_share_what_no_searched_parameter_touches(checkout, stages, supernets, searches):
+    study = write_config(checkout.folder, searching(*stages))
+    counts = job_counts(checkout.run("-n", "--configfile", study))
+    assert counts == ONCE | {
+        "suggest": 3,
+        "train_supernet": supernets,
+        "search_architecture": searches,
+        "retrain": 3,
+    }
+
+
+def test_nothing_searched_is_one_trial(checkout):
+    study = write_config(checkout.folder, {"optimize": {"trial_number": 1, "parameters": []}})
+    counts = job_counts(checkout.run("-n", "--configfile", study))
+    assert counts == ONCE | {"suggest": 1, "train_supernet": 1, "search_architecture": 1, "retrain": 1}
+
+
+def test_catalogue_entry_plans_the_same(checkout):
+    study = write_config(checkout.folder)
+    through_root = job_counts(checkout.run("-n", "--configfile", study))
+    assert job_counts(checkout.run("-n", "-s", "workflow/Snakefile", "--configfile", study)) == through_root
+
+
+@pytest.mark.parametrize("option", [("--profile", "profiles/local"), ("--workflow-profile", "abci")])
+def test_profiles_plan_the_same(checkout, option):
+    study = write_config(checkout.folder)
+    plain = job_counts(checkout.run("-n", "--configfile", study))
+    assert job_counts(checkout.run("-n", *option, "--configfile", study)) == plain
+
+
+def test_abci_profile_names_a_queue_for_each_training_job(checkout):
+    study = write_config(checkout.folder)
+    plan = checkout.run("-n", "--workflow-profile", "abci", "--configfile", study)
+    jobs = plan.split("\nrule ")
+    queues = {job.split(":")[0]: re.search(r"pbs_queue=(\w+)", job) for job in jobs[1:]}
+    assert {queues[rule][1] for rule in ("train_supernet", "search_architecture", "retrain")} == {"rt_HG"}
+
+
+def test_hundred_trials_keep_a_linear_plan(checkout):
+    study = write_config(checkout.folder, searching("retrain", trials=100))
+    counts = job_counts(checkout.run("-n", "--configfile", study))
+    assert (counts["suggest"], counts["retrain"], counts["train_supernet"]) == (100, 100, 1)
+
+
+def test_text_from_the_command_line_is_read_as_what_it_says(checkout):
+    study = write_config(checkout.folder, searching("retrain"))
+    nested = ["--config", "optimize={trial_number: 5}", "nas={seed: 7, num_epochs_supernet_train: 2}"]
+    plan = checkout.run("-n", "--configfile", study, *nested)
+    assert job_counts(plan)["suggest"] == 5
+    assert '"nas":{"num_epochs_supernet_train":2,"seed":7}' in plan
+
+
+def test_readme_shows_the_rule_graph_as_it_is(checkout):
+    import subprocess
+    import sys
+
+    from conftest import ENVIRONMENT
+
+    command = [sys.executable, "scripts/draw_dag.py", "--check"]
+    finished = subprocess.run(command, cwd=checkout.folder, env=ENVIRONMENT, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr

@@ -1,0 +1,92 @@
+"""Bad input ends before any job starts, in one line that says what to do."""
+
+import pytest
+import yaml
+from PIL import Image
+from studies import merge, write_config
+
+
+def refused(checkout, overlay):
+    """The one line of an error, of a dry run over a study with this overlay."""
+    study = write_config(checkout.folder, overlay)
+    code, output = checkout.run("-n", "--configfile", study, check=False)
+    assert code != 0
+    assert "Traceback" not in output
+    lines = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, output
+    assert not (checkout.folder / "results").exists()
+    return lines[0].removeprefix("error: ")
+
+
+def parameter(**changes):
+    base = {"name": "search.mutation_prob", "type": "uniform_float", "lower": 0.1, "upper": 0.5}
+    return {"optimize": {"parameters": [base | changes]}}
+
+
+CASES = {
+    "unknown key": ({"supernet": {"batchsize": 64}}, "supernet.batchsize: unknown key; did you mean 'batch_size'?"),
+    "unknown section": ({"supernat": {}}, "supernat: unknown key; did you mean 'supernet'?"),
+    "wrong type": ({"supernet": {"batch_size": "many"}}, "supernet.batch_size: 'many' is not allowed"),
+    "no trials": ({"optimize": {"trial_number": 0}}, "optimize.trial_number: 0 is not allowed"),
+    "too many trials": ({"optimize": {"trial_number": 10000}}, "optimize.trial_number: 10000 is not allowed"),
+    "no lag": ({"optimize": {"lag": 0}}, "optimize.lag: 0 is not allowed"),
+    "no such parameter": (parameter(name="initial_lrate"), "'initial_lrate' is not a key that can be searched; did"),
+    "bounds upside down": (parameter(lower=0.5, upper=0.1), "search.mutation_prob: lower 0.5 is above upper 0.1"),
+    "log from zero": (parameter(lower=0, log=True), "search.mutation_prob: a log scale needs lower above 0"),
+    "value the key refuses": (parameter(upper=1.5), "search.mutation_prob: its value"),
+    "no space file": ({"nas": {"search_space": "proxles"}}, "nas.search_space: 'proxles': no file"),
+    "all images held out": (
+        {"dataset": {"num_data_architecture_search": 1200}},
+        "dataset.num_data_architecture_search: 1200 of 1200 training images leave none to train on; allowed: 1 .. 1199",
+    ),
+    "mirror without checksum": (
+        {"dataset": {"name": "cifar10", "url": "http://localhost/cifar-10-python.tar.gz"}},
+        "dataset.url: 'http://localhost/cifar-10-python.tar.gz' has no checksum; add dataset.sha256",
+    ),
+    "limit below the cheapest": (
+        {"search": {"constraint": {"macs": 1000}}},
+        "search.constraint.macs: 1000 is below the cheapest architecture",
+    ),
+    "simultaneous": ({"nas": {"type": "simultaneous"}}, "nas.type: 'simultaneous' is not allowed; allowed: 'separate'"),
+    "image folder without size": ({"dataset": {"name": "image_folder"}}, "dataset.image_size: None is needed"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_line(checkout, case):
+    overlay, expected = CASES[case]
+    assert expected in refused(checkout, overlay)
+
+
+def test_space_file_with_lists_of_unequal_length(checkout):
+    shipped = checkout.folder / "config/search_spaces/config_proxyless_digits.yaml"
+    content = merge(yaml.safe_load(shipped.read_text()), {"settings": {"strides": [1, 1, 2]}})
+    (checkout.folder / "mine").mkdir()
+    (checkout.folder / "mine/config_proxyless_digits.yaml").write_text(yaml.safe_dump(content))
+    line = refused(checkout, {"nas": {"search_space_config_path": "mine"}})
+    assert "config_proxyless_digits.yaml" in line and "strides" in line and "3" in line and "6" in line
+
+
+def test_image_folder_with_one_class(checkout):
+    only = checkout.folder / "photos/train/cats"
+    only.mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(only / "a.png")
+    line = refused(checkout, {"dataset": {"name": "image_folder", "path": "photos", "image_size": 16}})
+    assert "photos/train" in line and "class" in line
+
+
+def test_started_from_another_folder(checkout, tmp_path):
+    checkout.folder, root = tmp_path, checkout.folder
+    code, output = checkout.run("-n", "-s", root / "Snakefile", check=False)
+    assert code != 0
+    assert f"error: nasmake is started in its own folder; type: cd {root}" in output.splitlines()
+
+
+def test_missing_hardware_is_an_error_of_the_job_and_not_of_the_plan(checkout):
+    study = write_config(checkout.folder, {"trainer": {"accelerator": "mps"}, "nas": {"num_epochs_supernet_train": 1}})
+    checkout.run("-n", "--configfile", study)
+    arguments = ["--configfile", study, "--cores", "2", "--retries", "0", "--until", "train_supernet"]
+    code, _ = checkout.run(*arguments, check=False)
+    log = (checkout.folder / "results/tiny/shared/logs/train_supernet.log").read_text()
+    assert code != 0
+    assert "error: trainer.accelerator: mps asked for, but this machine" in log

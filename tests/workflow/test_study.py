@@ -1,0 +1,160 @@
+"""A small study from data to report, once; then what a change of it reruns."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import ENVIRONMENT, make_checkout
+from studies import artefacts, write_config
+from test_dag import job_counts
+
+NOTHING = "Nothing to be done"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A checkout whose tiny study has run to its end. Tests that run more work in copies of the configuration."""
+    checkout = make_checkout(tmp_path_factory.mktemp("finished") / "nasmake")
+    study = write_config(checkout.folder)
+    checkout.output = checkout.run("--configfile", study, "--cores", "2")
+    return checkout
+
+
+def plan(checkout, *overlays):
+    return checkout.run("-n", "--configfile", write_config(checkout.folder, *overlays, name="changed.yaml"))
+
+
+def planned(checkout, *overlays):
+    output = plan(checkout, *overlays)
+    return {} if NOTHING in output else job_counts(output)
+
+
+def test_artefacts_are_where_they_are_promised(finished):
+    run = finished.folder / "results/tiny"
+    assert (finished.folder / "resources/datasets/digits/manifest.json").is_file()
+    for name in ("supernet.safetensors", "supernet.json", "history/train_supernet.csv", "logs/train_supernet.log"):
+        assert (run / "shared" / name).is_file()
+    for trial in ("trial-0000", "trial-0001", "trial-0002"):
+        for name in ("suggestion.json", "architecture.json", "model.safetensors", "result.json", "history/retrain.csv"):
+            assert (run / trial / name).is_file()
+    for name in ("study/best.json", "study/trials.csv", "study/journal.log", "best/model.safetensors", "config.yaml"):
+        assert (run / name).is_file()
+    assert not list(run.glob("*/.resume/*"))  # training states are gone when their stage is done
+
+
+def test_best_json_holds_the_promised_keys(finished):
+    run = finished.folder / "results/tiny"
+    best = json.loads((run / "study/best.json").read_text())
+    promised = {"trial", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "test_n", "parameters", "macs"}
+    assert best.keys() == promised | {"architecture", "baseline", "provenance"}
+    assert best["test_n"] == 597
+    assert 0.9 < best["baseline"]["test_accuracy"] < 1
+    results = {path.parent.name: json.loads(path.read_text()) for path in run.glob("trial-*/result.json")}
+    assert best["val_accuracy"] == max(result["val_accuracy"] for result in results.values())
+    final = run / f"trial-{best['trial']:04d}" / "final.safetensors"
+    assert (run / "best/model.safetensors").read_bytes() == final.read_bytes()
+
+
+def test_limits_of_each_trial_are_kept(finished):
+    for path in (finished.folder / "results/tiny").glob("trial-*/architecture.json"):
+        limit = json.loads((path.parent / "suggestion.json").read_text())["params"]["search.constraint.macs"]
+        with (path.parent / "history/evaluations.csv").open() as stream:
+            evaluations = list(csv.DictReader(stream))
+        assert len(evaluations) == 2 * 3 == len({row["decisions"] for row in evaluations})
+        assert all(int(row["macs"]) <= limit for row in evaluations)
+        assert json.loads(path.read_text())["scores"]["val_loss"] == min(float(row["val_loss"]) for row in evaluations)
+
+
+def test_run_ends_with_a_table(finished):
+    lines = finished.output.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.split()[:3] == ["trial", "val", "test"])
+    rows = [line.split() for line in lines[start + 1 : start + 3]]
+    assert all(0 <= float(row[1]) <= 1 and 0 <= float(row[2]) <= 1 for row in rows)
+    assert any("logistic regression" in line for line in lines[start:])
+
+
+def test_logs_hold_one_line_per_epoch(finished):
+    log = (finished.folder / "results/tiny/shared/logs/train_supernet.log").read_text().splitlines()
+    assert log[0].startswith("device: CPU, 1 CPU thread, torch ")
+    assert [line.split()[:2] for line in log[1:]] == [["epoch", str(epoch)] for epoch in range(1, 5)]
+
+
+def test_report_is_one_offline_page(finished):
+    command = [sys.executable, "scripts/make_report.py", "study.yaml"]
+    subprocess.run(command, cwd=finished.folder, env=ENVIRONMENT, check=True, capture_output=True)
+    page = (finished.folder / "results/tiny/report.html").read_text()
+    for loaded_from_elsewhere in ('src="http', "src='http", '<link rel="stylesheet" href="http', "@import url(http"):
+        assert loaded_from_elsewhere not in page
+
+
+def test_second_run_does_nothing(finished):
+    assert NOTHING in finished.run("--configfile", "study.yaml", "--cores", "2")
+
+
+def test_extension_runs_new_trials_and_what_follows(finished):
+    counts = planned(finished, {"optimize": {"trial_number": 5}})
+    chain = {"suggest": 2, "search_architecture": 2, "retrain": 2}
+    assert counts == chain | {"promote": 1, "summarize_study": 1, "report": 1, "all": 1}
+
+
+def test_retraining_settings_rerun_retraining_and_what_was_told_of_it(finished):
+    counts = planned(finished, {"retrain": {"label_smoothing": 0.2}})
+    assert counts["retrain"] == 3
+    # Trial 2 was told a result that changes: its suggestion, and with it its search, may come out otherwise.
+    assert (counts["suggest"], counts["search_architecture"]) == (1, 1)
+    assert "train_supernet" not in counts
+
+
+def test_search_settings_leave_the_supernet_alone(finished):
+    counts = planned(finished, {"search": {"mutation_prob": 0.3}})
+    assert counts["search_architecture"] == 3
+    assert "train_supernet" not in counts and "download_dataset" not in counts
+
+
+def test_number_of_promoted_trials_trains_only_the_missing(finished):
+    counts = planned(finished, {"promote": {"top": 3}})
+    assert counts == {"promote": 1, "summarize_study": 1, "report": 1, "all": 1}
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        {"environment": {"num_workers": 3, "device_ids": [0]}},
+        {"trainer": {"accelerator": "gpu"}},
+        {"trainer": {"enable_progress_bar": True}},
+        {"resource": {"num_node": 8}, "ABCI": {"group": "abc"}},
+    ],
+)
+def test_hardware_reruns_nothing(finished, overlay):
+    assert planned(finished, overlay) == {}
+
+
+def test_order_of_keys_reruns_nothing(finished):
+    text = (finished.folder / "study.yaml").read_text()
+    blocks = ("\n" + text).split("\n")
+    keys = [i for i, line in enumerate(blocks) if line and not line.startswith((" ", "-"))]
+    sections = [blocks[i:j] for i, j in zip(keys, [*keys[1:], len(blocks)], strict=True)]
+    turned = "\n".join(line for section in reversed(sections) for line in section)
+    (finished.folder / "turned.yaml").write_text(turned)
+    assert turned != text
+    assert NOTHING in finished.run("-n", "--configfile", "turned.yaml")
+
+
+def test_edited_space_file_reruns_the_chain(finished):
+    shipped = finished.folder / "config/search_spaces/config_proxyless_digits.yaml"
+    (finished.folder / "mine").mkdir(exist_ok=True)
+    text = shipped.read_text().replace("expansion_ratio: [1, 3, 6]", "expansion_ratio: [1, 3, 4]")
+    (finished.folder / "mine" / shipped.name).write_text(text)
+    counts = planned(finished, {"nas": {"search_space_config_path": "mine"}})
+    assert (counts["train_supernet"], counts["search_architecture"], counts["retrain"]) == (1, 3, 3)
+
+
+def test_a_stage_made_again_is_the_same(finished):
+    run = finished.folder / "results/tiny"
+    before = artefacts(run)
+    forced = ["--forcerun", "search_architecture", "--until", "search_architecture"]
+    finished.run("--configfile", "study.yaml", "--cores", "2", *forced)
+    finished.run("--configfile", "study.yaml", "--cores", "2")
+    assert artefacts(run) == before
