@@ -10,7 +10,6 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	"$$python" -c '$(SUPPORTED)' 2>/dev/null && echo "$$python" && break; done)
 CONFIG ?= config/presets/digits.yaml
 CORES ?= all
-PYTEST := python -m pytest -n 2 --dist worksteal
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -36,10 +35,10 @@ demo: environment ## search, retrain and test a network on real digits: minutes 
 	@$(MAKE) --no-print-directory report CONFIG=config/presets/digits.yaml
 
 test: environment lint ## lint and the fast tests
-	$(PYTEST) -m "not slow"
+	python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: environment ## the demo end to end, kill and resume: up to 20 minutes
-	$(PYTEST) -m slow
+	python -m pytest -m slow
 
 lint: environment ## ruff, snakefmt, mypy, codespell, snakemake --lint
 	ruff check --quiet .

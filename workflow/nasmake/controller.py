@@ -10,9 +10,19 @@ from typing import IO
 _held: list[IO[str]] = []  # open files, kept until the process ends
 
 
-def prefer_this_python() -> None:
-    """Let the rules' `python` be the one that runs Snakemake, also where its environment is not activated."""
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+def prepare_environment() -> None:
+    """Set what the jobs inherit.
+
+    The rules' `python` is the one that runs Snakemake, also where its environment is not activated; and the package is
+    found by an environment that a rule brings along (--software-deployment-method).
+    """
+    _put_first("PATH", Path(sys.executable).parent)
+    _put_first("PYTHONPATH", Path(__file__).resolve().parents[1])
+
+
+def _put_first(variable: str, folder: Path) -> None:
+    present = os.environ.get(variable)
+    os.environ[variable] = f"{folder}{os.pathsep}{present}" if present else str(folder)
 
 
 def clear_stale_lock(snakemake_folder: Path) -> None:

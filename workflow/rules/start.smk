@@ -8,11 +8,11 @@ if not Path("workflow/rules/start.smk").is_file() or not Path("config/config.yam
     sys.exit(f"error: nasmake is started in its own folder; type: cd {root}")
 
 try:
-    from nasmake.controller import clear_stale_lock, prefer_this_python
+    from nasmake.controller import clear_stale_lock, prepare_environment
 except ModuleNotFoundError:
     sys.exit("error: the package nasmake is not installed beside this snakemake; type: make setup")
 
-prefer_this_python()
+prepare_environment()
 
 if workflow.is_main_process:
     clear_stale_lock(Path(".snakemake"))

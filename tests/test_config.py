@@ -1,0 +1,246 @@
+from copy import deepcopy
+
+import pytest
+from nasmake.artifacts import InputError
+from nasmake.config import Config, keys, load, nearest
+from nasmake.stages import check_parameters
+
+ONE_TRIAL = {"optimize": {"trial_number": 1}}
+LR = {"name": "initial_lr", "type": "uniform_float", "lower": 0.1, "upper": 1.0}
+
+
+def with_parameter(**changes):
+    parameter = {key: value for key, value in (LR | changes).items() if value is not ...}
+    return {"optimize": {"parameters": [parameter]}}
+
+
+def error_of(raw):
+    with pytest.raises(InputError) as error:
+        check_parameters(load(raw))
+    text = str(error.value)
+    assert text.startswith("config: ") and "\n" not in text
+    return text.removeprefix("config: ")
+
+
+def test_defaults_are_complete_and_resolved():
+    config = load(ONE_TRIAL)
+    assert config.run == "proxyless_cifar10"
+    assert (config.dataset.crop_padding, config.dataset.flip) == (4, True)
+    assert config.nas.num_epochs_retrain == 60
+
+
+def test_resolved_configuration_loads_to_itself():
+    once = load(with_parameter() | {"dataset": {"name": "digits"}}).model_dump(mode="json")
+    assert load(deepcopy(once)).model_dump(mode="json") == once
+
+
+def test_run_may_be_named_and_may_look_like_a_number():
+    assert load(ONE_TRIAL | {"run": "a.B-c_1"}).run == "a.B-c_1"
+    assert load(ONE_TRIAL | {"run": 2026}).run == "2026"
+    assert load(ONE_TRIAL | {"run": "007"}).run == "007"
+
+
+@pytest.mark.parametrize("name", ["a b", "../x", "a/b", ".hidden", "", "a\n", "日本"])
+def test_run_that_is_no_folder_name(name):
+    assert error_of(ONE_TRIAL | {"run": name}).startswith("run: ")
+
+
+@pytest.mark.parametrize("name, padding, flip", [("digits", 1, False), ("digits_canvas", 1, False), ("cifar100", 4, True)])
+def test_augmentation_depends_on_the_data(name, padding, flip):
+    dataset = load(ONE_TRIAL | {"dataset": {"name": name}}).dataset
+    assert (dataset.crop_padding, dataset.flip) == (padding, flip)
+    dataset = load(ONE_TRIAL | {"dataset": {"name": name, "crop_padding": 0, "flip": not flip}}).dataset
+    assert (dataset.crop_padding, dataset.flip) == (0, not flip)
+
+
+@pytest.mark.parametrize(
+    "epochs, expected",
+    [((7, 8, 9), 7), ((None, 8, 9), 8), ((None, None, 9), 9), ((None, None, None), 60)],
+)
+def test_epochs_of_retraining_in_order_of_precedence(epochs, expected):
+    nas, inner, outer = epochs
+    retrain = {"num_epochs": outer, "hyperparameters": {"num_epochs": inner}}
+    config = load(ONE_TRIAL | {"nas": {"num_epochs_retrain": nas}, "retrain": retrain})
+    assert config.nas.num_epochs_retrain == expected
+
+
+# Snakemake's --config reads YAML without types: every value arrives as text.
+
+
+@pytest.mark.parametrize(
+    "section, key, text, value",
+    [
+        ("nas", "seed", "3", 3),
+        ("nas", "num_epochs_retrain", "null", 60),
+        ("nas", "skip_train", "false", False),
+        ("supernet", "lr", "1e-3", 0.001),
+        ("supernet", "lr", "0.5", 0.5),
+        ("supernet", "gradient_clip", "null", None),
+        ("supernet", "optimizer", "Adam", "Adam"),
+        ("retrain", "nesterov", "False", False),
+        ("retrain", "nesterov", "true", True),
+        ("dataset", "image_size", "null", None),
+        ("dataset", "flip", "true", True),
+        ("dataset", "path", "null", "null"),
+        ("dataset", "path", "123", "123"),
+        ("dataset", "url", "null", None),
+        ("environment", "device_ids", "[0, 1]", [0, 1]),
+        ("environment", "result_dir", "2026", "2026"),
+        ("trainer", "logger", "false", False),
+        ("search", "constraint", "{macs: 1000}", {"macs": 1000, "parameters": None}),
+    ],
+)
+def test_text_is_read_as_what_the_key_takes(section, key, text, value):
+    found = load(ONE_TRIAL | {section: {key: text}}).model_dump(mode="json")[section][key]
+    assert found == value and type(found) is type(value)
+
+
+def test_text_within_parameters_is_read():
+    texts = {"name": "lam", "type": "uniform_int", "lower": "1", "upper": "1e1", "log": "true", "initial": "8"}
+    parameter = load({"optimize": {"parameters": [texts], "trial_number": "7"}}).optimize.parameters[0]
+    assert (parameter.lower, parameter.upper, parameter.log, parameter.initial) == (1.0, 10.0, True, 8)
+
+
+def test_whole_section_may_be_text():
+    assert load(ONE_TRIAL | {"nas": "{seed: 3}"}).nas.seed == 3
+
+
+# Bad input: one line with the key's path, its value and what is allowed.
+
+
+@pytest.mark.parametrize(
+    "raw, message",
+    [
+        ({"supernt": {}}, "supernt: unknown key; did you mean 'supernet'?"),
+        ({"supernet": {"epoch": 3}}, "supernet.epoch: unknown key; "),
+        ({"supernet": {"batchsize": 3}}, "supernet.batchsize: unknown key; did you mean 'batch_size'?"),
+        ({"search": {"constraint": {"mac": 3}}}, "search.constraint.mac: unknown key; did you mean 'macs'?"),
+        (with_parameter(uper=1), "optimize.parameters.0.uper: unknown key; did you mean 'upper'?"),
+        ({"zzz": 1}, "zzz: unknown key; allowed: ABCI, dataset, environment, final"),
+    ],
+)
+def test_unknown_key_names_the_nearest(raw, message):
+    assert error_of(ONE_TRIAL | raw).startswith(message)
+
+
+def test_unknown_key_is_told_before_other_problems():
+    raw = {"dataset": {"name": "mnist", "pathh": "x"}, **ONE_TRIAL}
+    assert error_of(raw) == "dataset.pathh: unknown key; did you mean 'path'? (and 1 more)"
+
+
+@pytest.mark.parametrize(
+    "raw, message",
+    [
+        ({"dataset": {"name": "mnist"}}, "dataset.name: 'mnist' is not allowed; allowed: 'digits', 'digits_canvas', "),
+        ({"dataset": {"num_data_architecture_search": 0}}, "dataset.num_data_architecture_search: 0 is not allowed; "),
+        ({"dataset": {"image_size": 32}}, "dataset.image_size: 32 is for image_folder only"),
+        ({"dataset": {"name": "image_folder"}}, "dataset.image_size: None is needed for image_folder"),
+        ({"dataset": {"url": "http://x/y"}}, "dataset.url: 'http://x/y' has no checksum; add dataset.sha256"),
+        ({"dataset": {"url": "ftp://x", "sha256": "0" * 64}}, "dataset.url: 'ftp://x' must begin with http://"),
+        ({"dataset": {"sha256": "123"}}, "dataset.sha256: '123' is not allowed; "),
+        ({"nas": {"seed": -1}}, "nas.seed: -1 is not allowed; "),
+        ({"nas": {"seed": "x"}}, "nas.seed: 'x' is not allowed; "),
+        ({"nas": {"seed": 1.5}}, "nas.seed: 1.5 is not allowed; "),
+        ({"nas": {"seed": [1]}}, "nas.seed: [1] is not allowed; "),
+        ({"nas": {"type": "simultaneus"}}, "nas.type: 'simultaneus' is not allowed; allowed: "),
+        ({"nas": {"skip_train": True}}, "nas.skip_train: True is not allowed; allowed: False"),
+        ({"nas": 3}, "nas: 3 is not allowed; "),
+        ({"supernet": {"lr": 0}}, "supernet.lr: 0 is not allowed; "),
+        ({"supernet": {"lr": float("nan")}}, "supernet.lr: nan is not allowed; "),
+        ({"supernet": {"lr": ".inf"}}, "supernet.lr: inf is not allowed; "),
+        ({"supernet": {"optimizer": "SGD"}}, "supernet.optimizer: 'SGD' is not allowed; allowed: 'MomentumSGD', "),
+        ({"search": {"population_size": 1}}, "search.population_size: 1 is not allowed; "),
+        ({"trainer": {"accelerator": "tpu"}}, "trainer.accelerator: 'tpu' is not allowed; allowed: 'auto', 'cpu', "),
+        ({"optimize": {"trial_number": 0}}, "optimize.trial_number: 0 is not allowed; "),
+        ({"optimize": {"trial_number": 10000}}, "optimize.trial_number: 10000 is not allowed; "),
+        ({"optimize": {"trial_number": "ten"}}, "optimize.trial_number: 'ten' is not allowed; "),
+        ({"optimize": {"trial_number": 1, "lag": 0}}, "optimize.lag: 0 is not allowed; "),
+        ({"optimize": {"trial_number": 1, "goal": "minimize"}}, "optimize.goal: 'minimize' is not allowed; "),
+        ({"optimize": {"trial_number": 2}}, "optimize.parameters: nothing is searched, so all trials are equal; "),
+    ],
+)
+def test_value_that_is_not_allowed(raw, message):
+    assert error_of(ONE_TRIAL | raw).startswith(message)
+
+
+def test_limits_of_numbers_are_in_the_message():
+    assert "greater than or equal to 1" in error_of({"optimize": {"trial_number": 0}})
+    assert "less than or equal to 9999" in error_of({"optimize": {"trial_number": 10000}})
+
+
+@pytest.mark.parametrize("number", [1, 9999])
+def test_most_and_fewest_trials_are_allowed(number):
+    raw = with_parameter()
+    raw["optimize"]["trial_number"] = number
+    assert load(raw).optimize.trial_number == number
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"lower": 2.0}, "optimize.parameters.0.initial_lr: lower 2 is above upper 1; swap them"),
+        ({"lower": 0.0, "log": True}, "optimize.parameters.0.initial_lr: a log scale needs lower above 0, found 0"),
+        ({"lower": ...}, "optimize.parameters.0.initial_lr: uniform_float takes `lower` and `upper`"),
+        ({"choices": [1]}, "optimize.parameters.0.initial_lr: uniform_float takes `lower` and `upper`"),
+        ({"initial": 2}, "optimize.parameters.0.initial_lr: initial 2 is not in 0.1 .. 1"),
+        ({"initial": "x"}, "optimize.parameters.0.initial_lr: initial 'x' is not a number"),
+        ({"type": "uniform"}, "optimize.parameters.0.type: 'uniform' is not allowed; allowed: 'uniform_int', "),
+        ({"type": ...}, "optimize.parameters.0.type: missing"),
+        ({"lower": "a"}, "optimize.parameters.0.lower: 'a' is not allowed; "),
+        ({"name": "lam", "type": "uniform_int", "lower": 1.5, "upper": 3}, "optimize.parameters.0.lam: bounds 1.5 .. 3"),
+        ({"type": "categorical"}, "optimize.parameters.0.initial_lr: categorical takes `choices`"),
+        (
+            {"type": "categorical", "lower": ..., "upper": ..., "choices": []},
+            "optimize.parameters.0.initial_lr: categorical takes `choices` (not empty)",
+        ),
+        (
+            {"type": "categorical", "lower": ..., "upper": ..., "choices": [0.1], "initial": 0.2},
+            "optimize.parameters.0.initial_lr: initial 0.2 is not among the choices [0.1]",
+        ),
+        # checked by nasmake.stages.check_parameters:
+        ({"name": "initial_lrr"}, "optimize.parameters: 'initial_lrr' is not a key that can be searched; did you mean 'in"),
+        ({"name": "supernet"}, "optimize.parameters: 'supernet' is not a key that can be searched; "),
+        ({"name": "dataset.flip"}, "optimize.parameters: 'dataset.flip' is not a key that can be searched; "),
+        ({"name": "optimize.lag"}, "optimize.parameters: 'optimize.lag' is not a key that can be searched; "),
+        ({"name": "retrain.num_epochs"}, "optimize.parameters: 'retrain.num_epochs' is not a key that can be searched; "),
+        ({"lower": 0.0}, "optimize.parameters: initial_lr: its value supernet.lr: 0.0 is not allowed; "),
+        ({"name": "momentum", "upper": 1.5}, "optimize.parameters: momentum: its value supernet.momentum: 1.5 is not"),
+        (
+            {"name": "optimizer", "type": "categorical", "lower": ..., "upper": ..., "choices": ["Adam", "Sgd"]},
+            "optimize.parameters: optimizer: its value supernet.optimizer: 'Sgd' is not allowed; allowed: 'MomentumSGD'",
+        ),
+    ],
+)
+def test_bad_parameter(changes, message):
+    assert error_of(with_parameter(**changes)).startswith(message)
+
+
+def test_parameter_searched_twice_under_two_names():
+    raw = {"optimize": {"parameters": [LR, LR | {"name": "supernet.lr"}]}}
+    assert error_of(raw) == "optimize.parameters: 'supernet.lr' is searched twice; remove one"
+
+
+def test_number_of_further_problems_is_told():
+    assert error_of({"nas": {"seed": -1, "type": "x"}, **ONE_TRIAL}).endswith("(and 1 more)")
+
+
+@pytest.mark.parametrize("raw", [{"nas": {1: 2}}, {3: 4}, {"nas": None}, {"optimize": {"parameters": [None]}}])
+def test_shapes_that_yaml_allows_end_in_one_line_too(raw):
+    error_of(ONE_TRIAL | raw)
+
+
+def test_long_value_is_shortened():
+    assert len(error_of(ONE_TRIAL | {"nas": {"seed": "x" * 1000}})) < 300
+
+
+def test_keys_are_those_that_hold_values():
+    found = list(keys())
+    assert len(found) == len(set(found))
+    assert {"run", "nas.seed", "search.constraint.macs", "optimize.parameters", "ABCI.group", "generic"} <= set(found)
+    assert not {"nas", "search.constraint"} & set(found)
+    assert set(found) >= {f"trainer.{name}" for name in Config.model_fields["trainer"].annotation.model_fields}
+
+
+def test_nearest_offers_one_or_all():
+    assert nearest("epoch", ["epochs", "seed"]) == "did you mean 'epochs'?"
+    assert nearest("zz", ["b", "a"]) == "allowed: a, b"

@@ -1,0 +1,207 @@
+import pytest
+from nasmake.artifacts import InputError, canonical_json
+from nasmake.config import keys, load
+from nasmake.stages import (
+    ALIASES,
+    OUTPUTS,
+    SHARED_KEYS,
+    STAGE_KEYS,
+    STAGE_VERSION,
+    STAGES,
+    assign,
+    check_parameters,
+    first_searched,
+    path_of,
+    settings_of,
+    source_settings,
+    stage_of,
+    with_parameters,
+)
+
+ONE_TRIAL = {"optimize": {"trial_number": 1}}
+OF_SECTION = {"supernet": "train_supernet", "search": "search_architecture", "retrain": "retrain"}
+# Another valid value for each kind of default; keys whose values depend on others are given theirs by name.
+OTHER = {
+    "dataset.name": "cifar100",
+    "dataset.crop_padding": 3,
+    "dataset.flip": False,
+    "dataset.num_search_classes": 10,
+    "supernet.optimizer": "Adam",
+    "supernet.scheduler": "Linear",
+    "supernet.gradient_clip": 1.0,
+    "retrain.gradient_clip": 1.0,
+    "search.algorithm": "random",
+    "search.constraint.macs": 10**9,
+    "search.constraint.parameters": 10**9,
+    "retrain.hyperparameters.weight_decay": 0.5,
+    "retrain.hyperparameters.num_epochs": 7,
+    "retrain.num_epochs": 7,
+    "trainer.accelerator": "cpu",
+    "trainer.precision": "bf16-mixed",
+    "optimize.search_algorithm": "RandomOptimizer",
+    "final.num_epochs": 7,
+    "environment.device_ids": [0],
+}
+FIXED = {"supernet.sampler", "dataset.url", "dataset.sha256", "dataset.image_size"}  # one value, or not by themselves
+
+
+def changed(path):
+    before = load(ONE_TRIAL)
+    raw = before.model_dump(mode="json")
+    value = raw
+    for name in path.split("."):
+        value = value[name]
+    if path in OTHER:
+        other = OTHER[path]
+    elif isinstance(value, bool):
+        other = not value
+    else:
+        other = value + 1 if isinstance(value, int) else value / 2 if value else 0.25
+    assign(raw, path, other)
+    assert other != value
+    return before, load(raw)
+
+
+def searchable():
+    sections = ("supernet", "search", "retrain", "nas.num_epochs", *SHARED_KEYS)
+    return [path for path in keys() if path.startswith(sections) and path not in FIXED]
+
+
+@pytest.mark.parametrize("path", searchable())
+def test_key_reruns_its_own_stage_and_no_other(path):
+    before, after = changed(path)
+    differing = [stage for stage in STAGES if settings_of(stage, before) != settings_of(stage, after)]
+    if path in ("retrain.num_epochs", "retrain.hyperparameters.num_epochs"):  # nas.num_epochs_retrain wins
+        return
+    own = OF_SECTION.get(path.partition(".")[0])
+    if path.startswith("nas.num_epochs"):
+        own = f"{path.removeprefix('nas.num_epochs_')}"
+        own = {"supernet_train": "train_supernet", "architecture_search": "search_architecture"}.get(own, own)
+    assert differing == ([own] if own else list(STAGES))
+    assert stage_of(path) == differing[0]
+
+
+@pytest.mark.parametrize(
+    "path", ["run", "environment.gpus", "trainer.accelerator", "optimize.trial_number", "promote.top", "resource.type"]
+)
+def test_key_that_reruns_no_stage(path):
+    raw = load(ONE_TRIAL).model_dump(mode="json")
+    other = {"run": "x", "environment.gpus": 3, "trainer.accelerator": "cpu", "optimize.trial_number": 1}
+    assign(raw, path, other.get(path, "x" if path == "resource.type" else 2))
+    for stage in STAGE_VERSION:
+        assert settings_of(stage, load(raw)) == settings_of(stage, load(ONE_TRIAL))
+
+
+def test_final_epochs_rerun_only_the_final_training():
+    before, after = changed("final.num_epochs")
+    assert [stage for stage in STAGE_VERSION if settings_of(stage, before) != settings_of(stage, after)] == [
+        "retrain_final"
+    ]
+
+
+def test_tables_speak_of_the_same_stages():
+    assert STAGE_KEYS.keys() == STAGE_VERSION.keys() == OUTPUTS.keys() == {*STAGES, "retrain_final"}
+    assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in SHARED_KEYS)
+    for stage in STAGE_KEYS.values():
+        assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in stage)
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_alias_stands_for_a_key_of_the_supernet_or_the_search(alias):
+    assert path_of(alias) in set(keys())
+    assert path_of(path_of(alias)) == path_of(alias)
+    assert stage_of(alias) == ("search_architecture" if alias == "batch_size_architecture_search" else "train_supernet")
+
+
+@pytest.mark.parametrize(
+    "names, shared",
+    [
+        ([], 2),  # nothing searched: retraining is still a trial's own
+        (["retrain.weight_decay"], 2),
+        (["retrain.hyperparameters.base_lr", "nas.num_epochs_retrain"], 2),
+        (["search.constraint.macs"], 1),
+        (["batch_size_architecture_search", "retrain.weight_decay"], 1),
+        (["nas.num_epochs_architecture_search"], 1),
+        (["initial_lr"], 0),
+        (["retrain.weight_decay", "supernet.paths_per_step"], 0),
+        (["nas.seed"], 0),
+        (["trainer.precision", "search.algorithm"], 0),
+    ],
+)
+def test_stages_before_the_first_searched_one_are_shared(names, shared):
+    assert first_searched(names) == shared
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "retrain_final"])
+def test_settings_are_told_as_they_are_and_load_to_the_same(stage):
+    config = load(
+        {
+            "dataset": {"name": "digits", "flip": True},
+            "nas": {"seed": 5, "num_epochs_retrain": 9},
+            "supernet": {"lr": 0.3},
+            "search": {"constraint": {"macs": 10**6}},
+            "retrain": {"hyperparameters": {"base_lr": 0.7}},
+            "final": {"num_epochs": 11},
+        }
+        | ONE_TRIAL
+    )
+    told = settings_of(stage, config)
+    assert settings_of(stage, load(told | ONE_TRIAL)) == told
+    assert canonical_json(told) == canonical_json(settings_of(stage, config))
+
+
+def test_source_settings_are_those_of_the_data_only():
+    before = load(ONE_TRIAL)
+    for path in (*SHARED_KEYS, "supernet.lr", "nas.search_space"):
+        if path in ("dataset.name", "dataset.image_size"):
+            continue
+        raw = before.model_dump(mode="json")
+        assign(raw, path, {"nas.search_space": "x"}.get(path, OTHER.get(path, 3)))
+        assert source_settings(load(raw)) == source_settings(before)
+    assert source_settings(before) != source_settings(load(ONE_TRIAL | {"dataset": {"name": "cifar100"}}))
+    mirror = {"url": "file:///x", "sha256": "0" * 64}
+    assert source_settings(before) != source_settings(load(ONE_TRIAL | {"dataset": mirror}))
+
+
+def test_parameters_are_written_in_and_those_of_other_stages_left_out():
+    told = settings_of("train_supernet", load(ONE_TRIAL))
+    found = with_parameters(told, {"initial_lr": 0.7, "retrain.weight_decay": 0.1, "nas.seed": 3})
+    assert found["supernet"]["lr"] == 0.7 and found["nas"]["seed"] == 3 and "retrain" not in found
+    assert told["supernet"]["lr"] == 0.05 and told["nas"]["seed"] == 42
+
+
+def test_parameter_of_a_nested_section_is_written_in():
+    told = settings_of("search_architecture", load(ONE_TRIAL))
+    assert with_parameters(told, {"search.constraint.macs": 7})["search"]["constraint"]["macs"] == 7
+
+
+def test_assign_makes_the_mappings_on_the_way():
+    mapping = {}
+    assign(mapping, "a.b.c", 1)
+    assign(mapping, "a.d", 2)
+    assert mapping == {"a": {"b": {"c": 1}, "d": 2}}
+
+
+@pytest.mark.parametrize("path", [path for path in searchable() if not path.startswith("dataset.")])
+def test_every_key_of_a_stage_can_be_searched(path):
+    before, after = changed(path)
+    values = []
+    for config in (before, after):
+        value = config.model_dump(mode="json")
+        for name in path.split("."):
+            value = value[name]
+        values.append(value)
+    parameter = {"name": path, "type": "categorical", "choices": values}
+    config = load({"optimize": {"parameters": [parameter]}})
+    if path in ("retrain.num_epochs", "retrain.hyperparameters.num_epochs"):
+        with pytest.raises(InputError, match="can be searched"):
+            check_parameters(config)
+    else:
+        check_parameters(config)
+
+
+@pytest.mark.xfail(strict=True, reason="only the bounds are tried, and 64.0 and 256.0 are whole numbers")
+def test_float_parameter_on_a_key_of_whole_numbers_is_refused():
+    parameter = {"name": "supernet.batch_size", "type": "uniform_float", "lower": 64, "upper": 256}
+    with pytest.raises(InputError, match="supernet.batch_size"):
+        check_parameters(load({"optimize": {"parameters": [parameter]}}))

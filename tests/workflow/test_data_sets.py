@@ -1,0 +1,92 @@
+"""Data sets other than the bundled one, from their genuine formats to a tested network."""
+
+import json
+
+import pytest
+import small_data
+from studies import write_config
+
+CIFAR = {
+    "run": "small",
+    "dataset": {"name": "cifar10", "num_data_architecture_search": 100},
+    "nas": {"num_epochs_supernet_train": 2, "num_epochs_architecture_search": 1, "num_epochs_retrain": 2},
+    "supernet": {"batch_size": 50},
+    "search": {"batch_size": 50, "population_size": 2, "recalibration_images": 50},
+    "optimize": {"trial_number": 1, "parameters": []},
+    "promote": {"top": 1},
+    "final": {"baseline": False},
+}
+
+
+def best(checkout):
+    return json.loads((checkout.folder / "results/small/study/best.json").read_text())
+
+
+def manifest(checkout, name):
+    return json.loads((checkout.folder / f"resources/datasets/{name}/manifest.json").read_text())
+
+
+@pytest.mark.slow
+def test_cifar10_from_a_mirror_to_test_accuracy(checkout, tmp_path):
+    (tmp_path / "mirror").mkdir()
+    checksum = small_data.write_cifar10_archive(tmp_path / "mirror/cifar-10-python.tar.gz", 250, 60)
+    with small_data.serve(tmp_path / "mirror") as base:
+        source = {"url": f"{base}/cifar-10-python.tar.gz", "sha256": checksum}
+        study = write_config(checkout.folder, CIFAR, {"dataset": source})
+        checkout.run("--configfile", study, "--cores", "2")
+    assert best(checkout)["test_n"] == 60
+    assert 0 <= best(checkout)["test_accuracy"] <= 1
+    assert manifest(checkout, "cifar10")["train"]["count"] == 250
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_archive_that_lies_in_the_path_is_taken(checkout, name):
+    archive = checkout.folder / f"resources/datasets/{name.replace('cifar', 'cifar-')}-python.tar.gz"
+    archive.parent.mkdir(parents=True)
+    checksum = getattr(small_data, f"write_{name}_archive")(archive, 300, 100)
+    study = write_config(checkout.folder, CIFAR, {"dataset": {"name": name, "sha256": checksum}})
+    checkout.run("--configfile", study, "--cores", "2", "--until", "download_dataset")
+    assert manifest(checkout, name)["test"]["count"] == 100
+
+
+def test_wrong_checksum_keeps_the_file_aside_and_names_it(checkout):
+    archive = checkout.folder / "resources/datasets/cifar-10-python.tar.gz"
+    archive.parent.mkdir(parents=True)
+    small_data.write_cifar10_archive(archive)
+    content = archive.read_bytes()
+    study = write_config(checkout.folder, CIFAR, {"dataset": {"sha256": "0" * 64}})
+    code, output = checkout.run("--configfile", study, "--cores", "2", "--until", "download_dataset", check=False)
+    (line,) = (checkout.folder / "results/small/logs/download_dataset.log").read_text().splitlines()[-1:]
+    aside = next(path for path in archive.parent.iterdir() if path.is_file())
+    assert code != 0 and "Traceback" not in output
+    assert aside != archive and aside.read_bytes() == content
+    assert line.startswith("error: ") and aside.name in line and "0" * 64 in line
+
+
+@pytest.mark.slow
+def test_image_folder_to_test_accuracy(checkout):
+    small_data.write_image_folder(checkout.folder / "photos", per_class=40, test_per_class=10)
+    folder = {"name": "image_folder", "path": "photos", "image_size": 16, "num_data_architecture_search": 30}
+    study = write_config(checkout.folder, CIFAR, {"dataset": folder})
+    checkout.run("--configfile", study, "--cores", "2")
+    assert best(checkout)["test_n"] == 30
+
+
+@pytest.mark.slow
+def test_without_a_test_part_the_best_network_has_no_test_accuracy(checkout):
+    small_data.write_image_folder(checkout.folder / "photos", per_class=40, test_per_class=0)
+    folder = {"name": "image_folder", "path": "photos", "image_size": 16, "num_data_architecture_search": 30}
+    study = write_config(checkout.folder, CIFAR, {"dataset": folder})
+    checkout.run("--configfile", study, "--cores", "2")
+    assert (best(checkout)["test_n"], best(checkout)["test_accuracy"]) == (0, None)
+
+
+def test_unreadable_image_is_named(checkout):
+    small_data.write_image_folder(checkout.folder / "photos", per_class=3, test_per_class=1)
+    broken = sorted((checkout.folder / "photos/train").glob("*/*"))[1]
+    broken.write_bytes(broken.read_bytes()[:40])
+    folder = {"name": "image_folder", "path": "photos", "image_size": 16, "num_data_architecture_search": 3}
+    study = write_config(checkout.folder, CIFAR, {"dataset": folder})
+    code, _ = checkout.run("--configfile", study, "--cores", "2", "--until", "download_dataset", check=False)
+    (line,) = (checkout.folder / "results/small/logs/download_dataset.log").read_text().splitlines()[-1:]
+    assert code != 0 and line.startswith("error: ") and broken.name in line
