@@ -31,7 +31,7 @@ setup: environment ## make the environment and link the profiles, so that `snake
 	@echo "ready; in this shell type: source $(VENV)/bin/activate"
 
 demo: environment ## search, retrain and test a network on real digits: minutes on a CPU, no network needed
-	@snakemake --configfile config/presets/digits.yaml --cores $(CORES) --quiet rules reason host
+	@snakemake --configfile config/presets/digits.yaml --cores $(CORES) --show-failed-logs --quiet rules reason host
 	@$(MAKE) --no-print-directory report CONFIG=config/presets/digits.yaml
 
 test: environment lint ## lint and the fast tests

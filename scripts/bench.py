@@ -29,20 +29,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("bench/startup.json"))
     arguments = parser.parse_args(argv)
     python = [sys.executable, "-c"]
-    commands = {"python, nothing imported": [*python, "pass"], "what the Snakefile imports": [*python, f"import {PARSED}"]}
-    commands["snakemake -n of config/config.yaml"] = ["snakemake", "-n", "--quiet", "all"]
+    commands = {
+        "python, nothing imported": [*python, "pass"],
+        "what the Snakefile imports": [*python, f"import {PARSED}"],
+        "snakemake -n of config/config.yaml": ["snakemake", "-n", "--quiet", "all"],
+    }
     commands |= {f"script {name}": [*python, f"import {module}"] for name, module in IMPORTS.items()}
     seconds = {name: measure(command, arguments.repeats) for name, command in commands.items()}
     baseline = seconds["python, nothing imported"]["median"]
     for name, measured in seconds.items():
         spread = f"{measured['low']:.2f} .. {measured['high']:.2f}"
-        print(f"{name:<40} {measured['median']:6.2f} s  ({spread}; {measured['median'] / baseline:5.1f} x bare python)")
-    machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "system": platform.platform()}
+        print(f"{name:<40} {measured['median']:6.2f} s  ({spread})  {measured['median'] / baseline:6.1f} x bare python")
+    machine = {"cpu": platform.machine(), "cores": os.cpu_count(), "system": platform.platform()}
     write_json(arguments.out, {"wall_seconds": seconds, "repeats": arguments.repeats, "machine": machine})
 
 
 def measure(command: list[str], repeats: int) -> dict[str, float]:
-    """Wall time of fresh processes: median and quartiles, in seconds; the first, which warms the caches, is left out."""
+    """Wall time of fresh processes in seconds: median and quartiles. The first is left out: it warms the caches."""
     times = []
     for _ in range(repeats + 1):
         began = time.perf_counter()

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import socket
+import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -114,6 +115,7 @@ def provenance(started: float, **more: Any) -> dict[str, Any]:
     """
     return {
         "versions": {name: _version(name) for name in RECORDED_PACKAGES},
+        "revision": _revision(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "host": socket.gethostname(),
@@ -134,6 +136,16 @@ def digest_of(paths: Iterable[Path]) -> list[str]:
         fingerprint(without_provenance(read_json(path))) if path.suffix == ".json" else sha256_of(path)
         for path in paths
     ]
+
+
+def _revision() -> str | None:
+    """The commit of the checkout that this file lies in, marked if the files differ from it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git
+        return None
+    return asked.stdout.strip() or None
 
 
 def _version(package: str) -> str | None:

@@ -36,6 +36,8 @@ class Job:
         inputs: artefacts of the stages before, by name.
         trial: number of the trial; None in a shared stage.
         unit: folder of the results.
+        accelerator: auto, cpu, gpu or mps.
+        display: lines, bar, summary or bar+summary.
     """
 
     stage: str
@@ -47,6 +49,7 @@ class Job:
     trial: int | None
     unit: Path
     accelerator: str
+    display: str
     started: float = field(default_factory=time.time)
 
     def fingerprint(self, device: str) -> str:
@@ -60,7 +63,7 @@ class Job:
         """The history file of that name in this job's unit."""
         return self.unit / "history" / f"{name}.csv"
 
-    def provenance(self, device: str) -> dict[str, Any]:
+    def provenance(self, device: str | None) -> dict[str, Any]:
         """The provenance block of this job's artefacts."""
         return provenance(self.started, device=device)
 
@@ -89,6 +92,7 @@ def parse(stage: str, description: str | None, argv: Sequence[str] | None, input
         trial=suggestion["trial"],
         unit=arguments.unit,
         accelerator=arguments.accelerator,
+        display=arguments.display,
     )
 
 
@@ -117,6 +121,8 @@ def _parser(description: str | None, inputs: Sequence[str]) -> argparse.Argument
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
     parser.add_argument("--suggestion", type=Path, help="the trial's suggestion.json; none in a shared stage")
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"))
+    shown = ("lines", "bar", "summary", "bar+summary")
+    parser.add_argument("--display", default="lines", choices=shown, help="besides one line per epoch")
     parser.add_argument("--unit", required=True, type=Path, help="folder of the results: shared or trial-NNNN")
     for name in inputs:
         parser.add_argument(f"--{name}", required=True, type=Path, help="artefact of the stage before")

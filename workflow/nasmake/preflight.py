@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from nasmake.artifacts import InputError, read_json
-from nasmake.config import Config, nearest
+from nasmake.config import Config, Resource, nearest
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
 from nasmake.search_spaces import SearchSpace
@@ -76,6 +76,12 @@ def check(config: Config, search_space: Mapping[str, Any]) -> None:
         raise InputError(
             f"config_{name}.yaml: settings.class_num: {space.class_num}; {config.dataset.name} has {classes} classes"
         )
+    subset = config.dataset.num_search_classes
+    if subset is not None and subset != space.class_num:
+        raise InputError(
+            f"dataset.num_search_classes: {subset}: searching on some of the classes is not in this version; "
+            f"allowed: null or {space.class_num}"
+        )
     held_out = config.dataset.num_data_architecture_search
     if images is not None and held_out >= images:
         raise InputError(
@@ -84,6 +90,25 @@ def check(config: Config, search_space: Mapping[str, Any]) -> None:
         )
     if shape is not None:
         check_feasible(CostTable(space, shape[2], shape[0]), config.search)
+
+
+def notices(config: Config) -> list[str]:
+    """One line for each key that was given and has no effect in this version, or is overruled by another."""
+    lengths = [config.retrain.hyperparameters.num_epochs, config.retrain.num_epochs]
+    overruled = [length for length in lengths if length not in (None, config.nas.num_epochs_retrain)]
+    given = {
+        "environment.gpus": config.environment.gpus > 1 and "a job trains on one GPU",
+        "environment.device_ids": config.environment.device_ids and "set CUDA_VISIBLE_DEVICES",
+        "resource": config.resource != Resource() and "choose a profile",
+        "ABCI.job_script_preamble": config.ABCI.job_script_preamble and "jobs run in the environment of Snakemake",
+        "ABCI.job_execution_options": config.ABCI.job_execution_options and "edit profiles/abci",
+        "generic": config.generic and "choose a profile",
+    }
+    said = [f"{key}: without effect in this version; {instead}" for key, instead in given.items() if instead]
+    if overruled:
+        winner = config.nas.num_epochs_retrain
+        said.append(f"retrain: num_epochs: {overruled[0]}: overruled by nas.num_epochs_retrain: {winner}")
+    return said
 
 
 def _facts(config: Config) -> tuple[int | None, int | None, tuple[int, int, int] | None]:

@@ -88,7 +88,7 @@ def _history(previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None)
     running = {"trial": previous["trial"], "params": previous["params"], "state": RUNNING, "value": None}
     history = [*previous["history"], running]
     if told is not None:
-        history[told["trial"]] |= {"state": told["state"], "value": told["value"]}
+        history[told["trial"]] = history[told["trial"]] | {"state": told["state"], "value": told["value"]}
     return history
 
 

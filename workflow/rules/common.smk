@@ -5,7 +5,7 @@ import shlex
 
 from nasmake.artifacts import InputError, canonical_json, read_json
 from nasmake.config import load
-from nasmake.preflight import check, read_search_space
+from nasmake.preflight import check, notices, read_search_space
 from nasmake.stages import (
     STAGE_VERSION,
     STAGES,
@@ -19,6 +19,7 @@ try:
     SPACE = read_search_space(CONFIG)
     if workflow.is_main_process:
         check(CONFIG, SPACE)
+        print(*(f"warning: {notice}\n" for notice in notices(CONFIG)), sep="", end="", file=sys.stderr)
 except InputError as error:
     sys.exit(f"error: {error}")
 
@@ -33,7 +34,15 @@ TRIALS = [f"{trial:04d}" for trial in range(CONFIG.optimize.trial_number)]
 FIRST_SEARCHED = first_searched(parameter.name for parameter in CONFIG.optimize.parameters)
 LAG = CONFIG.optimize.lag
 FIGURES = [
-    f"{RUN}/report/{name}.svg" for name in ("study", "importances", "learning_curves", "tradeoff", "architecture")
+    f"{RUN}/report/{name}"
+    for name in (
+        "trials.html",
+        "architecture.svg",
+        "study.svg",
+        "importances.svg",
+        "learning_curves.svg",
+        "tradeoff.svg",
+    )
 ]
 
 
@@ -108,6 +117,12 @@ def folder_above(wildcards, output):
 def oldest_first(wildcards):
     """Priority: without it, a study with more free trials than slots would be worked off breadth first."""
     return 0 if wildcards.unit == "shared" else 10000 - int(wildcards.unit[-4:])
+
+
+def display():
+    """Resource: what a job shows besides its lines; as a resource, it reruns nothing."""
+    shown = {"bar": CONFIG.trainer.enable_progress_bar, "summary": CONFIG.trainer.enable_model_summary}
+    return "+".join(name for name, wanted in shown.items() if wanted) or "lines"
 
 
 def hours(number):

@@ -26,6 +26,7 @@ rule retrain_final:
     resources:
         gpu=CONFIG.environment.gpus,
         accelerator=CONFIG.trainer.accelerator,
+        display=display(),
         mem_mb=8000,
         runtime=hours(12),
     params:
@@ -34,7 +35,7 @@ rule retrain_final:
         unit=folder,
     shell:
         "python scripts/retrain_final.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
 
 
 rule summarize_study:

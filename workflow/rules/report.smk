@@ -1,19 +1,46 @@
 # Figures of the study; `make report` binds them into one offline page.
 
+SHOWN = {  # category and title in that page
+    "trials.html": ("Outcome", "Table of all trials"),
+    "architecture.svg": ("Outcome", "Best network"),
+    "study.svg": ("Study", "Val accuracy by trial"),
+    "importances.svg": ("Study", "Importance of hyperparameters"),
+    "learning_curves.svg": ("Training and search", "Learning curves of every stage"),
+    "tradeoff.svg": ("Training and search", "Accuracy against MACs"),
+}
+READ = {  # of every unit of these stages
+    "train_supernet": ("history/train_supernet.csv",),
+    "search_architecture": ("architecture.json", "history/search_architecture.csv", "history/evaluations.csv"),
+    "retrain": ("suggestion.json", "result.json", "history/retrain.csv"),
+}
+UNIT_FILES = [
+    f"{RUN}/{unit}/{artefact}"
+    for stage, artefacts in READ.items()
+    for unit in sorted({unit_of(stage, f"trial-{trial}") for trial in TRIALS})
+    for artefact in artefacts
+]
+
 
 rule report:
     input:
-        best=f"{RUN}/study/best.json",
-        trials=f"{RUN}/study/trials.csv",
-        promotion=f"{RUN}/study/promoted.json",
-        finals=promoted("final.json"),
+        manifest=rules.download_dataset.output.manifest,
+        study=multiext(f"{RUN}/study/", "best.json", "trials.csv", "promoted.json"),
+        units=UNIT_FILES,
+        finals=promoted("history/retrain_final.csv"),
     output:
-        FIGURES,
+        [
+            report(path, caption=f"../report/{Path(path).stem}.rst", category=category, labels={"figure": title})
+            for path in FIGURES
+            for category, title in [SHOWN[Path(path).name]]
+        ],
     log:
         f"{RUN}/report/logs/report.log",
     conda:
         "../envs/nasmake.yaml"
     params:
         study=study_settings(),
+        search_space=canonical_json(SPACE),
+        run=folder_above,
     shell:
-        "python scripts/report.py --study {params.study:q} --run {RUN:q} --out {RUN:q}/report > {log:q} 2>&1"
+        "python scripts/report.py --study {params.study:q} --search-space {params.search_space:q}"
+        " --manifest {input.manifest:q} --run {params.run:q} > {log:q} 2>&1"

@@ -22,6 +22,7 @@ rule train_supernet:
     resources:
         gpu=CONFIG.environment.gpus,
         accelerator=CONFIG.trainer.accelerator,
+        display=display(),
         mem_mb=8000,
         runtime=hours(12),
     params:
@@ -30,7 +31,7 @@ rule train_supernet:
         unit=folder,
     shell:
         "python scripts/train_supernet.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
 
 
 rule search_architecture:
@@ -56,6 +57,7 @@ rule search_architecture:
     resources:
         gpu=CONFIG.environment.gpus,
         accelerator=CONFIG.trainer.accelerator,
+        display=display(),
         mem_mb=8000,
         runtime=hours(6),
     params:
@@ -64,7 +66,7 @@ rule search_architecture:
         unit=folder,
     shell:
         "python scripts/search_architecture.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
 
 
 rule retrain:
@@ -89,6 +91,7 @@ rule retrain:
     resources:
         gpu=CONFIG.environment.gpus,
         accelerator=CONFIG.trainer.accelerator,
+        display=display(),
         mem_mb=8000,
         runtime=hours(12),
     params:
@@ -97,4 +100,4 @@ rule retrain:
         unit=folder,
     shell:
         "python scripts/retrain.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"

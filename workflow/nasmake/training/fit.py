@@ -19,6 +19,7 @@ def fit(
     runtime: Runtime,
     folder: ResumeFolder,
     settings: TrainerSettings,
+    display: str,
     val_source: Iterable[int] | None = None,
     gradient_clip: float | None = None,
 ) -> list[dict[str, Any]]:
@@ -45,8 +46,9 @@ def fit(
         plugins=[TwoGenerations()],
         gradient_clip_val=gradient_clip,
         logger=settings.logger,
-        enable_progress_bar=settings.enable_progress_bar and sys.stderr.isatty(),
-        enable_model_summary=settings.enable_model_summary,
+        deterministic="warn" if runtime.accelerator == "gpu" else None,  # the CPU's algorithms are deterministic
+        enable_progress_bar="bar" in display and sys.stderr.isatty(),
+        enable_model_summary="summary" in display,
         num_sanity_val_steps=0,  # would draw into the sums
     )
     trainer.fit(module, source, val_source, ckpt_path=newest, weights_only=True if newest else None)

@@ -48,8 +48,8 @@ class StageRun:
 
     def fit(self, module: StageModule, source: Iterable[int], epochs: int, **options: Any) -> Rows:
         """Train, from where an earlier process of this stage stopped; see `fit`."""
-        trainer = self.job.settings.trainer
-        return fit(module, source, epochs, runtime=self.runtime, folder=self.folder, settings=trainer, **options)
+        frame: dict[str, Any] = {"runtime": self.runtime, "folder": self.folder, "display": self.job.display}
+        return fit(module, source, epochs, settings=self.job.settings.trainer, **frame, **options)
 
     def weights(self, prefix: str) -> dict[str, torch.Tensor]:
         """The trained weights below `prefix` of the module, without it."""

@@ -18,7 +18,8 @@ def factor(settings: Scheduler, epoch: float, epochs: int) -> float:
 
 def cosine(epoch: float, epochs: float) -> float:
     """From 1 to 0 over `epochs` (Loshchilov and Hutter, arXiv 1608.03983, without restarts)."""
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, epoch / epochs)))
+    done = min(1.0, epoch / epochs) if epochs else 1.0  # no epochs: the warm-up took them all
+    return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _multi_step(settings: Scheduler, epoch: float, epochs: float) -> float:

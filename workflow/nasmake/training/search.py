@@ -1,5 +1,6 @@
 """Architecture search over a trained supernet: one step evaluates one candidate, one epoch is one generation."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,15 +12,15 @@ from nasmake.artifacts import read_json, write_csv, write_json
 from nasmake.config import Config
 from nasmake.cost import CostTable
 from nasmake.data.batches import BatchSource
-from nasmake.job import COMPLETE, Job
-from nasmake.search_spaces import Architecture, Decisions
+from nasmake.job import COMPLETE, PRUNED, Job
+from nasmake.search_spaces import Architecture, Decisions, SearchSpace
 from nasmake.strategies import STRATEGIES, Evaluation, Strategy
 from nasmake.strategies.limits import check_feasible
 from nasmake.supernet import Supernet, recalibrate_batchnorm
 from nasmake.training.classification import evaluate
 from nasmake.training.run import Rows, StageRun, read_weights, stage
 from nasmake.training.seeding import python_random
-from nasmake.training.state import StageModule
+from nasmake.training.state import DivergedError, StageModule
 
 STAGE = "search_architecture"
 BEST_COLUMNS = ("evaluated", "best_val_loss", "best_val_accuracy", "best_macs", "best_parameters")
@@ -61,6 +62,9 @@ class ArchitectureSearch(StageModule):
         if batch_idx >= len(candidates):
             return {"metrics": _metrics(0.0, 0.0, 0)}
         loss, accuracy = self.evaluate(candidates[batch_idx])
+        if not math.isfinite(loss):  # one candidate too far out is no reason to give up: it is the worst
+            self.told.append(Evaluation(math.inf, candidates[batch_idx], accuracy, self.current_epoch))
+            return {"metrics": _metrics(0.0, 0.0, 0)}
         self.told.append(Evaluation(loss, candidates[batch_idx], accuracy, self.current_epoch))
         return {"metrics": _metrics(loss, accuracy, 1)}
 
@@ -109,7 +113,7 @@ def search_architecture(job: Job) -> None:
     """Run the stage: architecture.json, and one row per generation and per evaluation in history/."""
     supernet_record = read_json(job.inputs["supernet"].with_suffix(".json"))
     if supernet_record["state"] != COMPLETE:
-        return _write(job, "none", {"state": supernet_record["state"], "reason": supernet_record["reason"]}, [], [])
+        return _write(job, None, {key: supernet_record[key] for key in ("state", "reason")}, [], [])
     with stage(job) as run:
         space = run.space()
         supernet = Supernet(space, run.parts.in_channels)
@@ -117,22 +121,24 @@ def search_architecture(job: Job) -> None:
         costs = CostTable(space, run.parts.in_channels, run.parts.input_size)
         check_feasible(costs, job.settings.search)
         module = _search(run, supernet.to(run.runtime.device), costs)
-        rows = run.fit(
-            module, range(job.settings.search.population_size), job.settings.nas.num_epochs_architecture_search
-        )
-        best = module.best()
-        content = Architecture.from_decisions(best.decisions, space).to_json() | {
-            "state": COMPLETE,
-            "parameters": costs.parameters(best.decisions),
-            "macs": costs.macs(best.decisions),
-            "scores": {
-                "val_loss": best.val_loss,
-                "val_accuracy": best.val_accuracy,
-                "generation": best.generation + 1,
-                "evaluated": len(module.told),
-            },
-        }
+        steps, epochs = range(job.settings.search.population_size), job.settings.nas.num_epochs_architecture_search
+        try:
+            rows = run.fit(module, steps, epochs)
+            content = _found(module, space, costs)
+        except DivergedError as diverged:
+            rows, content = diverged.rows, {"state": PRUNED, "reason": f"{STAGE}: {diverged}"}
         _write(job, run.runtime.name, content, rows, [_evaluation(costs, told) for told in module.told])
+
+
+def _found(module: ArchitectureSearch, space: SearchSpace, costs: CostTable) -> dict[str, Any]:
+    best = module.best()
+    scores = {"val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
+    return Architecture.from_decisions(best.decisions, space).to_json() | {
+        "state": COMPLETE,
+        "parameters": costs.parameters(best.decisions),
+        "macs": costs.macs(best.decisions),
+        "scores": scores | {"generation": best.generation + 1, "evaluated": len(module.told)},
+    }
 
 
 def _search(run: StageRun, supernet: Supernet, costs: CostTable) -> ArchitectureSearch:
@@ -154,7 +160,7 @@ def _evaluation(costs: CostTable, told: Evaluation) -> dict[str, Any]:
     }
 
 
-def _write(job: Job, device: str, content: dict[str, Any], rows: Rows, evaluations: Rows) -> None:
+def _write(job: Job, device: str | None, content: dict[str, Any], rows: Rows, evaluations: Rows) -> None:
     write_csv(job.history(STAGE), rows, SEARCH_COLUMNS)
     write_csv(job.history("evaluations"), evaluations, EVALUATION_COLUMNS)
     write_json(job.unit / "architecture.json", content | {"provenance": job.provenance(device)})

@@ -108,9 +108,7 @@ class TrainingState(Checkpoint):
         """Start the clock of the log line."""
         self.epoch_began = time.monotonic()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Add up, and save if it is time; the last batch is saved at the end of the epoch, after validation."""
         self._add(pl_module.part, outputs["metrics"])
         due = self.stop_requested or time.monotonic() - self.saved_at > self.interval
@@ -185,7 +183,14 @@ def _before(path: Path) -> Path:
 
 def _intact(path: Path) -> bool:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None  # torch.load does not check the CRCs: a flipped bit would load
-    except (FileNotFoundError, zipfile.BadZipFile, EOFError, zlib.error):
+        content = path.read_bytes()
+    except FileNotFoundError:
         return False
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if archive.testzip() is not None:  # torch.load does not check the CRCs: a flipped bit would load
+                return False
+        torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)  # reads what zipfile does not look at
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError):  # whichever field is damaged
+        return False
+    return True

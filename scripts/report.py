@@ -1,0 +1,36 @@
+"""Draw the figures of a finished study and the table of its trials, for Snakemake's report."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasmake.artifacts import read_json, write_atomically
+from nasmake.config import Optimize
+from nasmake.findings import read_findings, trials_page
+from nasmake.job import script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", required=True, help="section `optimize` as JSON")
+    parser.add_argument("--search-space", required=True, help="name and content of the space file as JSON")
+    parser.add_argument("--manifest", required=True, type=Path, help="manifest of the prepared data set")
+    parser.add_argument("--run", required=True, type=Path, help="folder of the finished run")
+    arguments = parser.parse_args(argv)
+    from nasmake.plots import FIGURES, architecture, svg
+    from nasmake.study import quiet
+
+    quiet()
+    findings = read_findings(arguments.run, Optimize.model_validate(json.loads(arguments.study)))
+    height, _, channels = read_json(arguments.manifest)["image_shape"]
+    network = json.loads(arguments.search_space), channels, height
+    out = arguments.run / "report"
+    for name, draw in FIGURES.items():
+        write_atomically(out / f"{name}.svg", svg(draw, findings))
+    write_atomically(out / "architecture.svg", svg(architecture, findings, *network))
+    write_atomically(out / "trials.html", trials_page(findings).encode())
+
+
+if __name__ == "__main__":
+    script(main)

@@ -1,0 +1,138 @@
+"""A finished run in the real file formats, with numbers that a test can foresee."""
+
+import json
+import random
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nasmake.artifacts import write_csv, write_json
+from nasmake.config import Optimize
+from nasmake.cost import count_macs, count_parameters
+from nasmake.search_spaces import Architecture, SearchSpace
+from nasmake.stages import STAGES, first_searched
+from nasmake.summary import BEST_KEYS, promote, trial_columns, trial_rows
+from small_spaces import content
+
+SPACE = {"name": "proxyless_digits", "content": content("proxyless_digits")}
+CHANNELS, SIZE = 1, 8
+MACS = {"name": "search.constraint.macs", "type": "uniform_int", "lower": 400000, "upper": 1600000, "log": True}
+LR = {"name": "retrain.hyperparameters.base_lr", "type": "uniform_float", "lower": 0.01, "upper": 0.2, "log": True}
+SUPERNET_LR = {"name": "supernet.lr", "type": "uniform_float", "lower": 0.01, "upper": 0.2, "log": True}
+EVALUATIONS = 12
+Row = dict[str, Any]
+
+
+def optimize(trials: int, *parameters: Mapping[str, Any]) -> Optimize:
+    return Optimize.model_validate({"trial_number": trials, "parameters": list(parameters)})
+
+
+def small_run(
+    folder: Path, study: Optimize, pruned: Collection[int] = (), top: int = 2, has_test: bool = True, space: Row = SPACE
+) -> Path:
+    """Write a run below `folder`: trial t has val accuracy 0.5 + t/1000; `pruned` ones diverged while retraining."""
+    searched = STAGES.index("search_architecture") < first_searched(parameter.name for parameter in study.parameters)
+    units = ["shared"] if searched else [f"trial-{trial:04d}" for trial in range(study.trial_number)]
+    for unit in units:
+        _search(folder / unit, space, random.Random(unit))
+    _supernet(folder, study)
+    parameters = [_suggest(study, random.Random(trial)) for trial in range(study.trial_number)]
+    results = [_retrain(folder, trial, trial in pruned) for trial in range(study.trial_number)]
+    for trial, own in enumerate(parameters):
+        write_json(folder / f"trial-{trial:04d}" / "suggestion.json", {"trial": trial, "params": own, "history": []})
+    promoted = promote(results, top)
+    finals = [_final(folder, results[trial], has_test) for trial in promoted]
+    write_json(folder / "study" / "promoted.json", {"trials": promoted})
+    write_json(folder / "study" / "best.json", {key: finals[0][key] for key in BEST_KEYS})
+    write_csv(folder / "study" / "trials.csv", trial_rows(results, parameters, finals), trial_columns(study))
+    return folder
+
+
+@cache
+def _space(text: str) -> SearchSpace:
+    return SearchSpace.from_mapping(json.loads(text)["content"], "small", "small.yaml")
+
+
+def _supernet(folder: Path, study: Optimize) -> None:
+    is_shared = first_searched(parameter.name for parameter in study.parameters) > 0
+    units = ["shared"] if is_shared else [f"trial-{trial:04d}" for trial in range(study.trial_number)]
+    for unit in units:
+        rows = [
+            {"epoch": epoch, "train_loss": 2, "train_accuracy": 1 - 0.9**epoch, "lr": 0.1} for epoch in range(1, 31)
+        ]
+        write_csv(folder / unit / "history" / "train_supernet.csv", rows, list(rows[0]))
+
+
+def _search(unit: Path, space: Row, rng: random.Random) -> None:
+    space_of = _space(json.dumps(space))
+    found = [Architecture.from_decisions(space_of.sample(rng), space_of) for _ in range(EVALUATIONS)]
+    rows = [
+        {
+            "generation": 1 + index // 4,
+            "val_loss": 1 - index / 100,
+            "val_accuracy": rng.gauss(0.9, 0.02),
+            "macs": count_macs(one.spec, CHANNELS, SIZE),
+            "parameters": count_parameters(one.spec, CHANNELS),
+            "decisions": " ".join(map(str, one.decisions)),
+        }
+        for index, one in enumerate(found)
+    ]
+    best = rows[-1]
+    write_csv(unit / "history" / "evaluations.csv", rows, list(best))
+    curve = [{"epoch": epoch, "best_val_accuracy": 0.8 + epoch / 50} for epoch in (1, 2, 3)]
+    write_csv(unit / "history" / "search_architecture.csv", curve, ["epoch", "best_val_accuracy"])
+    costs = {"state": "COMPLETE", "parameters": best["parameters"], "macs": best["macs"]}
+    scores = {"val_accuracy": best["val_accuracy"], "val_loss": best["val_loss"]}
+    write_json(unit / "architecture.json", found[-1].to_json() | costs | {"scores": scores})
+
+
+def _suggest(study: Optimize, rng: random.Random) -> Row:
+    values: Row = {}
+    for parameter in study.parameters:
+        value = rng.uniform(parameter.lower or 0, parameter.upper or 1)
+        values[parameter.name] = round(value) if parameter.type == "uniform_int" else value
+    return values
+
+
+def _retrain(folder: Path, trial: int, is_pruned: bool) -> Row:
+    unit = folder / f"trial-{trial:04d}"
+    epochs = range(1, 4 if is_pruned else 21)
+    curve = [{"epoch": epoch, "val_accuracy": (0.5 + trial / 1000) * (1 - 0.8**epoch)} for epoch in epochs]
+    write_csv(unit / "history" / "retrain.csv", curve, ["epoch", "val_accuracy"])
+    accuracy = None if is_pruned else 0.5 + trial / 1000
+    scores = {"value": accuracy, "val_accuracy": accuracy, "val_loss": None if is_pruned else 1.0}
+    record = {
+        "trial": trial,
+        "state": "COMPLETE",
+        "architecture": "ir_r1_k3_s1_e3_c16",
+        "parameters": 35794,
+        "macs": 714880,
+    }
+    record |= scores | ({"state": "PRUNED", "reason": "retrain: epoch 4: loss is nan"} if is_pruned else {})
+    write_json(unit / "result.json", record)
+    return record
+
+
+def _final(folder: Path, result: Row, has_test: bool) -> Row:
+    unit = folder / f"trial-{result['trial']:04d}"
+    curve = [{"epoch": epoch, "train_accuracy": 1 - 0.7**epoch} for epoch in range(1, 21)]
+    write_csv(unit / "history" / "retrain_final.csv", curve, ["epoch", "train_accuracy"])
+    scores = {"test_accuracy": 0.75, "test_loss": 0.9, "test_n": 597}
+    none = {"test_accuracy": None, "test_loss": None, "test_n": 0}
+    return result | (scores if has_test else none)
+
+
+def diverge_search(unit: Path) -> None:
+    """Make of a unit what a diverged supernet leaves: histories with a header only, and no blocks."""
+    for name in ("evaluations", "search_architecture", "retrain"):
+        path = unit / "history" / f"{name}.csv"
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    write_json(unit / "architecture.json", {"state": "PRUNED", "reason": "train_supernet: loss is nan"})
+
+
+def arguments(folder: Path, study: Optimize) -> Sequence[str]:
+    """Command line of scripts/report.py."""
+    write_json(folder / "manifest.json", {"image_shape": [SIZE, SIZE, CHANNELS]})
+    texts = ["--study", study.model_dump_json(), "--search-space", json.dumps(SPACE)]
+    return [*texts, "--manifest", str(folder / "manifest.json"), "--run", str(folder)]

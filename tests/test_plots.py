@@ -1,0 +1,178 @@
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from nasmake.config import Optimize
+from nasmake.drawing import rows_of
+from nasmake.findings import Findings, read_findings
+from nasmake.plots import FIGURES, IMPORTANCE_MINIMUM, architecture, importance_of, pareto_front, svg
+from small_run import CHANNELS, EVALUATIONS, LR, MACS, SIZE, SPACE, SUPERNET_LR, diverge_search, optimize, small_run
+from small_spaces import SHIPPED, content, shipped
+
+DRAWN = {**FIGURES, "architecture": lambda findings: architecture(findings, SPACE, CHANNELS, SIZE)}
+
+STUDIES = {
+    "one trial": (optimize(1), ()),
+    "all but one pruned": (optimize(3, MACS, LR), (0, 2)),
+    "supernet shared": (optimize(8, MACS, LR), (1,)),
+    "search shared too": (optimize(8, LR), (1,)),
+    "nothing shared": (optimize(8, SUPERNET_LR, LR), (1,)),
+}
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def findings_of(folder: Path, study: Optimize, **options) -> Findings:
+    return read_findings(small_run(folder, study, **options), study)
+
+
+def marks(figure: bytes, gid: str) -> int:
+    """How many marks the group of that id has; curves and points that are not drawn have none."""
+    group = ElementTree.fromstring(figure).find(f".//{SVG}g[@id='{gid}']")
+    return 0 if group is None else len(group.findall(f".//{SVG}use"))
+
+
+def groups(figure: bytes, start: str) -> set[str]:
+    ids = (group.get("id", "") for group in ElementTree.fromstring(figure).iter(f"{SVG}g"))
+    return {gid for gid in ids if gid.startswith(start)}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("case", STUDIES)
+def test_every_figure_of_every_kind_of_study_is_the_same_svg_twice(tmp_path: Path, case: str, name: str):
+    study, pruned = STUDIES[case]
+    findings = findings_of(tmp_path, study, pruned=pruned)
+    first = svg(DRAWN[name], findings)
+    assert ElementTree.fromstring(first).tag == f"{SVG}svg"
+    assert first == svg(DRAWN[name], findings)
+    assert b"<dc:date>" not in first
+
+
+def test_study_shows_completed_promoted_and_diverged_trials(tmp_path: Path):
+    figure = svg(FIGURES["study"], findings_of(tmp_path, optimize(8, MACS, LR), pruned=(0, 5), top=3))
+    assert (marks(figure, "completed"), marks(figure, "promoted"), marks(figure, "pruned")) == (6, 3, 2)
+
+
+@pytest.mark.parametrize(("searched", "units"), [((LR,), 1), ((MACS, LR), 4)])
+def test_tradeoff_shows_every_evaluated_architecture_once(tmp_path: Path, searched: tuple, units: int):
+    figure = svg(FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, *searched)))
+    assert len(groups(figure, "evaluated-")) == units
+    assert sum(marks(figure, gid) for gid in groups(figure, "evaluated-")) == units * EVALUATIONS
+    assert len(groups(figure, "chosen-trial") | groups(figure, "chosen-shared")) == units
+    assert marks(figure, "chosen-best") == 1
+
+
+def test_a_crowded_tradeoff_is_stored_as_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("nasmake.plots.CROWD", EVALUATIONS)
+    figure = svg(FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, MACS, LR)))
+    assert b"data:image/png;base64" in figure
+    assert not any(marks(figure, gid) for gid in groups(figure, "evaluated-"))
+
+
+def test_a_diverged_supernet_leaves_no_curve_and_no_star(tmp_path: Path):
+    study = optimize(3, SUPERNET_LR, LR)
+    small_run(tmp_path, study, pruned=(1,))
+    diverge_search(tmp_path / "trial-0001")
+    findings = read_findings(tmp_path, study)
+    tradeoff = svg(FIGURES["tradeoff"], findings)
+    assert groups(tradeoff, "chosen-trial") == {"chosen-trial-0000", "chosen-trial-0002"}
+    assert marks(tradeoff, "evaluated-trial-0001") == 0
+    assert svg(FIGURES["learning_curves"], findings)
+
+
+def test_learning_curves_have_a_line_per_unit_and_a_cross_where_training_diverged(tmp_path: Path):
+    figure = svg(FIGURES["learning_curves"], findings_of(tmp_path, optimize(5, MACS, LR), pruned=(2,)))
+    assert groups(figure, "train_supernet-") == {"train_supernet-shared"}
+    assert len(groups(figure, "search_architecture-")) == 5
+    assert groups(figure, "retrain-") == {
+        *(f"retrain-trial-000{trial}" for trial in range(5)),
+        "retrain-trial-0002-pruned",
+    }
+    assert groups(figure, "retrain_final-") == {"retrain_final-trial-0003", "retrain_final-trial-0004"}
+
+
+def test_files_of_an_earlier_larger_study_are_left_alone(tmp_path: Path):
+    small_run(tmp_path, optimize(6, SUPERNET_LR, LR))
+    findings = findings_of(tmp_path, optimize(3, MACS, LR))
+    assert len(findings.trials) == 3
+    assert list(findings.histories["train_supernet"]) == ["shared"]
+    assert len(findings.evaluations) == 3
+
+
+@pytest.mark.parametrize(
+    ("study", "reason"),
+    [
+        (optimize(1), "fewer than two"),
+        (optimize(20, LR), "fewer than two"),
+        (optimize(IMPORTANCE_MINIMUM - 1, MACS, LR), "too few"),
+    ],
+)
+def test_importances_say_why_there_are_none(tmp_path: Path, study: Optimize, reason: str):
+    assert reason in str(importance_of(findings_of(tmp_path, study)))
+
+
+def test_importances_of_equal_values_are_none(tmp_path: Path):
+    findings = findings_of(tmp_path, optimize(10, MACS, LR))
+    for trial in findings.trials:
+        trial["value"] = 0.5
+    assert "same val accuracy" in str(importance_of(findings))
+
+
+def test_importance_goes_to_what_decides_high_accuracy(tmp_path: Path):
+    """High, not low: good trials lie close together in one parameter, bad ones in the other."""
+    findings = findings_of(tmp_path, optimize(40, MACS, LR))
+    for number, trial in enumerate(findings.trials):
+        is_good = number % 4 == 0
+        trial["value"] = 0.9 if is_good else 0.1 + number / 1000
+        lr, macs = (0.05, 400000 + 30000 * number) if is_good else (0.01 + 0.0045 * number, 800000)
+        trial["params"] = {LR["name"]: lr, MACS["name"]: macs}
+    shares = importance_of(findings)
+    assert isinstance(shares, dict)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares[LR["name"]] > 0.5
+
+
+def test_pareto_front_has_what_none_beats():
+    points = [(3, 0.9), (1, 0.5), (2, 0.9), (2, 0.4), (4, 0.95), (5, 0.95)]
+    rows = [{"macs": str(macs), "val_accuracy": str(accuracy)} for macs, accuracy in points]
+    assert [(macs, round(accuracy)) for macs, accuracy in pareto_front(rows)] == [(1, 50), (2, 90), (4, 95)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_picture_has_a_row_per_run_between_stem_and_head(name: str):
+    space = shipped(name)
+    spec = space.decode(tuple(len(decision.choices) - 1 for decision in space.decisions))
+    rows = list(rows_of(spec, 3, 32))
+    assert len(rows) == len(spec.readable()) + 5
+    strides = [convolution.stride for convolution in spec.convolutions(3)]
+    size = 32
+    for stride in strides:
+        size = -(-size // stride)
+    assert rows[-3].size == size
+    assert (rows[-3].width, rows[-1].width) == (spec.head_width, spec.class_num)
+
+
+def test_a_picture_shows_dropped_blocks_and_residual_connections():
+    spec = shipped("proxyless_digits").decode((0, 0, 1, 0, 1, 1))  # widths 16 16 | 24 24 | 32 32, two of them dropped
+    blocks = list(rows_of(spec, 1, 8))[3:9]  # after image, stem and the fixed block
+    assert [row.is_dropped for row in blocks] == [False, True, False, True, False, False]
+    assert [row.is_residual for row in blocks] == [True, False, False, False, False, True]
+    assert [row.width for row in blocks] == [16, 16, 24, 24, 32, 32]
+
+
+def test_a_picture_names_layers_squeeze_and_expansion():
+    name = "mnasnet_cifar10"
+    space = shipped(name)
+    last = tuple(len(decision.choices) - 1 for decision in space.decisions)
+    labels = [row.label for row in rows_of(space.decode(last), 3, 32)]
+    assert "2 \N{MULTIPLICATION SIGN} MBConv6 5\N{MULTIPLICATION SIGN}5, SE 0.25" in labels
+    first = tuple(0 for _ in last)
+    assert any("3 \N{MULTIPLICATION SIGN} Conv 3" in row.label for row in rows_of(space.decode(first), 3, 32))
+
+
+def test_a_study_without_test_part_has_a_picture(tmp_path: Path):
+    study = optimize(1)
+    space = {"name": "mnasnet_cifar10", "content": content("mnasnet_cifar10")}
+    findings = findings_of(tmp_path, study, has_test=False, space=space)
+    draw: Callable = architecture
+    assert svg(draw, findings, space, CHANNELS, SIZE)

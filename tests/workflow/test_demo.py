@@ -1,0 +1,38 @@
+"""`make demo` as README has it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ENVIRONMENT
+
+
+def make(checkout, *targets):
+    """Run make with the environment of these tests, so that none is made anew."""
+    command = ["make", *targets, f"VENV={Path(sys.prefix)}"]
+    finished = subprocess.run(command, cwd=checkout.folder, env=ENVIRONMENT, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-4000:]
+    return finished.stdout + finished.stderr
+
+
+@pytest.mark.slow
+def test_demo_ends_with_a_network_better_than_a_linear_model(checkout):
+    output = make(checkout, "demo")
+    run = checkout.folder / "results/digits"
+    best = json.loads((run / "study/best.json").read_text())
+    assert best["test_accuracy"] >= 0.97
+    assert best["test_accuracy"] > best["baseline"]["test_accuracy"]
+    assert f"{best['test_accuracy']:.4f}" in output and f"{best['baseline']['test_accuracy']:.4f}" in output
+    assert (run / "report.html").stat().st_size > 100_000
+
+    assert "Nothing to be done" in make(checkout, "demo")
+    plan = checkout.run("-n", "--configfile", "config/presets/digits.yaml")
+    assert "Nothing to be done" in plan
+
+
+def test_make_alone_lists_the_targets(checkout):
+    output = make(checkout)
+    targets = ("setup", "demo", "test", "test-slow", "lint", "dag", "report", "bench", "clean")
+    assert all(f"make {target} " in output for target in targets)
