@@ -16,9 +16,9 @@ LONGER = {"nas": {"num_epochs_supernet_train": 20, "num_epochs_architecture_sear
 RUN = ("--configfile", "study.yaml", "--cores", "2")
 
 
-def prepare(folder):
+def prepare(folder, *overlays):
     checkout = make_checkout(folder / "nasmake")
-    write_config(checkout.folder, LONGER)
+    write_config(checkout.folder, LONGER, *overlays)
     return checkout
 
 
@@ -102,8 +102,9 @@ def test_terminated_job_is_tried_again_and_goes_on(tmp_path, undisturbed):
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds the jobs through /proc")
-def test_orphan_of_a_dead_controller_is_waited_for(tmp_path, undisturbed):
-    checkout = prepare(tmp_path)
+def test_orphan_of_a_dead_controller_is_waited_for(tmp_path):
+    long_enough = {"nas": {"num_epochs_supernet_train": 150}}
+    checkout, reference = (prepare(tmp_path / name, long_enough) for name in ("killed", "reference"))
     until = ("--until", "train_supernet")
     process = checkout.start(*RUN, *until)
     wait_for(in_the_middle_of(checkout, "train_supernet"), process)
@@ -111,8 +112,11 @@ def test_orphan_of_a_dead_controller_is_waited_for(tmp_path, undisturbed):
     process.wait(timeout=60)
     assert jobs_of(checkout)
     checkout.run(*RUN, *until)
-    assert "waiting: another process is at work" in (results(checkout) / "shared/logs/train_supernet.log").read_text()
-    assert equal_supernet(checkout, undisturbed)
+    log = (results(checkout) / "shared/logs/train_supernet.log").read_text().splitlines()
+    assert any(line.startswith("waiting: another process is at work on this stage") for line in log)
+    assert log[-1] == "done by the process that was waited for"
+    reference.run(*RUN, *until)
+    assert equal_supernet(checkout, artefacts(results(reference)))
 
 
 def test_a_living_controller_is_respected(tmp_path):
