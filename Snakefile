@@ -40,6 +40,10 @@ onsuccess:
     show_summary()
 
 
+onerror:
+    show_failures()
+
+
 rule all:
     default_target: True
     input:

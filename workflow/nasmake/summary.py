@@ -1,5 +1,6 @@
 """What a study comes to: promotion, the best network, tables. No torch here."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from nasmake.artifacts import InputError, read_json, write_atomically
 from nasmake.config import Optimize
 
 Record = Mapping[str, Any]
+
+_ERROR = re.compile(r"error: |[\w.]*(Error|Exception)\b")  # ours, or the last line of a traceback
 
 BEST_KEYS = (
     *("trial", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "test_n"),
@@ -83,6 +86,13 @@ def table(finals: Sequence[Record], run: Path) -> str:
     test_n = max((final.get("test_n") or 0 for final in ranked), default=0)
     lines.append(f"       val: the trial's objective; test: {test_n} images, read once, after final training")
     return "\n".join([*lines, f"       best: {run}/study/best.json   report: make report", ""])
+
+
+def failures(run: Path) -> list[str]:
+    """One line for each job of a run whose log ends in an error: where the log is, and that line."""
+    last_lines = {log: (log.read_text(errors="replace").splitlines() or [""])[-1] for log in sorted(run.rglob("*.log"))}
+    ended = {log: line for log, line in last_lines.items() if log.parent.name == "logs"}
+    return [f"{log}: {line}" for log, line in ended.items() if _ERROR.match(line)]
 
 
 def write_resolved(path: Path, config: Mapping[str, Any]) -> None:

@@ -141,6 +141,13 @@ def announce():
     )
 
 
+def show_failures():
+    """Say what stopped the jobs that failed, in one line each."""
+    from nasmake.summary import failures
+
+    print(*failures(Path(RUN)), sep="\n", file=sys.stderr)
+
+
 def show_summary():
     """Print the table that ends a run."""
     summary = Path(RUN) / "study" / "summary.txt"

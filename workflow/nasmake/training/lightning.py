@@ -46,5 +46,6 @@ def quiet() -> None:
         ".*srun.*",
         ".*LeafSpec.*",
         ".*does not have many workers.*",
+        ".*have no `val_dataloader`.*",
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -8,6 +8,7 @@ weights, optimizer, sums and rows are all there is to save.
 
 import io
 import math
+import pickle
 import signal
 import time
 import zipfile
@@ -191,6 +192,6 @@ def _intact(path: Path) -> bool:
             if archive.testzip() is not None:  # torch.load does not check the CRCs: a flipped bit would load
                 return False
         torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)  # reads what zipfile does not look at
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError):  # whichever field is damaged
+    except (zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, ValueError, RuntimeError):
         return False
     return True
