@@ -28,7 +28,7 @@ def link(place: Path, profile: Path) -> None:
     """
     if place.is_symlink() and place.resolve() == profile:
         return
-    if place.is_symlink() and _of_a_checkout(place.readlink()):
+    if place.is_symlink() and _of_a_checkout(place.parent / place.readlink()):
         print(f"{place}: pointed to {place.readlink()}, now to {profile}")
         place.unlink()
     elif place.is_symlink() or place.exists():

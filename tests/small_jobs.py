@@ -50,6 +50,7 @@ def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
         trial=0,
         unit=unit,
         accelerator="cpu",
+        display="lines",
     )
 
 

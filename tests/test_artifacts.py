@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -133,7 +132,7 @@ def test_provenance_is_json_and_the_only_block_left_out():
 def test_file_is_as_readable_as_any_other(tmp_path):
     (tmp_path / "plain").touch()
     write_atomically(tmp_path / "file", b"")
-    assert os.stat(tmp_path / "file").st_mode == os.stat(tmp_path / "plain").st_mode
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_path_without_permission_is_the_systems_error_and_keeps_the_old(tmp_path):

@@ -1,0 +1,180 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from nasmake.artifacts import InputError, write_json
+from nasmake.config import load
+from nasmake.cost import CostTable
+from nasmake.data.digits import NUM_TEST, make_digits, make_digits_canvas
+from nasmake.preflight import KNOWN, check, read_search_space
+from nasmake.search_spaces import SearchSpace
+from small_data import write_image_folder
+from small_spaces import content, shipped
+
+ROOT = Path(__file__).parents[1]
+CHEAPEST = CostTable(shipped("proxyless_digits"), 1, 8)
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    """As Snakemake starts: in the repository's root, where only the shipped spaces lie."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "search_spaces").symlink_to(ROOT / "config" / "search_spaces")
+    monkeypatch.chdir(tmp_path)
+
+
+def study(**sections):
+    return load(
+        {"dataset": {"name": "digits", "num_data_architecture_search": 600}, "optimize": {"trial_number": 1}} | sections
+    )
+
+
+def start(config):
+    check(config, read_search_space(config))
+
+
+def error_of(config):
+    with pytest.raises(InputError) as error:
+        start(config)
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("dataset", ["digits", "digits_canvas", "cifar10", "cifar100"])
+def test_shipped_sets_can_start_without_data(dataset):
+    start(study(dataset={"name": dataset, "num_data_architecture_search": 600}))
+
+
+def test_known_facts_are_those_of_the_data():
+    for name, make in (("digits", make_digits), ("digits_canvas", make_digits_canvas)):
+        made = make({})
+        assert KNOWN[name] == (len(made.train.labels), len(made.classes), made.train.images.shape[1:])
+        assert len(made.test.labels) == NUM_TEST
+
+
+def test_space_is_read_with_its_name():
+    found = read_search_space(study())
+    assert found == {"name": "proxyless_digits", "content": content("proxyless_digits")}
+    canvas = study(dataset={"name": "digits_canvas", "num_data_architecture_search": 600})
+    assert read_search_space(canvas) == found
+
+
+def test_own_folder_comes_before_the_shipped_one(tmp_path):
+    own = content("proxyless_digits") | {"settings": content("proxyless_digits")["settings"] | {"last_ch": 32}}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config_proxyless_digits.yaml").write_text(yaml.safe_dump(own))
+    nas = {"search_space_config_path": "mine"}
+    assert read_search_space(study(nas=nas))["content"] == own
+    assert read_search_space(study(nas=nas, dataset={"name": "cifar10"}))["name"] == "proxyless_cifar10"
+
+
+def test_space_that_is_not_there():
+    text = error_of(study(nas={"search_space": "proxyles", "search_space_config_path": "mine"}))
+    assert text.startswith("nas.search_space: 'proxyles': no file mine/config_proxyles_digits.yaml or ")
+    assert text.endswith("did you mean 'proxyless'?")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a: [1", "not YAML"),
+        ("- 1", "expected the mappings search_range and settings, found list"),
+        ("", "expected the mappings search_range and settings, found NoneType"),
+    ],
+)
+def test_space_file_that_is_no_space(tmp_path, text, message):
+    path = tmp_path / "mine" / "config_own_digits.yaml"
+    path.parent.mkdir()
+    path.write_text(text)
+    error = error_of(study(nas={"search_space": "own", "search_space_config_path": "mine"}))
+    assert error.startswith("mine/config_own_digits.yaml: ") and message in error
+
+
+def test_space_file_whose_lists_differ_in_length(tmp_path):
+    own = content("proxyless_digits")
+    own["settings"]["strides"] = [1, 1, 2]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config_own_digits.yaml").write_text(yaml.safe_dump(own))
+    error = error_of(study(nas={"search_space": "own", "search_space_config_path": "mine"}))
+    assert "config_own_digits.yaml" in error and "strides" in error
+
+
+def test_space_with_another_number_of_classes(tmp_path):
+    own = content("proxyless_digits")
+    own["settings"]["class_num"] = 7
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config_own_digits.yaml").write_text(yaml.safe_dump(own))
+    error = error_of(study(nas={"search_space": "own", "search_space_config_path": "mine"}))
+    assert error == "config_own_digits.yaml: settings.class_num: 7; digits has 10 classes"
+
+
+@pytest.mark.parametrize("number", [1200, 5000])
+def test_more_val_images_than_there_are(number):
+    error = error_of(study(dataset={"name": "digits", "num_data_architecture_search": number}))
+    assert error.startswith(f"dataset.num_data_architecture_search: {number} of 1200 training images leave none")
+    assert error.endswith("allowed: 1 .. 1199")
+
+
+def test_all_but_one_image_may_be_held_out():
+    start(study(dataset={"name": "digits", "num_data_architecture_search": 1199}))
+
+
+def test_prepared_set_is_believed_more_than_what_is_known(tmp_path):
+    folder = tmp_path / "data" / "cifar10"
+    classes = [str(number) for number in range(10)]
+    write_json(folder / "manifest.json", {"train": {"count": 50}, "classes": classes, "image_shape": [32, 32, 3]})
+    dataset = {"name": "cifar10", "path": "data", "num_data_architecture_search": 50}
+    assert "50 of 50" in error_of(study(dataset=dataset))
+    start(study(dataset=dataset | {"num_data_architecture_search": 49}))
+
+
+def test_image_folder_is_counted_and_takes_the_number_of_classes_of_its_own(tmp_path):
+    write_image_folder(tmp_path / "images", per_class=4)
+    dataset = {"name": "image_folder", "path": "images", "image_size": 32, "num_data_architecture_search": 6}
+    config = study(dataset=dataset)
+    space = read_search_space(config)
+    assert space["content"]["settings"]["class_num"] == 3
+    SearchSpace.from_mapping(space["content"], space["name"], "x")
+    check(config, space)
+    assert "12 of 12" in error_of(study(dataset=dataset | {"num_data_architecture_search": 12}))
+
+
+def test_image_folder_with_one_class(tmp_path):
+    write_image_folder(tmp_path / "images", classes=("apple",), per_class=4)
+    dataset = {"name": "image_folder", "path": "images", "image_size": 32, "num_data_architecture_search": 2}
+    assert error_of(study(dataset=dataset)).startswith("dataset.path: images/train has 1 class folder(s), at least 2")
+
+
+@pytest.mark.parametrize("metric", ["macs", "parameters"])
+def test_limit_below_the_cheapest_network(metric):
+    least = getattr(CHEAPEST, metric)(CHEAPEST.cheapest(metric))
+    start(study(search={"constraint": {metric: least}}))
+    error = error_of(study(search={"constraint": {metric: least - 1}}))
+    assert error.startswith(f"search.constraint.{metric}: {least - 1} is below the cheapest architecture")
+    assert error.endswith(f"allowed: {least} or more")
+
+
+def test_searched_parameters_are_checked_too():
+    parameter = {"name": "initial_lrr", "type": "uniform_float", "lower": 0.1, "upper": 1}
+    assert "did you mean 'initial_lr'?" in error_of(study(optimize={"parameters": [parameter]}))
+
+
+@pytest.mark.xfail(strict=True, reason="only search.constraint itself is compared with the cheapest network")
+def test_searched_limit_below_the_cheapest_network():
+    parameter = {"name": "search.constraint.macs", "type": "uniform_int", "lower": 1000, "upper": 10**6}
+    assert "cheapest" in error_of(study(optimize={"parameters": [parameter]}))
+
+
+def test_number_of_search_classes_is_all_of_them():
+    dataset = {"name": "digits", "num_data_architecture_search": 600}
+    start(study(dataset=dataset | {"num_search_classes": 10}))
+    assert "num_search_classes" in error_of(study(dataset=dataset | {"num_search_classes": 5}))
+
+
+@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="only YAML's own errors are caught")
+def test_space_file_that_is_no_text(tmp_path):
+    path = tmp_path / "mine" / "config_own_digits.yaml"
+    path.parent.mkdir()
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "config_own_digits.yaml" in error_of(study(nas={"search_space": "own", "search_space_config_path": "mine"}))

@@ -1,0 +1,223 @@
+import json
+import random
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import optuna
+import pytest
+from nasmake.artifacts import read_json, write_json
+from nasmake.config import Optimize
+from nasmake.study import COMPLETE, PRUNED, RUNNING, distributions, frozen_trials, in_memory, suggest, write_journal
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "suggest.py"
+PARAMETERS = [
+    {"name": "initial_lr", "type": "uniform_float", "lower": 1e-4, "upper": 1.0, "log": True, "initial": 1e-3},
+    {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 10},
+    {"name": "optimizer", "type": "categorical", "choices": ["MomentumSGD", "Adam"], "initial": "Adam"},
+]
+
+
+def optimize(**changes):
+    settings = {"lag": 3, "n_startup_trials": 4, "trial_number": 12, "parameters": PARAMETERS}
+    return Optimize.model_validate(settings | changes)
+
+
+def objective(trial, params):
+    """Some trials diverge, one fails; the others depend on their parameters."""
+    if trial % 5 == 3:
+        return {"trial": trial, "state": PRUNED, "value": None}
+    if trial == 6:
+        return {"trial": trial, "state": "FAIL", "value": None}
+    value = 1 / (1 + abs(params["initial_lr"] - 0.1)) + params["lam"] / 100
+    return {"trial": trial, "state": COMPLETE, "value": value}
+
+
+def through_json(content):
+    return None if content is None else json.loads(json.dumps(content))
+
+
+def run(settings, order=None):
+    """Work the fold off, as Snakemake does: whatever is ready next, picked at random by `order`."""
+    suggestions, results, rng = {}, {}, random.Random(order)
+    while len(results) < settings.trial_number:
+        ready = [("result", trial) for trial in suggestions if trial not in results]
+        trial = len(suggestions)
+        if trial < settings.trial_number and (trial < settings.lag or trial - settings.lag in results):
+            ready.append(("suggest", trial))
+        kind, trial = rng.choice(ready) if order is not None else ready[0]
+        if kind == "suggest":
+            told = through_json(results.get(trial - settings.lag))
+            suggestions[trial] = through_json(suggest(settings, through_json(suggestions.get(trial - 1)), told))
+        else:
+            results[trial] = objective(trial, suggestions[trial]["params"])
+    return [suggestions[trial] for trial in range(settings.trial_number)]
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return run(optimize())
+
+
+@pytest.mark.parametrize("order", range(4))
+def test_suggestions_do_not_depend_on_when_results_arrive(reference, order):
+    assert run(optimize(), order) == reference
+
+
+def test_extension_leaves_the_first_trials_untouched(reference):
+    longer = run(optimize(trial_number=15))
+    assert longer[:12] == reference and [suggestion["trial"] for suggestion in longer] == list(range(15))
+
+
+def test_history_tells_what_each_trial_may_know(reference):
+    for number, suggestion in enumerate(reference):
+        assert [entry["trial"] for entry in suggestion["history"]] == list(range(number))
+        for entry in suggestion["history"]:
+            told = objective(entry["trial"], entry["params"]) if entry["trial"] <= number - 3 else {}
+            assert entry["state"] == told.get("state", RUNNING) and entry["value"] == told.get("value")
+            assert entry["params"] == reference[entry["trial"]]["params"]
+
+
+def test_all_states_are_told(reference):
+    assert {entry["state"] for entry in reference[-1]["history"]} == {COMPLETE, PRUNED, "FAIL", RUNNING}
+
+
+def test_values_are_within_bounds_and_of_their_type(reference):
+    for suggestion in reference:
+        params = suggestion["params"]
+        assert params.keys() == {"initial_lr", "lam", "optimizer"}
+        assert 1e-4 <= params["initial_lr"] <= 1.0 and type(params["initial_lr"]) is float
+        assert 1 <= params["lam"] <= 10 and type(params["lam"]) is int
+        assert params["optimizer"] in ("MomentumSGD", "Adam")
+    assert len({json.dumps(suggestion["params"]) for suggestion in reference}) == len(reference)
+
+
+def test_initial_values_are_trial_0_and_the_others_are_sampled(reference):
+    first = reference[0]["params"]
+    assert (first["initial_lr"], first["optimizer"]) == (1e-3, "Adam")
+    without = [{key: value for key, value in parameter.items() if key != "initial"} for parameter in PARAMETERS]
+    sampled = suggest(optimize(parameters=without), None, None)["params"]
+    assert sampled["initial_lr"] != 1e-3
+
+
+def test_initial_value_of_an_int_may_be_written_as_text():
+    parameter = {"name": "lam", "type": "uniform_int", "lower": "1", "upper": "10", "initial": "8"}
+    assert suggest(optimize(parameters=[parameter]), None, None)["params"] == {"lam": 8}
+
+
+@pytest.mark.parametrize("algorithm", ["TpeOptimizer", "RandomOptimizer", "aiaccel.optimizer.RandomOptimizer"])
+def test_seed_decides_and_every_trial_draws_anew(algorithm):
+    def values(seed):
+        suggestions = run(optimize(search_algorithm=algorithm, rand_seed=seed, trial_number=6))
+        return [suggestion["params"]["initial_lr"] for suggestion in suggestions[1:]]
+
+    assert values(1) == values(1) != values(2)
+    assert len(set(values(1))) == 5
+
+
+def test_random_suggestions_ignore_results_and_tpe_does_not():
+    def last(algorithm, value):
+        settings = optimize(search_algorithm=algorithm, lag=1, n_startup_trials=2)
+        suggestion, told = suggest(settings, None, None), None
+        for trial in range(8):
+            told = {"trial": trial, "state": COMPLETE, "value": value(suggestion["params"]["initial_lr"])}
+            suggestion = suggest(settings, suggestion, told)
+        return suggestion["params"]
+
+    assert last("RandomOptimizer", lambda lr: lr) == last("RandomOptimizer", lambda lr: -lr)
+    assert last("TpeOptimizer", lambda lr: lr) != last("TpeOptimizer", lambda lr: -lr)
+
+
+def test_tpe_finds_what_random_sampling_does_not():
+    def best(algorithm):
+        settings = optimize(search_algorithm=algorithm, lag=1, n_startup_trials=10, parameters=PARAMETERS[:1])
+        suggestion, values = suggest(settings, None, None), []
+        for trial in range(40):
+            values.append(-abs(suggestion["params"]["initial_lr"] - 0.03))
+            suggestion = suggest(settings, suggestion, {"trial": trial, "state": COMPLETE, "value": values[-1]})
+        return sum(sorted(values)[-10:])
+
+    assert best("TpeOptimizer") > best("RandomOptimizer")
+
+
+def test_suggesting_changes_nothing_that_it_was_given(reference):
+    previous, told = deepcopy(reference[7]), objective(5, reference[5]["params"])
+    suggest(optimize(), previous, told)
+    assert previous == reference[7]
+
+
+def test_diverged_trials_steer_away():
+    """Divergence above a learning rate of 0.01: later suggestions avoid it."""
+    settings = optimize(rand_seed=1, lag=1, n_startup_trials=6, parameters=[PARAMETERS[0] | {"initial": None}])
+    suggestion, rates = suggest(settings, None, None), []
+    for trial in range(30):
+        rates.append(suggestion["params"]["initial_lr"])
+        good = {"state": COMPLETE, "value": 0.5 - abs(rates[-1] - 0.001)}
+        told = good if rates[-1] < 0.01 else {"state": PRUNED, "value": None}
+        suggestion = suggest(settings, suggestion, {"trial": trial} | told)
+    assert sum(rate >= 0.01 for rate in rates[:6]) >= 2
+    assert sum(rate >= 0.01 for rate in rates[-15:]) <= 3
+
+
+def test_distributions():
+    found = distributions(optimize().parameters)
+    assert found == {
+        "initial_lr": optuna.distributions.FloatDistribution(1e-4, 1.0, log=True),
+        "lam": optuna.distributions.IntDistribution(1, 10),
+        "optimizer": optuna.distributions.CategoricalDistribution(["MomentumSGD", "Adam"]),
+    }
+
+
+def told_trials(reference):
+    trials = [{"params": suggestion["params"]} for suggestion in reference]
+    return [trial | objective(number, trial["params"]) for number, trial in enumerate(trials)]
+
+
+def test_frozen_trials_keep_values_and_states(reference):
+    frozen = frozen_trials(optimize(), told_trials(reference))
+    assert [trial.state.name for trial in frozen[:4]] == [COMPLETE] * 3 + [PRUNED]
+    assert [trial.params for trial in frozen] == [suggestion["params"] for suggestion in reference]
+    assert frozen[0].value == objective(0, reference[0]["params"])["value"] and frozen[3].value is None
+    assert in_memory(optimize(), told_trials(reference)).best_trial.state.name == COMPLETE
+
+
+def test_journal_is_read_by_optuna_and_replaced_when_written_again(tmp_path, reference):
+    path = tmp_path / "study" / "journal.log"
+    for _ in range(2):
+        write_journal(path, optimize(), "tiny", told_trials(reference))
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    study = optuna.load_study(study_name="tiny", storage=storage)
+    assert [trial.params for trial in study.trials] == [suggestion["params"] for suggestion in reference]
+    assert study.direction.name == "MAXIMIZE"
+    assert [file.name for file in path.parent.iterdir()] == ["journal.log"]
+
+
+# The script.
+
+
+def run_script(*arguments):
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_script_writes_what_the_function_returns_and_tells_a_narrowed_space(tmp_path, reference):
+    study = optimize().model_dump_json(exclude={"trial_number"})
+    write_json(tmp_path / "previous.json", reference[7] | {"provenance": {"versions": {"optuna": "4.0"}}})
+    write_json(tmp_path / "told.json", objective(5, reference[5]["params"]) | {"accuracy": 0.5})
+    files = ("--previous", tmp_path / "previous.json", "--told", tmp_path / "told.json", "--out", tmp_path / "out.json")
+    done = run_script("--study", study, *files)
+    assert done.returncode == 0, done.stderr
+    written = read_json(tmp_path / "out.json")
+    assert written.pop("provenance")["versions"]["optuna"] == optuna.__version__
+    assert written == reference[8]
+    assert done.stdout.splitlines() == [
+        "warning: this study began under another Optuna, whose suggestions may differ",
+        f"trial 8: {json.dumps(reference[8]['params'])}",
+    ]
+
+    narrowed = [PARAMETERS[0] | {"lower": 0.9, "initial": 1.0}, *PARAMETERS[1:]]
+    done = run_script("--study", optimize(parameters=narrowed).model_dump_json(), *files)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: optimize.parameters: ") and "needs another `run` name" in done.stderr
+    assert read_json(tmp_path / "out.json")["trial"] == 8

@@ -1,0 +1,167 @@
+import csv
+import json
+import runpy
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+from nasmake.artifacts import InputError, read_json, write_json
+from nasmake.config import Optimize
+from nasmake.summary import BEST_KEYS, best_of, promote, table, trial_columns, trial_rows, write_resolved
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+def main_of(script):
+    return runpy.run_path(str(SCRIPTS / f"{script}.py"))["main"]
+
+
+def result(trial, accuracy, loss=1.0, **more):
+    return {
+        "trial": trial,
+        "state": "COMPLETE",
+        "value": accuracy,
+        "val_accuracy": accuracy,
+        "val_loss": loss,
+        "parameters": 1000 + trial,
+        "macs": 2_000_000,
+        "architecture": f"net{trial}",
+    } | more
+
+
+def diverged(trial, reason="retrain: not finite in epoch 1"):
+    return {"trial": trial, "state": "PRUNED", "value": None, "reason": reason}
+
+
+def final(trial, accuracy, test_accuracy, **more):
+    return result(trial, accuracy) | {"test_accuracy": test_accuracy, "test_loss": 0.5, "test_n": 597} | more
+
+
+def test_promotion_is_by_val_accuracy_then_loss_then_number():
+    results = [result(0, 0.5), result(1, 0.9, 0.3), result(2, 0.9, 0.2), result(3, 0.9, 0.2), diverged(4)]
+    assert promote(results, 4) == [2, 3, 1, 0]
+    assert promote(results[::-1], 1) == [2]
+
+
+def test_fewer_completed_than_asked_for_are_all_promoted():
+    assert promote([diverged(0), result(1, 0.1), diverged(2)], 3) == [1]
+
+
+def test_no_completed_trial_is_an_error_of_one_line_with_the_reason():
+    with pytest.raises(InputError) as error:
+        promote([diverged(0), diverged(1)], 1)
+    assert str(error.value).startswith("no trial of 2 completed") and "not finite in epoch 1" in str(error.value)
+
+
+def test_best_is_by_val_and_never_by_test():
+    finals = {Path("b"): final(1, 0.9, 0.8), Path("a"): final(0, 0.8, 0.99)}
+    folder, best = best_of(finals)
+    assert folder == Path("b") and tuple(best) == BEST_KEYS
+    assert (best["trial"], best["test_accuracy"], best["test_n"]) == (1, 0.8, 597)
+
+
+def test_best_leaves_out_final_trainings_that_diverged():
+    broken = diverged(1, "retrain_final: not finite") | {"val_accuracy": 0.99, "val_loss": 0.1}
+    baseline = {"name": "logistic regression", "test_accuracy": 0.9}
+    folder, best = best_of({Path("b"): broken, Path("a"): final(0, 0.8, 0.9, baseline=baseline)})
+    assert folder == Path("a") and best["baseline"] == baseline
+    with pytest.raises(InputError, match="every promoted trial diverged"):
+        best_of({Path("b"): broken})
+
+
+OPTIMIZE = Optimize.model_validate(
+    {"parameters": [{"name": "initial_lr", "type": "uniform_float", "lower": 0.1, "upper": 1}]}
+)
+
+
+def test_rows_have_the_columns():
+    rows = trial_rows([result(0, 0.5), diverged(1)], [{"initial_lr": 0.2}, {"initial_lr": 0.9}], [final(0, 0.5, 0.6)])
+    assert all(set(row) == set(trial_columns(OPTIMIZE)) for row in rows)
+    assert (rows[0]["test_accuracy"], rows[0]["initial_lr"]) == (0.6, 0.2)
+    assert rows[1]["state"] == "PRUNED" and rows[1]["val_accuracy"] is None and rows[1]["test_accuracy"] is None
+
+
+def test_table_lists_the_promoted_best_first_with_the_baseline_once():
+    baseline = {"name": "logistic regression", "test_accuracy": 0.95}
+    finals = [final(0, 0.8, 0.9, baseline=baseline), final(7, 0.9, None, baseline=baseline)]
+    lines = table(finals, Path("results/x")).splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["7", "0"]
+    assert lines[1].split() == ["7", "0.9000", "-", "1,007", "2,000,000", "net7"]
+    assert sum("logistic regression" in line and "0.9500" in line for line in lines) == 1
+    assert any("test: 597 images" in line for line in lines)
+    ends = [line.index(cell) + len(cell) for line, cell in zip(lines[:2], ("MACs", "2,000,000"), strict=True)]
+    assert ends[0] == ends[1]
+
+
+def test_table_with_a_final_training_that_diverged():
+    broken = final(1, 0.9, None, state="PRUNED", test_n=None)
+    assert "net1" in table([broken], Path("x"))
+
+
+def test_resolved_configuration_is_written_once(tmp_path):
+    path, content = tmp_path / "run" / "config.yaml", {"b": {"x": 1e-5, "y": None}, "a": ["text", True]}
+    write_resolved(path, content)
+    assert yaml.safe_load(path.read_text()) == content
+    before = path.stat().st_mtime_ns, path.stat().st_ino
+    write_resolved(path, content)
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+    write_resolved(path, content | {"c": 1})
+    assert yaml.safe_load(path.read_text())["c"] == 1
+
+
+# The scripts.
+
+
+def write_study(run):
+    """Two completed trials, of which both are promoted, and a diverged one between them."""
+    results = [result(0, 0.5), diverged(1), result(2, 0.9)]
+    for number, content in enumerate(results):
+        unit = run / f"trial-{number:04d}"
+        write_json(unit / "result.json", content | {"provenance": {"host": "a"}})
+        write_json(unit / "suggestion.json", {"params": {"initial_lr": 0.25 * (number + 1)}})
+        if content["state"] == "COMPLETE":
+            write_json(unit / "final.json", final(number, content["val_accuracy"], 0.4) | {"provenance": {}})
+            (unit / "final.safetensors").write_bytes(b"weights %d" % number)
+    return [run / f"trial-{number:04d}" for number in range(3)]
+
+
+def test_promote_script(tmp_path, capsys):
+    units = write_study(tmp_path / "run")
+    paths = [str(unit / "result.json") for unit in units]
+    main_of("promote")(["--top", "2", "--results", *paths, "--out", str(tmp_path / "promoted.json")])
+    assert read_json(tmp_path / "promoted.json")["trials"] == [2, 0]
+    assert capsys.readouterr().out == "promoted: [2, 0]\n"
+
+
+def test_summarize_script(tmp_path):
+    run = tmp_path / "run"
+    units = write_study(run)
+    main_of("summarize_study")(
+        [
+            *("--study", OPTIMIZE.model_dump_json(), "--run", str(run)),
+            *("--results", *(str(unit / "result.json") for unit in units)),
+            *("--finals", *(str(unit / "final.json") for unit in (units[2], units[0]))),
+        ]
+    )
+    best = json.loads((run / "study" / "best.json").read_text())
+    assert {key: best[key] for key in ("trial", "val_accuracy", "test_accuracy", "test_n")} == {
+        "trial": 2,
+        "val_accuracy": 0.9,
+        "test_accuracy": 0.4,
+        "test_n": 597,
+    }
+    assert best.keys() == {*BEST_KEYS, "provenance"}
+    assert (run / "best" / "model.safetensors").read_bytes() == b"weights 2"
+    with (run / "study" / "trials.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["trial"], row["state"], row["initial_lr"]) for row in rows] == [
+        ("0", "COMPLETE", "0.25"),
+        ("1", "PRUNED", "0.5"),
+        ("2", "COMPLETE", "0.75"),
+    ]
+    assert [row["test_accuracy"] for row in rows] == ["0.4", "", "0.4"]
+    backend = optuna.storages.journal.JournalFileBackend(str(run / "study" / "journal.log"))
+    study = optuna.load_study(study_name="run", storage=optuna.storages.JournalStorage(backend))
+    assert [trial.value for trial in study.trials if trial.state.name == "COMPLETE"] == [0.5, 0.9]
+    assert "net2" in (run / "study" / "summary.txt").read_text().splitlines()[1]

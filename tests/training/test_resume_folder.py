@@ -1,0 +1,131 @@
+import subprocess
+import sys
+import threading
+
+import pytest
+from nasmake.job import AlreadyDoneError
+from nasmake.training.resume import resume_folder
+
+# A process that holds the folder until it is told to go on, and then finishes the stage or dies.
+HOLDER = """
+import os, sys
+from pathlib import Path
+from nasmake.training.resume import resume_folder
+unit = Path(sys.argv[1])
+with resume_folder(unit, "retrain", "f1", [unit / "result.json"]) as folder:
+    (folder.path / "state").write_text("saved")
+    print("holding", flush=True)
+    if sys.stdin.readline() == "die\\n":
+        os._exit(9)
+    (unit / "result.json").write_text("{}")
+"""
+
+
+class Holder:
+    def __init__(self, unit):
+        command = [sys.executable, "-c", HOLDER, str(unit)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "holding\n"
+
+    def end(self, how):
+        self.process.communicate(f"{how}\n", timeout=60)
+
+
+def hold(unit, fingerprint="f1"):
+    return resume_folder(unit, "retrain", fingerprint, [unit / "result.json"])
+
+
+def test_folder_is_removed_at_the_end_and_left_by_an_exception(tmp_path):
+    with pytest.raises(OSError), hold(tmp_path) as folder:
+        (folder.path / "training.ckpt").touch()
+        raise OSError
+    with hold(tmp_path) as folder:
+        assert folder.checkpoint.exists() and folder.checkpoint.parent == folder.path
+    assert list((tmp_path / ".resume").iterdir()) == []
+
+
+def test_system_exit_leaves_the_state_too(tmp_path):
+    with pytest.raises(SystemExit), hold(tmp_path) as folder:
+        raise SystemExit(143)
+    assert folder.path.is_dir() and not list(folder.path.parent.glob("*.lock"))
+
+
+def test_other_settings_have_another_folder(tmp_path):
+    with hold(tmp_path, "f1") as first, hold(tmp_path, "f2") as second:
+        assert first.path != second.path
+    assert first.path.name == "retrain-f1" and first.path.parent == tmp_path / ".resume"
+
+
+def test_outputs_that_were_there_before_do_not_stop_the_stage(tmp_path):
+    """Snakemake decides what is out of date; only a process that had to wait may take another's work for its own."""
+    (tmp_path / "result.json").touch()
+    with hold(tmp_path) as folder:
+        assert folder.path.is_dir()
+
+
+def wait_in_a_thread(unit, capsys):
+    """Start to wait for the folder; returns once the waiting has begun."""
+    ended = []
+
+    def wait():
+        try:
+            with hold(unit) as folder:
+                ended.append((folder.path / "state").exists())
+        except AlreadyDoneError:
+            ended.append(AlreadyDoneError)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    said = ""
+    while "waiting: another process is at work on this stage" not in said:
+        assert thread.is_alive()
+        said += capsys.readouterr().out
+    return thread, ended
+
+
+def test_second_process_waits_and_finds_the_work_done(tmp_path, capsys):
+    holder = Holder(tmp_path)
+    thread, ended = wait_in_a_thread(tmp_path, capsys)
+    assert ended == []
+    holder.end("finish")
+    thread.join(60)
+    assert ended == [AlreadyDoneError]
+    assert list((tmp_path / ".resume").iterdir()) == []
+
+
+def test_second_process_goes_on_where_a_dead_one_stopped(tmp_path, capsys):
+    holder = Holder(tmp_path)
+    thread, ended = wait_in_a_thread(tmp_path, capsys)
+    holder.end("die")
+    thread.join(60)
+    assert ended == [True]  # with the state that the dead one had saved
+
+
+def test_of_many_that_wait_one_does_the_work_and_the_others_see_it(tmp_path, capsys):
+    holder = Holder(tmp_path)
+    done, seen = [], []
+
+    def work():
+        try:
+            with hold(tmp_path):
+                done.append(1)
+                (tmp_path / "result.json").write_text("{}")
+        except AlreadyDoneError:
+            seen.append(1)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    said = ""
+    while said.count("waiting: ") < len(threads):
+        said += capsys.readouterr().out
+    holder.end("die")
+    for thread in threads:
+        thread.join(60)
+    assert (len(done), len(seen)) == (1, 3)
+
+
+def test_lock_of_a_killed_process_is_free(tmp_path):
+    Holder(tmp_path).end("die")
+    with hold(tmp_path) as folder:
+        assert (folder.path / "state").read_text() == "saved"
