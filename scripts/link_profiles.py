@@ -43,7 +43,8 @@ def link(place: Path, profile: Path) -> None:
 def _of_a_checkout(profile: Path) -> bool:
     """Whether a link's target is (or was, before it was removed) the profile of a nasmake checkout."""
     checkout = profile.parent.parent
-    return profile.parent.name == "profiles" and (not checkout.exists() or (checkout / "workflow" / "nasmake").is_dir())
+    named_like_ours = profile.name in PROFILES and profile.parent.name == "profiles"
+    return named_like_ours and (not checkout.exists() or (checkout / "workflow" / "nasmake").is_dir())
 
 
 if __name__ == "__main__":

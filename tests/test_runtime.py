@@ -10,12 +10,13 @@ from nasmake import hardware
 from nasmake.artifacts import InputError
 from nasmake.runtime import start
 
-HOLDER = """
+LOOKER = """
 import sys
 from pathlib import Path
-from nasmake.controller import clear_stale_lock
+from nasmake.controller import clear_stale_lock, hold_lock
 clear_stale_lock(Path(sys.argv[1]))
 """
+HOLDER = LOOKER + "hold_lock(Path(sys.argv[1]))\n"
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +69,8 @@ def lock_files(folder):
         (folder / "locks" / name).touch()
 
 
-def control(folder, more=""):
-    return subprocess.run([sys.executable, "-c", HOLDER + more, str(folder)], timeout=60).returncode
+def control(folder, code):
+    return subprocess.run([sys.executable, "-c", code, str(folder)], timeout=60).returncode
 
 
 def locked(folder):
@@ -77,37 +78,57 @@ def locked(folder):
 
 
 def test_locks_of_a_dead_controller_are_cleared(folder):
-    assert control(folder, "import os; os._exit(9)") == 9
     lock_files(folder)
-    control(folder)
+    assert control(folder, HOLDER + "import os; os._exit(9)") == 9
+    assert len(locked(folder)) == 2
+    control(folder, LOOKER)
     assert locked(folder) == []
 
 
 def test_locks_of_an_unknown_controller_stay(folder):
     lock_files(folder)  # the folder is older than nasmake's own mark
-    control(folder)
+    control(folder, LOOKER)
     assert len(locked(folder)) == 2
 
 
 def test_locks_of_another_host_stay(folder):
-    (folder / "controller").write_text(f"not-{socket.gethostname()}")
     lock_files(folder)
-    control(folder)
+    (folder / "controller").write_text(f"not-{socket.gethostname()}")
+    control(folder, LOOKER)
     assert len(locked(folder)) == 2
-    assert (folder / "controller").read_text() == socket.gethostname()
+
+
+def test_locks_of_a_controller_that_has_just_begun_stay(folder):
+    control(folder, HOLDER)
+    lock_files(folder)  # Snakemake locks before it says that it starts
+    later = (folder / "controller").stat().st_mtime + 5
+    for name in locked(folder):
+        os.utime(folder / "locks" / name, (later, later))
+    control(folder, LOOKER)
+    assert len(locked(folder)) == 2
 
 
 def test_locks_of_a_living_controller_stay(folder):
+    lock_files(folder)
     command = [sys.executable, "-c", HOLDER + "print(flush=True); sys.stdin.read()", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
         living.stdout.readline()
-        lock_files(folder)
-        control(folder)
+        control(folder, LOOKER)
         assert len(locked(folder)) == 2
         living.stdin.close()
         living.wait(60)
-    control(folder)
+    control(folder, LOOKER)
     assert locked(folder) == []
+
+
+def test_who_only_looks_does_not_keep_a_controller_from_its_lock(folder):
+    control(folder, HOLDER)
+    looking = [sys.executable, "-c", LOOKER + "print(flush=True); sys.stdin.read()", str(folder)]
+    with subprocess.Popen(looking, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as dry_run:
+        dry_run.stdout.readline()
+        with (folder / "controller").open("a") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        dry_run.stdin.close()
 
 
 def test_jobs_of_a_controller_do_not_hold_its_lock(folder):
@@ -126,6 +147,5 @@ def test_jobs_of_a_controller_do_not_hold_its_lock(folder):
         os.kill(job, 9)
 
 
-def test_missing_folder_is_made(tmp_path):
-    assert control(tmp_path / ".snakemake") == 0
-    assert (tmp_path / ".snakemake" / "controller").read_text() == socket.gethostname()
+def test_a_first_look_needs_no_folder(tmp_path):
+    assert control(tmp_path / ".snakemake", LOOKER) == 0

@@ -3,19 +3,20 @@
 Imported by the Snakefile, so it must load fast: no torch, lightning or optuna here.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nasmake.artifacts import InputError
+from nasmake.messages import one_line
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # part of a path
 
 OPTIMIZERS = Literal["MomentumSGD", "NAG", "RMSprop", "Adam", "AMSGrad", "NAdam", "AdamW"]
 SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
@@ -44,6 +45,8 @@ class Section(BaseModel):
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
         field = cls.model_fields.get(name)
+        if value is None and field is not None and field.default_factory is not None:
+            return {}  # a section's name without anything under it
         if field is None or not isinstance(value, str) or not value.strip():
             return value
         if _takes_text(field.annotation):
@@ -108,7 +111,9 @@ class Environment(Section):
 class Nas(Section):
     """The search as a whole."""
 
-    search_space: str = Field("proxyless", description="first part of the space file's name, config_<this>_<data>.yaml")
+    search_space: Name = Field(
+        "proxyless", description="first part of the space file's name, config_<this>_<data>.yaml"
+    )
     search_space_config_path: str = Field(
         "config/search_spaces", description="folder where the space file is looked up"
     )
@@ -248,6 +253,11 @@ class Parameter(Section):
     log: bool = Field(False, description="search on a logarithmic scale")
     initial: Any = Field(None, description="value in trial 0; null: sampled there too")
 
+    @field_validator("choices", mode="after")
+    @classmethod
+    def _choices_from_text(cls, choices: list[Any] | None) -> list[Any] | None:
+        return choices and [yaml.safe_load(choice) if isinstance(choice, str) else choice for choice in choices]
+
     @model_validator(mode="after")
     def _bounds(self) -> "Parameter":
         if self.type == "categorical":
@@ -262,19 +272,24 @@ class Parameter(Section):
             raise ValueError(f"{self.name}: lower {self.lower:g} is above upper {self.upper:g}; swap them")
         if self.log and self.lower <= 0:
             raise ValueError(f"{self.name}: a log scale needs lower above 0, found {self.lower:g}")
-        if self.initial is not None and not self.lower <= self._number(self.initial) <= self.upper:
-            raise ValueError(f"{self.name}: initial {self.initial!r} is not in {self.lower:g} .. {self.upper:g}")
         if self.type == "uniform_int" and (self.lower % 1 or self.upper % 1):
             raise ValueError(
                 f"{self.name}: bounds {self.lower:g} .. {self.upper:g} of uniform_int must be whole numbers"
             )
+        if self.initial is not None:
+            self.initial = self._number(self.initial)
+            if not self.lower <= self.initial <= self.upper:
+                raise ValueError(f"{self.name}: initial {self.initial:g} is not in {self.lower:g} .. {self.upper:g}")
         return self
 
     def _number(self, value: Any) -> float:
         try:
-            return float(value)
+            number = float(value)
         except (TypeError, ValueError):
             raise ValueError(f"{self.name}: initial {value!r} is not a number") from None
+        if self.type == "uniform_int" and number % 1:
+            raise ValueError(f"{self.name}: initial {value!r} of uniform_int must be a whole number")
+        return int(number) if self.type == "uniform_int" else number
 
 
 class Optimize(Section):
@@ -311,9 +326,7 @@ class Abci(Section):
 class Config(Section):
     """The whole configuration."""
 
-    run: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = Field(
-        None, description="folder of the results; null: <search_space>_<dataset>"
-    )
+    run: Name | None = Field(None, description="folder of the results; null: <search_space>_<dataset>")
     dataset: Dataset = Field(default_factory=Dataset, description="data set and split")
     environment: Environment = Field(default_factory=Environment, description="machine")
     nas: Nas = Field(default_factory=Nas, description="search as a whole")
@@ -350,7 +363,7 @@ def load(raw: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise InputError(_one_line(error)) from None
+        raise InputError(f"config: {one_line(error, Config)}") from None
 
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
@@ -363,12 +376,6 @@ def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def nearest(name: str, allowed: list[str]) -> str:
-    """The end of an error message: the nearest valid name, or all of them."""
-    close = difflib.get_close_matches(name, allowed, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"
-
-
 def _takes_text(annotation: Any) -> bool:
     return annotation is str or any(part is str or isinstance(part, str) for part in _parts(annotation))
 
@@ -378,41 +385,3 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield part
         if get_origin(part) not in (list, dict):
             yield from _parts(part)
-
-
-def _one_line(error: ValidationError) -> str:
-    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")  # a typo explains more
-    first = problems[0]
-    path = ".".join(str(part) for part in first["loc"])
-    rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"config: {_problem(path, first)}{rest}"
-
-
-def _problem(path: str, problem: Any) -> str:
-    kind, value = problem["type"], _short(problem["input"])
-    if kind == "extra_forbidden":
-        *parents, name = problem["loc"]
-        return f"{path}: unknown key; {nearest(str(name), _siblings(parents))}"
-    if kind == "missing":
-        return f"{path}: missing; {problem['msg']}"
-    if kind == "value_error":
-        text = str(problem["ctx"]["error"])
-        return f"{path}.{text}" if path else text
-    if kind == "literal_error":
-        return f"{path}: {value} is not allowed; allowed: {problem['ctx']['expected']}"
-    return f"{path}: {value} is not allowed; {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _siblings(parents: list[Any]) -> list[str]:
-    model: Any = Config
-    for part in parents:
-        if isinstance(part, int):
-            model = Parameter
-            continue
-        model = model.model_fields[part].annotation
-    return list(getattr(model, "model_fields", Parameter.model_fields))

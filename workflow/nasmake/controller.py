@@ -4,10 +4,46 @@ import fcntl
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
 _held: list[IO[str]] = []  # open files, kept until the process ends
+
+PATIENCE = 2.0  # seconds in which another process that only looks has let go of the flock again
+
+
+def clear_stale_lock(snakemake_folder: Path) -> None:
+    """Remove the lock files of a dead controller of this host; those of a living one, or of another host, stay.
+
+    A controller that runs jobs holds an flock on `<snakemake_folder>/controller` (see `hold_lock`), which the kernel
+    drops with the process. Locks newer than that file are of a controller that has just begun. Across hosts an flock
+    may not be seen, so there Snakemake asks for `--unlock` itself. This touches Snakemake's private files: a test kills
+    a real controller to see that it still works.
+    """
+    marker = snakemake_folder / "controller"
+    if not marker.is_file() or marker.read_text() != socket.gethostname():
+        return
+    with marker.open("a") as stream:
+        if not _lock(stream):
+            return
+        for lock in (snakemake_folder / "locks").glob("*.lock"):
+            if lock.stat().st_mtime <= marker.stat().st_mtime:
+                lock.unlink(missing_ok=True)
+
+
+def hold_lock(snakemake_folder: Path) -> None:
+    """Mark this process as the controller at work, for the rest of its life."""
+    stream = (snakemake_folder / "controller").open("a+")
+    deadline = time.monotonic() + PATIENCE
+    while not _lock(stream):
+        if time.monotonic() > deadline:  # --nolock: two controllers, as the user wished
+            return
+        time.sleep(0.05)
+    _held.append(stream)
+    stream.truncate(0)
+    stream.write(socket.gethostname())
+    stream.flush()
 
 
 def prepare_environment() -> None:
@@ -20,30 +56,14 @@ def prepare_environment() -> None:
     _put_first("PYTHONPATH", Path(__file__).resolve().parents[1])
 
 
+def _lock(stream: IO[str]) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:  # held by a living controller, or a file system without flock
+        return False
+
+
 def _put_first(variable: str, folder: Path) -> None:
     present = os.environ.get(variable)
     os.environ[variable] = f"{folder}{os.pathsep}{present}" if present else str(folder)
-
-
-def clear_stale_lock(snakemake_folder: Path) -> None:
-    """Remove the lock files of a dead controller of this host; those of a living one, or of another host, stay.
-
-    A controller holds an flock on `<snakemake_folder>/controller` for its life; the kernel drops it with the process.
-    Across hosts an flock may not be seen, so there Snakemake asks for `--unlock` itself. This touches Snakemake's
-    private files: a test kills a real controller to see that it still works.
-    """
-    snakemake_folder.mkdir(exist_ok=True)
-    stream = (snakemake_folder / "controller").open("a+")
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # held by a living controller, or a file system without flock
-        stream.close()
-        return
-    _held.append(stream)
-    stream.seek(0)
-    if stream.read().strip() == socket.gethostname():
-        for lock in (snakemake_folder / "locks").glob("*.lock"):
-            lock.unlink(missing_ok=True)
-    stream.truncate(0)
-    stream.write(socket.gethostname())
-    stream.flush()

@@ -7,12 +7,13 @@ from typing import Any
 import yaml
 
 from nasmake.artifacts import InputError, read_json
-from nasmake.config import Config, Resource, nearest
+from nasmake.config import Config, Constraint, Resource
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
+from nasmake.messages import nearest
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages import check_parameters
-from nasmake.strategies.limits import check_feasible
+from nasmake.strategies.limits import METRICS, check_feasible
 
 SHIPPED_SPACES = Path("config/search_spaces")
 
@@ -55,8 +56,10 @@ def read_search_space(config: Config) -> dict[str, Any]:
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected the mappings search_range and settings, found {type(content).__name__}")
     return content
@@ -89,7 +92,18 @@ def check(config: Config, search_space: Mapping[str, Any]) -> None:
             f"allowed: 1 .. {images - 1}"
         )
     if shape is not None:
-        check_feasible(CostTable(space, shape[2], shape[0]), config.search)
+        _check_limits(config, CostTable(space, shape[2], shape[0]))
+
+
+def _check_limits(config: Config, costs: CostTable) -> None:
+    """Refuse limits, given or searched, that no architecture keeps."""
+    check_feasible(costs, config.search)
+    for parameter in config.optimize.parameters:
+        metric = parameter.name.removeprefix("search.constraint.")
+        if metric in METRICS:
+            tightest = min(parameter.choices) if parameter.choices else parameter.lower
+            limit = Constraint.model_validate({metric: int(tightest or 0)})
+            check_feasible(costs, config.search.model_copy(update={"constraint": limit}))
 
 
 def notices(config: Config) -> list[str]:

@@ -3,12 +3,14 @@
 Imported by the Snakefile: no torch, lightning or optuna here.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
 from nasmake.artifacts import InputError
-from nasmake.config import Config, Parameter, keys, load, nearest
+from nasmake.config import Config, Parameter, keys, load
+from nasmake.messages import nearest
 
 STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of one trial, in order
 
@@ -84,6 +86,8 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     """All of the configuration that decides what `stage` computes, and nothing else."""
     everything = config.model_dump(mode="json")
     chosen: dict[str, Any] = {}
+    for path in RESOLVED_AWAY:
+        assign(everything, path, None)
     for path in (*SHARED_KEYS, *STAGE_KEYS[stage]):
         assign(chosen, path, _value(everything, path))
     return chosen
@@ -134,8 +138,7 @@ def check_parameters(config: Config) -> None:
 
 
 def _check_values(config: Config, parameter: Parameter) -> None:
-    for value in parameter.choices or (parameter.lower, parameter.upper):
-        value = int(value) if parameter.type == "uniform_int" and value is not None else value
+    for value in parameter.choices or _samples(parameter):
         trial = config.model_dump(mode="json")
         assign(trial, path_of(parameter.name), value)
         try:
@@ -143,6 +146,14 @@ def _check_values(config: Config, parameter: Parameter) -> None:
         except InputError as error:
             reason = str(error).removeprefix("config: ")
             raise InputError(f"config: optimize.parameters: {parameter.name}: its value {reason}") from None
+
+
+def _samples(parameter: Parameter) -> list[float]:
+    """Both bounds, and for a float a value between them that is not whole: the key may take whole numbers only."""
+    bounds = [parameter.lower or 0.0, parameter.upper or 0.0]
+    if parameter.type == "uniform_int":
+        return [int(bound) for bound in bounds]
+    return [*bounds, bounds[0] + (bounds[1] - bounds[0]) / math.pi]
 
 
 def _covers(key: str, path: str) -> bool:

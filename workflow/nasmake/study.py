@@ -97,9 +97,7 @@ def _study(optimize: Optimize, number: int, history: Sequence[Mapping[str, Any]]
     seed = int(np.random.SeedSequence([optimize.rand_seed, number]).generate_state(1)[0])
     study = optuna.create_study(sampler=_sampler(optimize, seed), direction=optimize.goal)
     study.add_trials(frozen_trials(optimize, history))
-    initial = {
-        parameter.name: _initial(parameter) for parameter in optimize.parameters if parameter.initial is not None
-    }
+    initial = {parameter.name: parameter.initial for parameter in optimize.parameters if parameter.initial is not None}
     if number == 0 and initial:
         study.enqueue_trial(initial)
     return study
@@ -135,7 +133,3 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     if parameter.type == "uniform_int":
         return IntDistribution(int(parameter.lower), int(parameter.upper), log=parameter.log)
     return FloatDistribution(parameter.lower, parameter.upper, log=parameter.log)
-
-
-def _initial(parameter: Parameter) -> Any:
-    return {"uniform_int": int, "uniform_float": float}.get(parameter.type, lambda value: value)(parameter.initial)

@@ -132,9 +132,11 @@ def hours(number):
 
 def announce():
     """Say in one line what starts, and write the resolved configuration."""
+    from nasmake.controller import hold_lock
     from nasmake.hardware import describe
     from nasmake.summary import write_resolved
 
+    hold_lock(Path(".snakemake"))
     write_resolved(Path(RUN) / "config.yaml", config)
     print(
         f"nasmake: run {CONFIG.run}, {len(TRIALS)} trials, results in {RUN}; training on {describe(CONFIG.trainer.accelerator)}"

@@ -2,11 +2,12 @@
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
+from nasmake.artifacts import InputError
 from nasmake.config import Search
-from nasmake.cost import CostTable, Metric
+from nasmake.cost import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.limits import within_limits
 
@@ -30,27 +31,51 @@ class Strategy(ABC):
 
     def __init__(self, space: SearchSpace, costs: CostTable, settings: Search) -> None:
         self.space, self.costs, self.settings = space, costs, settings
+        self._cheapest = costs.cheapest("macs" if settings.constraint.macs is not None else "parameters")
 
     @abstractmethod
-    def draw(self, rng: random.Random, index: int, told: Sequence[Evaluation]) -> Decisions:
-        """One proposal, number `index` of its generation; it may break a limit or repeat, and is then drawn again."""
+    def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
+        """One proposal, number `index` of its generation, from all evaluations told, best first.
+
+        It may break a limit or repeat, and is then drawn again.
+        """
 
     def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
-        """The candidates of the next generation: population_size of them, fewer if the space holds no more."""
-        seen = {evaluation.decisions for evaluation in told}
+        """The candidates of the next generation: population_size of them, fewer if no more are found.
+
+        Raises:
+            InputError: there is no architecture to begin with.
+        """
+        ranked, seen = sorted(told), {evaluation.decisions for evaluation in told}
         generation: list[Decisions] = []
         for index in range(self.settings.population_size):
-            for attempt in range(TRIES):
-                drawn = self.draw(rng, index, told) if attempt < TRIES // 2 else self._draw_anything(rng)
-                candidate = self.space.canonical(drawn)
-                if candidate not in seen and within_limits(self.costs, self.settings, candidate):
-                    seen.add(candidate)
-                    generation.append(candidate)
-                    break
+            candidate = self._new(rng, index, ranked, seen)
+            if candidate is None:
+                break
+            seen.add(candidate)
+            generation.append(candidate)
+        if not seen:
+            raise InputError(f"search.constraint: no architecture found that keeps all of {self.settings.constraint}")
         return generation
 
-    def _draw_anything(self, rng: random.Random) -> Decisions:
-        """What is left where parents have no new children, or a limit leaves little but what is near the cheapest."""
-        metric: Metric = "macs" if self.settings.constraint.macs is not None else "parameters"
-        near_cheapest = self.space.mutate(self.costs.cheapest(metric), rng, self.settings.mutation_prob)
-        return near_cheapest if rng.random() < 0.5 else self.space.sample(rng)
+    def _new(
+        self, rng: random.Random, index: int, ranked: Sequence[Evaluation], seen: Container[Decisions]
+    ) -> Decisions | None:
+        for attempt in range(TRIES):
+            drawn = self.draw(rng, index, ranked) if attempt < TRIES // 2 else self._draw_within_limits(rng)
+            candidate = self.space.canonical(drawn)
+            if candidate not in seen and within_limits(self.costs, self.settings, candidate):
+                return candidate
+        return None
+
+    def _draw_within_limits(self, rng: random.Random) -> Decisions:
+        """Any vector, with decisions taken from the cheapest one, in random order, until it keeps the limits.
+
+        For limits that leave too little to be hit by chance, and for parents that have no new children left.
+        """
+        drawn = list(self.space.sample(rng))
+        for place in rng.sample(range(len(drawn)), len(drawn)):
+            if within_limits(self.costs, self.settings, self.space.canonical(tuple(drawn))):
+                break
+            drawn[place] = self._cheapest[place]
+        return tuple(drawn)

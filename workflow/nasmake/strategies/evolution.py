@@ -14,13 +14,13 @@ from nasmake.strategies.base import Evaluation, Strategy
 class Evolution(Strategy):
     """The first generation is random; later ones are children of the best of all that were told."""
 
-    def draw(self, rng: random.Random, index: int, told: Sequence[Evaluation]) -> Decisions:
+    def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
         """A random vector, a crossover of two parents, or the mutation of one."""
-        if not told:
+        if not ranked:
             return self.space.sample(rng)
         settings = self.settings
         number = max(2, round(settings.parent_ratio * settings.population_size))
-        parents = [evaluation.decisions for evaluation in sorted(told)[:number]]
+        parents = [evaluation.decisions for evaluation in ranked[:number]]
         if index < settings.crossover_ratio * settings.population_size and len(parents) > 1:
             first, second = rng.sample(parents, 2)
             return self.space.crossover(first, second, rng)

@@ -10,6 +10,6 @@ from nasmake.strategies.base import Evaluation, Strategy
 class RandomSearch(Strategy):
     """Uniform over the decision vectors that keep the limits."""
 
-    def draw(self, rng: random.Random, index: int, told: Sequence[Evaluation]) -> Decisions:
+    def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
         """A decision vector, whatever was told."""
         return self.space.sample(rng)

@@ -1,5 +1,6 @@
 """Training a found architecture from scratch: in a trial on train, and for promoted trials on train and val."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,8 @@ def retrain_final(job: Job) -> None:
         record = trained.record | {"trial": job.trial} | known
         if trained.network is not None:
             record |= _test(run, trained.network)
+        if not math.isfinite(record.get("test_loss") or 0.0):  # broken by the very last step
+            record |= {"state": PRUNED, "reason": f"{job.stage}: test loss not finite", "test_loss": None}
         _write(run, trained, record, "final.safetensors", "final.json", FINAL_COLUMNS)
 
 

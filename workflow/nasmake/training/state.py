@@ -75,7 +75,7 @@ class TwoGenerations(TorchCheckpointIO):
 
 
 class TrainingState(Checkpoint):
-    """Saves at the end of every epoch, every ten minutes and on SIGTERM or SIGUSR1; owns the history.
+    """Saves at the end of every epoch, every ten minutes and on Ctrl-C, SIGTERM or SIGUSR1; owns the history.
 
     A `Checkpoint` subclass runs after all other callbacks and takes the place of Lightning's own ModelCheckpoint.
 
@@ -86,7 +86,7 @@ class TrainingState(Checkpoint):
     def __init__(self, path: Path, interval: float = SAVE_INTERVAL) -> None:
         self.path, self.interval = path, interval
         self.saved_at = self.epoch_began = time.monotonic()
-        self.stop_requested = False
+        self.stop_signal: int | None = None
         self.rows: list[dict[str, Any]] = []
         self.sums: dict[str, Tensor] = {}
 
@@ -102,7 +102,7 @@ class TrainingState(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Take the signals: under Lightning's own handler a terminated script ends with exit code 0."""
-        for number in (signal.SIGTERM, signal.SIGUSR1):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, self._request_stop)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -112,7 +112,7 @@ class TrainingState(Checkpoint):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Add up, and save if it is time; the last batch is saved at the end of the epoch, after validation."""
         self._add(pl_module.part, outputs["metrics"])
-        due = self.stop_requested or time.monotonic() - self.saved_at > self.interval
+        due = self.stop_signal is not None or time.monotonic() - self.saved_at > self.interval
         if due and batch_idx + 1 < trainer.num_training_batches:
             self._save(trainer)
 
@@ -136,7 +136,9 @@ class TrainingState(Checkpoint):
         self._save(trainer)
 
     def _request_stop(self, number: int, frame: Any) -> None:
-        self.stop_requested = True
+        if number == self.stop_signal == signal.SIGINT:  # Ctrl-C twice: at once
+            raise KeyboardInterrupt
+        self.stop_signal = number
 
     def _add(self, part: str, metrics: Mapping[str, Tensor]) -> None:
         for name, value in metrics.items():
@@ -146,9 +148,9 @@ class TrainingState(Checkpoint):
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)
         self.saved_at = time.monotonic()
-        if self.stop_requested:
-            print("stopped by a signal; the training state is saved", flush=True)
-            raise SystemExit(128 + signal.SIGTERM)
+        if self.stop_signal is not None:
+            print(f"stopped by {signal.Signals(self.stop_signal).name}; the training state is saved", flush=True)
+            raise SystemExit(128 + self.stop_signal)
 
 
 def format_row(row: Mapping[str, Any], seconds: float | None = None) -> str:
@@ -170,11 +172,11 @@ def _number(value: float) -> str:
 
 
 def _means(sums: Mapping[str, Tensor]) -> dict[str, float]:
+    """Sums over their counts; what was not counted at all has no mean."""
     totals = {name: total.item() for name, total in sums.items()}
+    counts = {name: totals[f"{name.split('_')[0]}_count"] for name in totals}
     return {
-        name: value / max(totals[f"{name.split('_')[0]}_count"], 1.0)
-        for name, value in totals.items()
-        if not name.endswith("_count")
+        name: value / counts[name] for name, value in totals.items() if not name.endswith("_count") and counts[name] > 0
     }
 
 
