@@ -12,7 +12,7 @@ FOLDERS = ("workflow", "scripts", "tests", "profiles")
 PYTHON = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS))
 OURS = [path for path in PYTHON if path.is_relative_to(ROOT / "workflow") or path.is_relative_to(ROOT / "scripts")]
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
-LONGEST_FILE, LONGEST_FUNCTION, LONGEST_SNAKEFILE, LONGEST_RULES_FILE, LONGEST_RULE = 400, 60, 80, 220, 40
+LONGEST_FILE, LONGEST_FUNCTION, LONGEST_SNAKEFILE, LONGEST_RULES_FILE, LONGEST_RULE = 400, 60, 80, 220, 30
 
 
 def name(path):

@@ -119,15 +119,21 @@ def oldest_first(wildcards):
     return 0 if wildcards.unit == "shared" else 10000 - int(wildcards.unit[-4:])
 
 
-def display():
-    """Resource: what a job shows besides its lines; as a resource, it reruns nothing."""
-    shown = {"bar": CONFIG.trainer.enable_progress_bar, "summary": CONFIG.trainer.enable_model_summary}
-    return "+".join(name for name, wanted in shown.items() if wanted) or "lines"
-
-
 def hours(number):
     """Resource function: walltime in minutes that grows with each attempt; a job resumes, so no time is lost."""
     return lambda wildcards, attempt: 60 * number * attempt
+
+
+def training(walltime):
+    """Resources of a training rule. What is a resource reruns nothing when it changes: devices, and what a job shows."""
+    shown = {"bar": CONFIG.trainer.enable_progress_bar, "summary": CONFIG.trainer.enable_model_summary}
+    return {
+        "gpu": CONFIG.environment.gpus,
+        "accelerator": CONFIG.trainer.accelerator,
+        "display": "+".join(name for name, wanted in shown.items() if wanted) or "lines",
+        "mem_mb": 8000,
+        "runtime": hours(walltime),
+    }
 
 
 def announce():

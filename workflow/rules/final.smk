@@ -18,17 +18,12 @@ rule retrain_final:
         f"{RUN}/{{unit}}/logs/retrain_final.log",
     benchmark:
         f"{RUN}/{{unit}}/benchmarks/retrain_final.tsv"
-    priority: oldest_first
     retries: 2
     conda:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        gpu=CONFIG.environment.gpus,
-        accelerator=CONFIG.trainer.accelerator,
-        display=display(),
-        mem_mb=8000,
-        runtime=hours(12),
+        **training(12),
     params:
         settings=settings("retrain_final"),
         files=optional("suggestion", "architecture", "result"),

@@ -20,11 +20,7 @@ rule train_supernet:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        gpu=CONFIG.environment.gpus,
-        accelerator=CONFIG.trainer.accelerator,
-        display=display(),
-        mem_mb=8000,
-        runtime=hours(12),
+        **training(12),
     params:
         settings=settings("train_supernet"),
         files=optional("suggestion"),
@@ -55,11 +51,7 @@ rule search_architecture:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        gpu=CONFIG.environment.gpus,
-        accelerator=CONFIG.trainer.accelerator,
-        display=display(),
-        mem_mb=8000,
-        runtime=hours(6),
+        **training(6),
     params:
         settings=settings("search_architecture"),
         files=optional("suggestion", "supernet"),
@@ -89,11 +81,7 @@ rule retrain:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        gpu=CONFIG.environment.gpus,
-        accelerator=CONFIG.trainer.accelerator,
-        display=display(),
-        mem_mb=8000,
-        runtime=hours(12),
+        **training(12),
     params:
         settings=settings("retrain"),
         files=optional("suggestion", "architecture"),
