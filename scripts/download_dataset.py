@@ -7,23 +7,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import InputError
 from nasmake.data import prepare
+from nasmake.job import script
+
+OFFICIAL = "official"  # the source that the data set's authors give
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="the section `dataset` as JSON text")
+    parser.add_argument("--settings", type=json.loads, required=True, help="name, path, sha256, image_size as JSON")
+    parser.add_argument("--url", default=OFFICIAL, help="a mirror of the archive")
     parser.add_argument("--out", type=Path, required=True, help="<dataset.path>/<dataset.name>")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    try:
-        prepare(arguments.settings, arguments.out)
-    except (InputError, OSError) as error:  # such as a folder that cannot be written, a full disk
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    url = None if arguments.url == OFFICIAL else arguments.url
+    prepare(arguments.settings | {"url": url}, arguments.out)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script(main)

@@ -16,7 +16,7 @@ def run(path, **settings):
 
 def test_says_what_it_does_and_can_be_run_again(tmp_path):
     sha256 = write_cifar10_archive(tmp_path / "cifar-10-python.tar.gz")
-    first, second = (run(tmp_path, name="cifar10", url=None, sha256=sha256) for _ in range(2))
+    first, second = (run(tmp_path, name="cifar10", sha256=sha256) for _ in range(2))
     assert first.returncode == 0 and first.stderr == ""
     assert first.stdout == second.stdout
     assert first.stdout.splitlines() == [

@@ -90,3 +90,14 @@ def test_unreadable_image_is_named(checkout):
     code, _ = checkout.run("--configfile", study, "--cores", "2", "--until", "download_dataset", check=False)
     (line,) = (checkout.folder / "results/small/logs/download_dataset.log").read_text().splitlines()[-1:]
     assert code != 0 and line.startswith("error: ") and broken.name in line
+
+
+def test_another_mirror_makes_nothing_again(checkout, tmp_path):
+    checksum = small_data.write_cifar10_archive(tmp_path / "a.tar.gz", 200, 50)
+    first, second = (
+        write_config(checkout.folder, CIFAR, {"dataset": {"url": url, "sha256": checksum}}, name=f"{number}.yaml")
+        for number, url in enumerate([f"file://{tmp_path}/a.tar.gz", "https://example.org/cifar-10-python.tar.gz"])
+    )
+    only = "resources/datasets/cifar10/manifest.json"
+    checkout.run(only, "--configfile", first, "--cores", "2")
+    assert "Nothing to be done" in checkout.run(only, "-n", "--configfile", second)

@@ -57,6 +57,13 @@ class Section(BaseModel):
             return value
 
 
+class DatasetRetrain(Section):
+    """The predecessor's paths for retraining."""
+
+    train: str | None = Field(None, description="no effect in this version: dataset.path")
+    test: str | None = Field(None, description="no effect in this version: dataset.path")
+
+
 class Dataset(Section):
     """The data, and how its training part is divided."""
 
@@ -77,6 +84,8 @@ class Dataset(Section):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
         None, description="checksum of the archive, instead of the built-in one"
     )
+
+    retrain: DatasetRetrain = Field(default_factory=DatasetRetrain, description="data of the retraining")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Dataset":

@@ -103,7 +103,7 @@ def script(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | N
         main(argv)
     except AlreadyDoneError:
         print("done by the process that was waited for", flush=True)
-    except InputError as error:
+    except (InputError, OSError) as error:  # such as a folder that cannot be written, a full disk
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:  # Ctrl-C

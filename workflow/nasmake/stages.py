@@ -57,10 +57,8 @@ ALIASES = {
     )
 }
 
-RESOLVED_AWAY = {
-    "retrain.num_epochs",
-    "retrain.hyperparameters.num_epochs",
-}  # nas.num_epochs_retrain holds their number
+# nas.num_epochs_retrain holds their number once a configuration is loaded.
+RESOLVED_AWAY = {"retrain.num_epochs", "retrain.hyperparameters.num_epochs"}
 
 
 def path_of(name: str) -> str:
@@ -94,8 +92,8 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
 
 
 def source_settings(config: Config) -> dict[str, Any]:
-    """What decides the bytes of a prepared data set."""
-    return config.dataset.model_dump(mode="json", include={"name", "path", "url", "sha256", "image_size"})
+    """What decides the bytes of a prepared data set; from which mirror they come does not."""
+    return config.dataset.model_dump(mode="json", include={"name", "path", "sha256", "image_size"})
 
 
 def with_parameters(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

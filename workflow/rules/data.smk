@@ -12,8 +12,10 @@ rule download_dataset:
         "../envs/nasmake.yaml"
     resources:
         runtime=hours(1),
+        url=CONFIG.dataset.url or "official",
     params:
         settings=canonical_json(source_settings(CONFIG)),
         out=folder,
     shell:
-        "python scripts/download_dataset.py --settings {params.settings:q} --out {params.out:q} > {log:q} 2>&1"
+        "python scripts/download_dataset.py --settings {params.settings:q} --url {resources.url:q} --out {params.out:q}"
+        " > {log:q} 2>&1"
