@@ -1,58 +1,86 @@
-"""Measure start-up: what the Snakefile imports, a dry run, and each script. Prints a table and writes JSON."""
+"""Measure speed, as ratios where two things can be compared. Prints what it finds and writes bench/bench.json."""
 
 import argparse
 import os
 import platform
-import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from nasmake.artifacts import write_json
+from nasmake.artifacts import provenance, write_json
 from nasmake.job import script
 
-PARSED = "nasmake.artifacts, nasmake.config, nasmake.controller, nasmake.preflight, nasmake.stages"
-IMPORTS = {
-    "suggest": "nasmake.study",
-    "train_supernet": "nasmake.training.supernet_training",
-    "search_architecture": "nasmake.training.search",
-    "retrain": "nasmake.training.retraining",
-    "report": "nasmake.plots",
-}
+SPACES = ("proxyless_cifar10", "mnasnet_cifar10", "proxyless_digits")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    started = time.time()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=7, help="runs of each command; the first is left out")
-    parser.add_argument("--out", type=Path, default=Path("bench/startup.json"))
+    parser.add_argument("--only", nargs="+", choices=(*measurements(20, 5),), help="measure these; default: all")
+    parser.add_argument("--paths", type=int, default=20, help="architectures of each space")
+    parser.add_argument("--repeats", type=int, default=5, help="of each time; the smallest counts")
+    parser.add_argument("--out", type=Path, default=Path("bench/bench.json"))
     arguments = parser.parse_args(argv)
-    python = [sys.executable, "-c"]
-    commands = {
-        "python, nothing imported": [*python, "pass"],
-        "what the Snakefile imports": [*python, f"import {PARSED}"],
-        "snakemake -n of config/config.yaml": ["snakemake", "-n", "--quiet", "all"],
-    }
-    commands |= {f"script {name}": [*python, f"import {module}"] for name, module in IMPORTS.items()}
-    seconds = {name: measure(command, arguments.repeats) for name, command in commands.items()}
-    baseline = seconds["python, nothing imported"]["median"]
-    for name, measured in seconds.items():
-        spread = f"{measured['low']:.2f} .. {measured['high']:.2f}"
-        print(f"{name:<40} {measured['median']:6.2f} s  ({spread})  {measured['median'] / baseline:6.1f} x bare python")
-    machine = {"cpu": platform.machine(), "cores": os.cpu_count(), "system": platform.platform()}
-    write_json(arguments.out, {"wall_seconds": seconds, "repeats": arguments.repeats, "machine": machine})
+    import torch
+
+    torch.set_num_threads(1)
+    chosen = measurements(arguments.paths, arguments.repeats)
+    found: dict[str, Any] = {}
+    for name in arguments.only or chosen:
+        found[name] = chosen[name]()
+        show(name, found[name])
+    machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "threads": 1}
+    write_json(arguments.out, found | {"machine": machine, "provenance": provenance(started)})
 
 
-def measure(command: list[str], repeats: int) -> dict[str, float]:
-    """Wall time of fresh processes in seconds: median and quartiles. The first is left out: it warms the caches."""
-    times = []
-    for _ in range(repeats + 1):
-        began = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        times.append(time.perf_counter() - began)
-    low, median, high = statistics.quantiles(times[1:], n=4)
-    return {"low": low, "median": median, "high": high}
+def measurements(paths: int, repeats: int) -> dict[str, Callable[[], Any]]:
+    """What can be measured, by name; nothing is imported before it is called."""
+
+    def steps() -> Any:
+        from nasmake.benchmarks.steps import step_ratios
+
+        return {name: step_ratios(name, paths, repeats) for name in SPACES}
+
+    def evaluation() -> Any:
+        from nasmake.benchmarks.steps import evaluation_ratio
+
+        return {name: evaluation_ratio(name, max(paths // 4, 2), repeats) for name in SPACES}
+
+    def memory() -> Any:
+        from nasmake.benchmarks.steps import peak_memory
+
+        return {f"{paths} paths": peak_memory("proxyless_cifar10", paths) for paths in (1, 8)}
+
+    def costing() -> Any:
+        from nasmake.benchmarks.throughput import costed_per_second
+
+        return {name: costed_per_second(name) for name in SPACES}
+
+    def data() -> Any:
+        from nasmake.benchmarks.throughput import images_per_second
+
+        return images_per_second(repeats)
+
+    def startup() -> Any:
+        from nasmake.benchmarks.startup import startup_seconds
+
+        return startup_seconds(repeats)
+
+    return {part.__name__: part for part in (steps, evaluation, memory, costing, data, startup)}
+
+
+def show(name: str, found: Any, indent: int = 0) -> None:
+    """Print nested numbers, one name a line."""
+    if isinstance(found, dict) and any(isinstance(value, dict) for value in found.values()):
+        print(f"{'  ' * indent}{name}")
+        for key, value in found.items():
+            show(key, value, indent + 1)
+        return
+    numbers = found if isinstance(found, dict) else {"": found}
+    text = "  ".join(f"{key} {value:,.3f}" if value < 1000 else f"{key} {value:,.0f}" for key, value in numbers.items())
+    print(f"{'  ' * indent}{name:<36} {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import importlib.util
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -34,7 +35,14 @@ from lightning.fabric.plugins import TorchCheckpointIO  # noqa: E402
 from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import Checkpoint  # noqa: E402
 
-__all__ = ["Callback", "Checkpoint", "LightningModule", "TorchCheckpointIO", "Trainer", "quiet"]
+__all__ = ["Callback", "Checkpoint", "LightningModule", "TorchCheckpointIO", "Trainer", "quiet", "torchvision"]
+
+
+def torchvision() -> Any:
+    """The package torchvision."""
+    import torchvision
+
+    return torchvision
 
 
 def quiet() -> None:

@@ -1,0 +1,46 @@
+"""What `make bench` measures: ratios of two things done in turn in one process, so that other load falls on both.
+
+Times are CPU times of one thread; a ratio is the geometric mean over paths of the smallest time of each side.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+import yaml
+
+from nasmake.search_spaces import SearchSpace
+
+SPACES = Path("config/search_spaces")
+
+
+def read_space(name: str) -> SearchSpace:
+    """A shipped search space."""
+    path = SPACES / f"config_{name}.yaml"
+    return SearchSpace.from_mapping(yaml.safe_load(path.read_text()), name, str(path))
+
+
+def cpu_seconds(action: Callable[[], object]) -> float:
+    """CPU time of one call in this process."""
+    began = time.process_time()
+    action()
+    return time.process_time() - began
+
+
+def ratio(first: Callable[[], object], second: Callable[[], object], repeats: int) -> float:
+    """Smallest CPU time of `first` over that of `second`, called in turn after one call each to warm up."""
+    first(), second()
+    pairs = [(cpu_seconds(first), cpu_seconds(second)) for _ in range(repeats)]
+    return min(pair[0] for pair in pairs) / min(pair[1] for pair in pairs)
+
+
+def spread(ratios: Sequence[float]) -> dict[str, float]:
+    """Geometric mean and extremes of ratios."""
+    return {"mean": statistics.geometric_mean(ratios), "low": min(ratios), "high": max(ratios), "n": len(ratios)}
+
+
+def images(batch_size: int, edge: int, channels: int) -> torch.Tensor:
+    """Random images as batches are made: float32 [N, C, H, W] in channels_last memory."""
+    return torch.randn(batch_size, edge, edge, channels).permute(0, 3, 1, 2)

@@ -1,0 +1,38 @@
+"""Start-up: what the Snakefile imports, a dry run, and each stage's imports; wall time of fresh processes."""
+
+import statistics
+import subprocess
+import sys
+import time
+
+PARSED = "nasmake.artifacts, nasmake.config, nasmake.controller, nasmake.preflight, nasmake.stages"
+IMPORTS = {
+    "suggest": "nasmake.study",
+    "train_supernet": "nasmake.training.supernet_training",
+    "search_architecture": "nasmake.training.search",
+    "retrain": "nasmake.training.retraining",
+    "report": "nasmake.plots",
+}
+
+
+def startup_seconds(repeats: int = 7) -> dict[str, dict[str, float]]:
+    """Median and quartiles in seconds, and the ratio to bare Python; one run before warms the caches."""
+    python = [sys.executable, "-c"]
+    commands = {
+        "python, nothing imported": [*python, "pass"],
+        "what the Snakefile imports": [*python, f"import {PARSED}"],
+        "snakemake -n of config/config.yaml": ["snakemake", "-n", "--quiet", "all"],
+    } | {f"imports of {name}": [*python, f"import {module}"] for name, module in IMPORTS.items()}
+    seconds = {name: _measure(command, repeats) for name, command in commands.items()}
+    bare = seconds["python, nothing imported"]["median"]
+    return {name: measured | {"times_bare_python": measured["median"] / bare} for name, measured in seconds.items()}
+
+
+def _measure(command: list[str], repeats: int) -> dict[str, float]:
+    times = []
+    for _ in range(repeats + 1):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        times.append(time.perf_counter() - began)
+    low, median, high = statistics.quantiles(times[1:], n=4)
+    return {"median": median, "low": low, "high": high}

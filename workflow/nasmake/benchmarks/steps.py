@@ -1,0 +1,117 @@
+"""Training steps and evaluations: the supernet against the stand-alone network of the same path."""
+
+import random
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.optim import SGD
+
+from nasmake.benchmarks import images, ratio, read_space, spread
+from nasmake.layers import channels_last
+from nasmake.networks import Network
+from nasmake.search_spaces import Decisions
+from nasmake.supernet import Supernet
+
+BATCH, EDGE, CHANNELS = 64, 32, 3
+UNIT = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss counts bytes on a Mac, KiB on Linux
+
+
+def stepper(model: nn.Module, x: torch.Tensor, classes: int, paths: int = 1) -> Callable[[], None]:
+    """One training step of a model: forward, backward, and SGD with momentum, over `paths` passes."""
+    optimizer = SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=4e-5)
+    labels = torch.arange(len(x)) % classes
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        for _ in range(paths):
+            (cross_entropy(model(x), labels) / paths).backward()
+        optimizer.step()
+
+    return step
+
+
+def step_ratios(name: str, paths: int, repeats: int) -> dict[str, Any]:
+    """Step of the supernet over that of the stand-alone network: in the same layout, and against NCHW."""
+    space, rng = read_space(name), random.Random(0)
+    supernet = channels_last(Supernet(space, CHANNELS))
+    x = images(BATCH, EDGE, CHANNELS)
+    same, contiguous = [], []
+    for _ in range(paths):
+        supernet.sample_active_subnet(rng)
+        shared = stepper(supernet, x, space.class_num)
+        alone = channels_last(supernet.get_active_subnet())
+        nchw = contiguous_copy(supernet.get_active_subnet())
+        same.append(ratio(shared, stepper(alone, x, space.class_num), repeats))
+        contiguous.append(ratio(shared, stepper(nchw, x.contiguous(), space.class_num), repeats))
+    return {"same_layout": spread(same), "against_nchw": spread(contiguous)}
+
+
+def contiguous_copy(network: Network) -> Network:
+    """The network in torch's default layout, NCHW."""
+    for parameter in network.parameters():
+        parameter.data = parameter.data.contiguous()
+    return network
+
+
+def evaluation_ratio(name: str, paths: int, repeats: int) -> dict[str, float]:
+    """Evaluating an architecture (set, copy, forward over val images) over the forward passes alone."""
+    space, rng, ratios = read_space(name), random.Random(0), []
+    supernet = channels_last(Supernet(space, CHANNELS)).eval()
+    batches = [images(250, EDGE, CHANNELS) for _ in range(4)]
+    for _ in range(paths):
+        decisions = space.sample(rng)
+        supernet.set_active_subnet(decisions)
+        network = supernet.get_active_subnet().eval()
+
+        evaluate = partial(_evaluate, supernet, decisions, batches)
+        ratios.append(ratio(evaluate, partial(forward, network, batches), repeats))
+    return spread(ratios)
+
+
+def _evaluate(supernet: Supernet, decisions: Decisions, batches: list[torch.Tensor]) -> None:
+    supernet.set_active_subnet(decisions)
+    forward(supernet.get_active_subnet().eval(), batches)
+
+
+@torch.no_grad()
+def forward(network: nn.Module, batches: list[torch.Tensor]) -> None:
+    """Forward passes without gradients."""
+    for batch in batches:
+        network(batch)
+
+
+def peak_memory(name: str, paths_per_step: int) -> dict[str, float]:
+    """Peak memory of steps in a fresh process each, in MiB above what the imports take."""
+    peaks = {}
+    for kind in ("supernet", "alone"):
+        code = f"from nasmake.benchmarks.steps import take_steps; take_steps({name!r}, {kind!r}, {paths_per_step})"
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        peaks[kind] = float(done.stdout)
+    space = read_space(name)
+    parameters = sum(parameter.numel() for parameter in Supernet(space, CHANNELS).parameters())
+    state = 3 * 4 * parameters / 2**20  # weights, gradients and momentum, float32
+    return peaks | {"supernet_state": state, "ratio": peaks["supernet"] / (peaks["alone"] + state)}
+
+
+def take_steps(name: str, kind: str, paths_per_step: int) -> None:
+    """Take three steps with the largest path and print the peak memory they added, in MiB."""
+    torch.set_num_threads(1)
+    space = read_space(name)
+    largest = space.canonical(tuple(len(decision.choices) - 1 for decision in space.decisions))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model: nn.Module = Network(space.decode(largest), CHANNELS)
+    if kind == "supernet":
+        model = Supernet(space, CHANNELS)
+        model.set_active_subnet(largest)
+    channels_last(model)
+    step = stepper(model, images(BATCH, EDGE, CHANNELS), space.class_num, paths_per_step)
+    for _ in range(3):
+        step()
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / UNIT)
