@@ -65,9 +65,10 @@ class BatchSource:
         self.height, self.width = images.shape[1:3]
         border = self.augment.pad
         self.padded = pad(images, (0, 0, border, border, border, border)) if border else images
-        self.shift = images.new_tensor(mean, dtype=torch.float32).mul_(255).view(-1, 1, 1)
+        # One value per element of an image row: a vector of three channels would be slow to broadcast.
+        self.shift = images.new_tensor(mean, dtype=torch.float32).mul_(255).repeat(self.width)
         # A channel without any contrast has no standard deviation to divide by.
-        self.scale = images.new_tensor(std, dtype=torch.float32).mul_(255).clamp_(min=1).view(-1, 1, 1)
+        self.scale = images.new_tensor(std, dtype=torch.float32).mul_(255).clamp_(min=1).repeat(self.width)
         self._order = lru_cache(maxsize=1)(self._draw_order)
 
     def __len__(self) -> int:
@@ -98,8 +99,8 @@ class BatchSource:
             raise IndexError(f"step {step} of an epoch of {len(self)}")
         rows = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         images = self.padded[rows] if self.augment == Augmentation() else self._windows(rows, epoch, step)
-        images_nchw = images.permute(0, 3, 1, 2).to(torch.float32)  # NHWC seen as NCHW is channels_last
-        return images_nchw.sub_(self.shift).div_(self.scale), self.labels[rows]
+        normalised = images.flatten(2).to(torch.float32).sub_(self.shift).div_(self.scale).view(images.shape)
+        return normalised.permute(0, 3, 1, 2), self.labels[rows]  # NHWC seen as NCHW is channels_last
 
     def _draw_order(self, epoch: int) -> Tensor:
         count = len(self.labels)
