@@ -57,9 +57,9 @@ dag: environment ## draw the rule graph into README.md, and as SVG where graphvi
 	@python scripts/draw_dag.py
 
 report: environment ## bind a finished run into one offline page: make report CONFIG=my.yaml
-	@python scripts/make_report.py $(CONFIG)
+	@python scripts/make_report.py "$(CONFIG)"
 
-bench: environment ## measure start-up times; writes bench/startup.json
+bench: environment ## measure speed, side by side; writes bench/bench.json
 	@python scripts/bench.py
 
 clean: ## remove the environment and caches; results and data stay

@@ -23,9 +23,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="of each time; the smallest counts")
     parser.add_argument("--out", type=Path, default=Path("bench/bench.json"))
     arguments = parser.parse_args(argv)
-    import torch
+    from nasmake.benchmarks import one_thread
 
-    torch.set_num_threads(1)
+    one_thread()
     chosen = measurements(arguments.paths, arguments.repeats)
     found: dict[str, Any] = {}
     for name in arguments.only or chosen:

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def rulegraph(form: str) -> str:
     """The rule graph of the demo, with what comes behind the checkpoint, which Snakemake does not know beforehand."""
-    command = ["snakemake", "all", "results/rulegraph/trial-0000/final.json", "--rulegraph", form, "--forceall"]
+    command = ["snakemake", "report", "results/rulegraph/trial-0000/final.json", "--rulegraph", form, "--forceall"]
     # A run of its own: nothing of it is finished.
     command += ["--configfile", "config/presets/digits.yaml", "--config", "run=rulegraph", "--quiet", "all"]
     environment = os.environ | {"PYTHONHASHSEED": "0"}  # the order of nodes is that of a set

@@ -1,5 +1,6 @@
 """Link the profiles into the user's Snakemake folder, so that `snakemake --profile abci` finds them by name."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ PROFILES = ("local", "abci")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args(argv)
     from snakemake.common import get_appdirs
 
     here = Path(__file__).resolve().parents[1] / "profiles"

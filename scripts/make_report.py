@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     run = run_folder(arguments.configfiles)
     report = run / "report.html"
-    command = ["snakemake", "--report", str(report), "--quiet", "all"]
+    command = ["snakemake", "--report", str(report)]
     command += ["--configfile", *map(str, arguments.configfiles)] if arguments.configfiles else []
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
@@ -31,9 +31,12 @@ def run_folder(configfiles: Sequence[Path]) -> Path:
     merged: dict[str, object] = {}
     for path in (Path("config/config.yaml"), *configfiles):
         try:
-            merged = _merged(merged, yaml.safe_load(path.read_text()) or {})
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
+            content = yaml.safe_load(path.read_text()) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())})") from None
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: expected the sections of a configuration, found {type(content).__name__}")
+        merged = _merged(merged, content)
     config = load(merged)
     return Path(config.environment.result_dir) / str(config.run)
 
@@ -45,7 +48,8 @@ def _merged(base: object, over: object) -> dict[str, object]:
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["nothing"])[-1]
+    lines = [line for line in text.strip().splitlines() if "marked for report but does not exist" in line]
+    return (lines or text.strip().splitlines() or ["nothing"])[-1].strip()
 
 
 if __name__ == "__main__":

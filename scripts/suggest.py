@@ -15,6 +15,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, help="section `optimize` as JSON")
+    parser.add_argument("--version", required=True, type=int, help="STAGE_VERSION of the suggestions")
     parser.add_argument("--previous", type=Path, help="suggestion of the trial before")
     parser.add_argument("--told", type=Path, help="newest result that this trial may know")
     parser.add_argument("--out", required=True, type=Path)
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except ValueError as error:  # a told parameter lies outside of the space: it was narrowed within the study
         raise InputError(f"optimize.parameters: {error}; a changed space needs another `run` name") from None
     print(f"trial {suggestion['trial']}: {json.dumps(suggestion['params'])}")
-    write_json(arguments.out, suggestion | {"provenance": made})
+    write_json(arguments.out, suggestion | {"study": {"version": arguments.version}, "provenance": made})
 
 
 if __name__ == "__main__":

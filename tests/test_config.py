@@ -277,3 +277,23 @@ def test_section_without_anything_under_it_has_its_defaults():
 def test_value_that_is_no_text_is_never_read_as_one():
     """An unquoted date of YAML has no place anywhere, and says so."""
     assert error_of(ONE_TRIAL | {"nas": {"seed": "2026-01-01"}}).startswith("nas.seed: ")
+
+
+@pytest.mark.parametrize("path", ["", " ", "o{x}ut"])
+def test_path_that_is_none(path):
+    assert error_of(ONE_TRIAL | {"environment": {"result_dir": path}}).startswith("environment.result_dir")
+
+
+def test_paths_are_made_plain():
+    config = load(ONE_TRIAL | {"environment": {"result_dir": "./out/"}, "dataset": {"path": "~/data"}})
+    assert config.environment.result_dir == "out"
+    assert config.dataset.path.startswith("/") and config.dataset.path.endswith("/data")
+
+
+def test_choices_that_look_like_broken_yaml_stay_text():
+    parameter = {"name": "optimizer", "type": "categorical", "choices": ["[", "Adam"]}
+    assert "optimizer: its value" in error_of({"optimize": {"parameters": [parameter]}})
+
+
+def test_empty_list_of_parameters():
+    assert load({"optimize": {"trial_number": 1, "parameters": None}}).optimize.parameters == []

@@ -69,10 +69,21 @@ def test_own_folder_comes_before_the_shipped_one(tmp_path):
     assert read_search_space(study(nas=nas, dataset={"name": "cifar10"}))["name"] == "proxyless_cifar10"
 
 
-def test_space_that_is_not_there():
-    text = error_of(study(nas={"search_space": "proxyles", "search_space_config_path": "mine"}))
-    assert text.startswith("nas.search_space: 'proxyles': no file mine/config_proxyles_digits.yaml or ")
+def test_space_that_is_not_there(tmp_path):
+    text = error_of(study(nas={"search_space": "proxyles", "search_space_config_path": str(tmp_path)}))
+    assert text.startswith("nas.search_space: 'proxyles': no file " + str(tmp_path))
     assert text.endswith("did you mean 'proxyless'?")
+
+
+def test_folder_of_spaces_that_is_not_there():
+    text = error_of(study(nas={"search_space_config_path": "no/such"}))
+    assert text == "nas.search_space_config_path: no/such: no such folder"
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    text = error_of(study(environment={"result_dir": str(tmp_path / "file" / "results")}))
+    assert text.startswith(f"environment.result_dir: {tmp_path}/file/results: ") and "choose another" in text
 
 
 @pytest.mark.parametrize(
@@ -176,3 +187,8 @@ def test_space_file_that_is_no_text(tmp_path):
     path.parent.mkdir()
     path.write_bytes(b"\xff\xfe\x00")
     assert "config_own_digits.yaml" in error_of(study(nas={"search_space": "own", "search_space_config_path": "mine"}))
+
+
+def test_a_limit_that_may_be_left_out_can_be_searched():
+    searched = {"name": "search.constraint.macs", "type": "categorical", "choices": [None, 900000]}
+    start(study(optimize={"parameters": [searched]}))

@@ -87,19 +87,20 @@ def test_key_that_reruns_no_stage(path):
     raw = load(ONE_TRIAL).model_dump(mode="json")
     other = {"run": "x", "environment.gpus": 3, "trainer.accelerator": "cpu", "optimize.trial_number": 1}
     assign(raw, path, other.get(path, "x" if path == "resource.type" else 2))
-    for stage in STAGE_VERSION:
+    for stage in STAGE_KEYS:
         assert settings_of(stage, load(raw)) == settings_of(stage, load(ONE_TRIAL))
 
 
 def test_final_epochs_rerun_only_the_final_training():
     before, after = changed("final.num_epochs")
-    assert [stage for stage in STAGE_VERSION if settings_of(stage, before) != settings_of(stage, after)] == [
+    assert [stage for stage in STAGE_KEYS if settings_of(stage, before) != settings_of(stage, after)] == [
         "retrain_final"
     ]
 
 
 def test_tables_speak_of_the_same_stages():
-    assert STAGE_KEYS.keys() == STAGE_VERSION.keys() == OUTPUTS.keys() == {*STAGES, "retrain_final"}
+    assert STAGE_KEYS.keys() == OUTPUTS.keys() == {*STAGES, "retrain_final"}
+    assert STAGE_VERSION.keys() == STAGE_KEYS.keys() | {"download_dataset", "suggest"}
     assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in SHARED_KEYS)
     for stage in STAGE_KEYS.values():
         assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in stage)

@@ -206,18 +206,18 @@ def test_script_writes_what_the_function_returns_and_tells_a_narrowed_space(tmp_
     write_json(tmp_path / "previous.json", reference[7] | {"provenance": {"versions": {"optuna": "4.0"}}})
     write_json(tmp_path / "told.json", objective(5, reference[5]["params"]) | {"accuracy": 0.5})
     files = ("--previous", tmp_path / "previous.json", "--told", tmp_path / "told.json", "--out", tmp_path / "out.json")
-    done = run_script("--study", study, *files)
+    done = run_script("--study", study, "--version", "1", *files)
     assert done.returncode == 0, done.stderr
     written = read_json(tmp_path / "out.json")
     assert written.pop("provenance")["versions"]["optuna"] == optuna.__version__
-    assert written == reference[8]
+    assert written == reference[8] | {"study": {"version": 1}}
     assert done.stdout.splitlines() == [
         "warning: this study began under another Optuna, whose suggestions may differ",
         f"trial 8: {json.dumps(reference[8]['params'])}",
     ]
 
     narrowed = [PARAMETERS[0] | {"lower": 0.9, "initial": 1.0}, *PARAMETERS[1:]]
-    done = run_script("--study", optimize(parameters=narrowed).model_dump_json(), *files)
+    done = run_script("--study", optimize(parameters=narrowed).model_dump_json(), "--version", "1", *files)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.startswith("error: optimize.parameters: ") and "needs another `run` name" in done.stderr
     assert read_json(tmp_path / "out.json")["trial"] == 8

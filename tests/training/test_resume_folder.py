@@ -1,15 +1,18 @@
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from nasmake.job import AlreadyDoneError
+from nasmake.training import resume
 from nasmake.training.resume import resume_folder
 
 # A process that holds the folder until it is told to go on, and then finishes the stage or dies.
 HOLDER = """
 import os, sys
 from pathlib import Path
+from nasmake.training import resume
 from nasmake.training.resume import resume_folder
 unit = Path(sys.argv[1])
 with resume_folder(unit, "retrain", "f1", [unit / "result.json"]) as folder:
@@ -63,7 +66,22 @@ def test_outputs_that_were_there_before_do_not_stop_the_stage(tmp_path):
         assert folder.path.is_dir()
 
 
-def wait_in_a_thread(unit, capsys):
+@pytest.fixture
+def said(monkeypatch):
+    """What resume_folder prints, from whichever thread: capsys loses what is printed while it is read."""
+    lines = []
+    monkeypatch.setattr(resume, "print", lambda line, flush: lines.append(line), raising=False)
+    return lines
+
+
+def until_waiting(said, number):
+    deadline = time.monotonic() + 60
+    while sum(line.startswith("waiting: another process is at work on this stage") for line in said) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def wait_in_a_thread(unit, said):
     """Start to wait for the folder; returns once the waiting has begun."""
     ended = []
 
@@ -76,16 +94,13 @@ def wait_in_a_thread(unit, capsys):
 
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    said = ""
-    while "waiting: another process is at work on this stage" not in said:
-        assert thread.is_alive()
-        said += capsys.readouterr().out
+    until_waiting(said, 1)
     return thread, ended
 
 
-def test_second_process_waits_and_finds_the_work_done(tmp_path, capsys):
+def test_second_process_waits_and_finds_the_work_done(tmp_path, said):
     holder = Holder(tmp_path)
-    thread, ended = wait_in_a_thread(tmp_path, capsys)
+    thread, ended = wait_in_a_thread(tmp_path, said)
     assert ended == []
     holder.end("finish")
     thread.join(60)
@@ -93,15 +108,15 @@ def test_second_process_waits_and_finds_the_work_done(tmp_path, capsys):
     assert list((tmp_path / ".resume").iterdir()) == []
 
 
-def test_second_process_goes_on_where_a_dead_one_stopped(tmp_path, capsys):
+def test_second_process_goes_on_where_a_dead_one_stopped(tmp_path, said):
     holder = Holder(tmp_path)
-    thread, ended = wait_in_a_thread(tmp_path, capsys)
+    thread, ended = wait_in_a_thread(tmp_path, said)
     holder.end("die")
     thread.join(60)
     assert ended == [True]  # with the state that the dead one had saved
 
 
-def test_of_many_that_wait_one_does_the_work_and_the_others_see_it(tmp_path, capsys):
+def test_of_many_that_wait_one_does_the_work_and_the_others_see_it(tmp_path, said):
     holder = Holder(tmp_path)
     done, seen = [], []
 
@@ -116,9 +131,7 @@ def test_of_many_that_wait_one_does_the_work_and_the_others_see_it(tmp_path, cap
     threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
-    said = ""
-    while said.count("waiting: ") < len(threads):
-        said += capsys.readouterr().out
+    until_waiting(said, len(threads))
     holder.end("die")
     for thread in threads:
         thread.join(60)

@@ -1,4 +1,3 @@
-import io
 import os
 import signal
 
@@ -16,6 +15,7 @@ from nasmake.training.state import (
     TwoGenerations,
     final_weights,
     format_row,
+    read_checkpoint,
 )
 
 EPOCHS, STEPS, VAL_STEPS = 4, 3, 2
@@ -242,7 +242,7 @@ def halve(path):
 
 def flip_a_weight(path):
     content = bytearray(path.read_bytes())
-    weight = next(iter(torch.load(path, weights_only=True)["state_dict"].values())).numpy().tobytes()
+    weight = next(iter(read_checkpoint(path)["state_dict"].values())).numpy().tobytes()
     content[content.index(weight)] ^= 1
     path.write_bytes(content)
 
@@ -299,7 +299,7 @@ def test_damaged_checkpoint_never_displaces_an_intact_one(tmp_path, damage):
     io_plugin.save_checkpoint({"number": 3, "state_dict": {"w": torch.ones(50)}}, path)
     damage(path)
     found = TwoGenerations.newest(path)
-    assert torch.load(found, weights_only=True)["number"] == 1
+    assert read_checkpoint(found)["number"] == 1
 
 
 def test_kill_between_the_two_renames_leaves_the_generation_before(tmp_path, reference):
@@ -312,25 +312,21 @@ def test_without_checkpoints_there_is_none(tmp_path):
     assert TwoGenerations.newest(tmp_path / "training.ckpt") is None
 
 
-def test_wherever_a_bit_is_flipped_the_file_is_refused_or_loads_the_same(tmp_path):
+def test_wherever_a_bit_is_flipped_the_file_is_refused(tmp_path):
     path = tmp_path / "training.ckpt"
-    buffer = io.BytesIO()
-    state = {"state_dict": {"w": torch.arange(6.0)}, "rows": [{"epoch": 1}]}
-    torch.save(state, buffer)
-    content, refused = buffer.getvalue(), 0
+    TwoGenerations().save_checkpoint({"state_dict": {"w": torch.arange(6.0)}, "rows": [{"epoch": 1}]}, path)
+    content = path.read_bytes()
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :])
-        if TwoGenerations.newest(path) is None:
-            refused += 1
-        else:
-            assert repr(torch.load(path, weights_only=True)) == repr(state), place
-    assert refused > len(content) / 4  # the others are padding and fields that nobody reads
+        assert TwoGenerations.newest(path) is None, place
+    path.write_bytes(content)
+    assert TwoGenerations.newest(path) == path
 
 
 def test_training_states_hold_only_what_is_loaded_without_unpickling(tmp_path):
     train(tmp_path)
     for name in ("training.ckpt", "training.previous"):
-        torch.load(tmp_path / name, weights_only=True)
+        assert "state_dict" in read_checkpoint(tmp_path / name)  # with weights_only
 
 
 def test_line_of_the_log_has_fixed_columns():

@@ -113,9 +113,46 @@ def test_search_settings_leave_the_supernet_alone(finished):
     assert "train_supernet" not in counts and "download_dataset" not in counts
 
 
+def test_missing_intermediates_are_made_again(finished):
+    run = finished.folder / "results/tiny"
+    before = artefacts(run)
+    for name in ("shared/supernet.safetensors", "trial-0001/result.json", "study/trials.csv"):
+        (run / name).unlink()
+    counts = planned(finished)
+    assert (counts["train_supernet"], counts["promote"]) == (1, 1)
+    finished.run("--configfile", "study.yaml", "--cores", "2")
+    assert artefacts(run) == before
+
+
 def test_number_of_promoted_trials_trains_only_the_missing(finished):
-    counts = planned(finished, {"promote": {"top": 3}})
-    assert counts == {"promote": 1, "summarize_study": 1, "report": 1, "all": 1}
+    run = finished.folder / "results/tiny"
+    done = {path: path.stat().st_mtime_ns for path in run.glob("*/final.json")}
+    study = write_config(finished.folder, {"promote": {"top": 3}}, name="three.yaml")
+    finished.run("--configfile", study, "--cores", "2")
+    assert len(done) == 2 and {path: path.stat().st_mtime_ns for path in done} == done
+    assert len([*run.glob("*/final.json")]) == 3
+    finished.run("--configfile", "study.yaml", "--cores", "2")
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+
+
+def test_a_failed_rerun_is_not_forgotten(finished):
+    """What was planned and failed is planned again, also where only files between the stages are missing."""
+    study = write_config(
+        finished.folder,
+        {"run": "failing", "optimize": {"trial_number": 1, "parameters": []}, "promote": {"top": 1}},
+        name="failing.yaml",
+    )
+    finished.run("--configfile", study, "--cores", "2")
+    changes = {"search": {"mutation_prob": 0.4}, "trainer": {"accelerator": "mps"}}
+    broken = write_config(
+        finished.folder,
+        {"run": "failing", "optimize": {"trial_number": 1, "parameters": []}, "promote": {"top": 1}},
+        changes,
+        name="failing.yaml",
+    )
+    code, _ = finished.run("--configfile", broken, "--cores", "2", "--retries", "0", check=False)
+    assert code != 0 and not (finished.folder / "results/failing/shared/architecture.json").exists()
+    assert job_counts(finished.run("-n", "--configfile", broken))["search_architecture"] == 1
 
 
 @pytest.mark.parametrize(

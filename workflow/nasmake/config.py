@@ -4,13 +4,13 @@ Imported by the Snakefile, so it must load fast: no torch, lightning or optuna h
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from nasmake.artifacts import InputError
 from nasmake.messages import one_line
+from nasmake.sections import FilePath, Section, parsed
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -26,37 +26,6 @@ SEARCH_ALGORITHMS = Literal[
 ]
 
 
-class Section(BaseModel):
-    """Unknown keys are errors, and values may come as text.
-
-    `--config 'nas={seed: 3}'` hands over the text "3", and `--config run=2026` the number 2026: text is read as YAML
-    where a key takes no text, and a number as text where it takes nothing else.
-    """
-
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        return {name: cls._read(name, value) for name, value in values.items()}
-
-    @classmethod
-    def _read(cls, name: str, value: Any) -> Any:
-        field = cls.model_fields.get(name)
-        if value is None and field is not None and field.default_factory is not None:
-            return {}  # a section's name without anything under it
-        if field is None or not isinstance(value, str) or not value.strip():
-            return value
-        if _takes_text(field.annotation):
-            return None if value == "null" and not field.is_required() and field.default is None else value
-        try:
-            return yaml.safe_load(value)
-        except yaml.YAMLError:
-            return value
-
-
 class DatasetRetrain(Section):
     """The predecessor's paths for retraining."""
 
@@ -68,7 +37,7 @@ class Dataset(Section):
     """The data, and how its training part is divided."""
 
     name: DATASETS = Field("cifar10", description="the data set; image_folder reads your own from dataset.path")
-    path: str = Field("resources/datasets", description="folder of prepared data sets and archives")
+    path: FilePath = Field("resources/datasets", description="folder of prepared data sets and archives")
     num_data_architecture_search: Count = Field(
         10000, description="images held out as val: the score of the search and of the trials"
     )
@@ -111,7 +80,7 @@ class Dataset(Section):
 class Environment(Section):
     """The machine."""
 
-    result_dir: str = Field("results", description="folder of the results; a run has its own folder in it")
+    result_dir: FilePath = Field("results", description="folder of the results; a run has its own folder in it")
     gpus: Annotated[int, Field(ge=0)] = Field(1, description="GPUs of one training job")
     device_ids: list[int] | None = Field(None, description="GPUs to choose from; null: all (no effect yet)")
     num_workers: Annotated[int, Field(ge=0)] = Field(0, description="loader processes (no effect on in-memory sets)")
@@ -123,7 +92,7 @@ class Nas(Section):
     search_space: Name = Field(
         "proxyless", description="first part of the space file's name, config_<this>_<data>.yaml"
     )
-    search_space_config_path: str = Field(
+    search_space_config_path: FilePath = Field(
         "config/search_spaces", description="folder where the space file is looked up"
     )
     seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of every stage")
@@ -265,7 +234,7 @@ class Parameter(Section):
     @field_validator("choices", mode="after")
     @classmethod
     def _choices_from_text(cls, choices: list[Any] | None) -> list[Any] | None:
-        return choices and [yaml.safe_load(choice) if isinstance(choice, str) else choice for choice in choices]
+        return choices and [parsed(choice) if isinstance(choice, str) else choice for choice in choices]
 
     @model_validator(mode="after")
     def _bounds(self) -> "Parameter":
@@ -383,14 +352,3 @@ def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
             yield from keys(inner, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
-
-
-def _takes_text(annotation: Any) -> bool:
-    return annotation is str or any(part is str or isinstance(part, str) for part in _parts(annotation))
-
-
-def _parts(annotation: Any) -> Iterator[Any]:
-    for part in get_args(annotation):
-        yield part
-        if get_origin(part) not in (list, dict):
-            yield from _parts(part)

@@ -1,5 +1,6 @@
 """What can be checked before any job starts, beyond the configuration itself: files, counts, limits. No torch here."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def read_search_space(config: Config) -> dict[str, Any]:
     Raises:
         InputError: there is none, or it is not YAML.
     """
+    if not Path(config.nas.search_space_config_path).is_dir():
+        raise InputError(f"nas.search_space_config_path: {config.nas.search_space_config_path}: no such folder")
     dataset = config.dataset.name
     names = [f"{config.nas.search_space}_{of}" for of in SPACES_OF.get(dataset, (dataset,))]
     folders = dict.fromkeys((Path(config.nas.search_space_config_path), SHIPPED_SPACES))
@@ -72,6 +75,8 @@ def check(config: Config, search_space: Mapping[str, Any]) -> None:
         InputError: one line with the key or file, its value and what is allowed.
     """
     check_parameters(config)
+    _check_writable("environment.result_dir", Path(config.environment.result_dir))
+    _check_writable("dataset.path", Path(config.dataset.path))
     name = search_space["name"]
     space = SearchSpace.from_mapping(search_space["content"], name, f"config_{name}.yaml")
     images, classes, shape = _facts(config)
@@ -95,15 +100,22 @@ def check(config: Config, search_space: Mapping[str, Any]) -> None:
         _check_limits(config, CostTable(space, shape[2], shape[0]))
 
 
+def _check_writable(key: str, folder: Path) -> None:
+    """Refuse a folder that cannot be made or written."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(f"{key}: {folder}: {there} is no folder that can be written; choose another")
+
+
 def _check_limits(config: Config, costs: CostTable) -> None:
     """Refuse limits, given or searched, that no architecture keeps."""
     check_feasible(costs, config.search)
     for parameter in config.optimize.parameters:
         metric = parameter.name.removeprefix("search.constraint.")
         if metric in METRICS:
-            tightest = min(parameter.choices) if parameter.choices else parameter.lower
-            limit = Constraint.model_validate({metric: int(tightest or 0)})
-            check_feasible(costs, config.search.model_copy(update={"constraint": limit}))
+            limits = [limit for limit in parameter.choices or [parameter.lower] if limit is not None]
+            tightest = Constraint.model_validate({metric: int(min(limits, default=2**62))})
+            check_feasible(costs, config.search.model_copy(update={"constraint": tightest}))
 
 
 def notices(config: Config) -> list[str]:
@@ -131,14 +143,14 @@ def _facts(config: Config) -> tuple[int | None, int | None, tuple[int, int, int]
     """Training images, classes and shape, where they are known."""
     dataset = config.dataset
     manifest = Path(dataset.path) / dataset.name / "manifest.json"
-    if manifest.is_file():
-        content = read_json(manifest)
-        height, width, channels = content["image_shape"]
-        return content["train"]["count"], len(content["classes"]), (height, width, channels)
     if dataset.name == "image_folder":
         counts = check_image_folder(Path(dataset.path))["train"]
         size = dataset.image_size or 0
         return sum(counts.values()), len(counts), (size, size, 3)
+    if manifest.is_file():
+        content = read_json(manifest)
+        height, width, channels = content["image_shape"]
+        return content["train"]["count"], len(content["classes"]), (height, width, channels)
     images, classes, shape = KNOWN[dataset.name]
     return (None if dataset.sha256 else images), classes, shape  # an archive of one's own may hold fewer
 

@@ -35,7 +35,7 @@ def start(accelerator: str, num_threads: int) -> Runtime:
         accelerator = next((name for name in ("gpu", "mps") if _PRESENT[name]()), "cpu")
     if not _PRESENT[accelerator]():
         raise InputError(
-            f"trainer.accelerator: {accelerator} asked for, but this machine ({torch.__version__}) has none; "
+            f"trainer.accelerator: {accelerator} asked for, but this machine (torch {torch.__version__}) has none; "
             "use auto or cpu, or a profile whose jobs run where one is"
         )
     runtime = Runtime(torch.device(_DEVICES[accelerator]), accelerator, _name(accelerator))

@@ -15,7 +15,14 @@ from nasmake.messages import nearest
 STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of one trial, in order
 
 # Raised when a stage's meaning changes, so that its old results are made again.
-STAGE_VERSION = {"train_supernet": 1, "search_architecture": 1, "retrain": 1, "retrain_final": 1}
+STAGE_VERSION = {
+    "download_dataset": 1,
+    "suggest": 1,
+    "train_supernet": 1,
+    "search_architecture": 1,
+    "retrain": 1,
+    "retrain_final": 1,
+}
 
 # The artefacts of a stage, in the order they are written: where the last one is, the others are.
 OUTPUTS = {

@@ -85,14 +85,19 @@ def table(finals: Sequence[Record], run: Path) -> str:
         lines.append(f"       test accuracy of {name} on the same split: {_share(accuracy).strip()}")
     test_n = max((final.get("test_n") or 0 for final in ranked), default=0)
     lines.append(f"       val: the trial's objective; test: {test_n} images, read once, after final training")
-    return "\n".join([*lines, f"       best: {run}/study/best.json   report: make report", ""])
+    return "\n".join([*lines, f"       best: {run}/study/best.json   report: make report CONFIG=<your file>", ""])
 
 
-def failures(run: Path) -> list[str]:
-    """One line for each job of a run whose log ends in an error: where the log is, and that line."""
-    last_lines = {log: (log.read_text(errors="replace").splitlines() or [""])[-1] for log in sorted(run.rglob("*.log"))}
-    ended = {log: line for log, line in last_lines.items() if log.parent.name == "logs"}
-    return [f"{log}: {line}" for log, line in ended.items() if _ERROR.match(line)]
+def failures(run: Path, since: float) -> list[str]:
+    """One line for each job of a run whose log ends in an error: where the log is, and that line.
+
+    Args:
+        run: folder of the run.
+        since: logs that are older, in seconds of the epoch, are of other runs.
+    """
+    logs = [log for log in sorted(run.rglob("logs/*.log")) if log.stat().st_mtime >= since]
+    last_lines = {log: (log.read_text(errors="replace").splitlines() or [""])[-1] for log in logs}
+    return [f"{log}: {line}" for log, line in last_lines.items() if _ERROR.match(line)]
 
 
 def write_resolved(path: Path, config: Mapping[str, Any]) -> None:

@@ -2,6 +2,9 @@
 
 import os
 import shlex
+import sys
+import time
+from pathlib import Path
 
 from nasmake.artifacts import InputError, canonical_json, read_json
 from nasmake.config import load
@@ -28,10 +31,11 @@ if CONFIG.ABCI.group != "[group]":
 
 config.update(CONFIG.model_dump(mode="json"))
 
-RUN = f"{CONFIG.environment.result_dir}/{CONFIG.run}"
-DATASET = f"{CONFIG.dataset.path}/{CONFIG.dataset.name}"
+RUN = str(Path(CONFIG.environment.result_dir, CONFIG.run))
+DATASET = str(Path(CONFIG.dataset.path, CONFIG.dataset.name))
 TRIALS = [f"{trial:04d}" for trial in range(CONFIG.optimize.trial_number)]
 FIRST_SEARCHED = first_searched(parameter.name for parameter in CONFIG.optimize.parameters)
+STARTED = time.time()
 LAG = CONFIG.optimize.lag
 FIGURES = [
     f"{RUN}/report/{name}"
@@ -46,6 +50,13 @@ FIGURES = [
 ]
 
 
+ARTEFACTS = {  # of every unit of these stages
+    "train_supernet": ("supernet.safetensors", "supernet.json", "history/train_supernet.csv"),
+    "search_architecture": ("architecture.json", "history/search_architecture.csv", "history/evaluations.csv"),
+    "retrain": ("suggestion.json", "model.safetensors", "result.json", "history/retrain.csv"),
+}
+
+
 wildcard_constraints:
     trial=r"\d{4}",
     unit=r"shared|trial-\d{4}",
@@ -54,6 +65,14 @@ wildcard_constraints:
 def unit_of(stage, unit):
     """Folder of a stage's results for a unit: trials share the stages that no searched parameter touches."""
     return "shared" if STAGES.index(stage) < FIRST_SEARCHED else unit
+
+
+UNIT_FILES = [
+    f"{RUN}/{unit}/{artefact}"
+    for stage, artefacts in ARTEFACTS.items()
+    for unit in sorted({unit_of(stage, f"trial-{trial}") for trial in TRIALS})
+    for artefact in artefacts
+]
 
 
 def made_by(stage, artefact):
@@ -153,11 +172,12 @@ def show_failures():
     """Say what stopped the jobs that failed, in one line each."""
     from nasmake.summary import failures
 
-    print(*failures(Path(RUN)), sep="\n", file=sys.stderr)
+    print(*failures(Path(RUN), STARTED), sep="\n", file=sys.stderr)
 
 
 def show_summary():
-    """Print the table that ends a run."""
+    """Print the table that ends a run; none where only a part of it was asked for."""
     summary = Path(RUN) / "study" / "summary.txt"
-    if summary.is_file():
+    results = Path(RUN).glob("trial-*/result.json")
+    if summary.is_file() and all(result.stat().st_mtime <= summary.stat().st_mtime for result in results):
         print(f"\n{summary.read_text()}", end="")

@@ -14,7 +14,7 @@ rule download_dataset:
         runtime=hours(1),
         url=CONFIG.dataset.url or "official",
     params:
-        settings=canonical_json(source_settings(CONFIG)),
+        settings=canonical_json(source_settings(CONFIG) | {"version": STAGE_VERSION["download_dataset"]}),
         out=folder,
     shell:
         "python scripts/download_dataset.py --settings {params.settings:q} --url {resources.url:q} --out {params.out:q}"

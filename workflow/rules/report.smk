@@ -8,17 +8,6 @@ SHOWN = {  # category and title in that page
     "learning_curves.svg": ("Training and search", "Learning curves of every stage"),
     "tradeoff.svg": ("Training and search", "Accuracy against MACs"),
 }
-READ = {  # of every unit of these stages
-    "train_supernet": ("history/train_supernet.csv",),
-    "search_architecture": ("architecture.json", "history/search_architecture.csv", "history/evaluations.csv"),
-    "retrain": ("suggestion.json", "result.json", "history/retrain.csv"),
-}
-UNIT_FILES = [
-    f"{RUN}/{unit}/{artefact}"
-    for stage, artefacts in READ.items()
-    for unit in sorted({unit_of(stage, f"trial-{trial}") for trial in TRIALS})
-    for artefact in artefacts
-]
 
 
 rule report:

@@ -13,9 +13,10 @@ rule suggest:
         "../envs/nasmake.yaml"
     params:
         study=study_settings(),
+        version=STAGE_VERSION["suggest"],
         files=optional("previous", "told"),
     shell:
-        "python scripts/suggest.py --study {params.study:q} {params.files} --out {output:q} > {log:q} 2>&1"
+        "python scripts/suggest.py --study {params.study:q} --version {params.version} {params.files} --out {output:q} > {log:q} 2>&1"
 
 
 checkpoint promote:

@@ -16,6 +16,11 @@ from nasmake.search_spaces import SearchSpace
 SPACES = Path("config/search_spaces")
 
 
+def one_thread() -> None:
+    """Let this process compute with one thread, so that CPU time is what a step takes."""
+    torch.set_num_threads(1)
+
+
 def read_space(name: str) -> SearchSpace:
     """A shipped search space."""
     path = SPACES / f"config_{name}.yaml"

@@ -10,6 +10,7 @@ import torch
 from nasmake.artifacts import read_json, write_csv, write_json
 from nasmake.cost import count_macs, count_parameters
 from nasmake.job import COMPLETE, PRUNED, Job
+from nasmake.layers import channels_last
 from nasmake.networks import Network
 from nasmake.search_spaces import Architecture
 from nasmake.training.classification import Retraining, evaluate
@@ -70,7 +71,7 @@ def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
     spec = Architecture.from_json(found, run.space()).spec
     where = (job.settings.nas.seed, job.stage)
     seed_torch(torch.device("cpu"), *where, "weights")
-    network = Network(spec, parts.in_channels)
+    network = channels_last(Network(spec, parts.in_channels))
     settings = job.settings.retrain
     source = parts.training("train" if with_val else "train+val", settings.hyperparameters.batch_size, job.stage)
     val_source = parts.evaluation("val", settings.hyperparameters.batch_size) if with_val else None

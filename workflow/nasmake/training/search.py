@@ -13,6 +13,7 @@ from nasmake.config import Config
 from nasmake.cost import CostTable
 from nasmake.data.batches import BatchSource
 from nasmake.job import COMPLETE, PRUNED, Job
+from nasmake.layers import channels_last
 from nasmake.search_spaces import Architecture, Decisions, SearchSpace
 from nasmake.strategies import STRATEGIES, Evaluation, Strategy
 from nasmake.strategies.limits import check_feasible
@@ -72,7 +73,7 @@ class ArchitectureSearch(StageModule):
         """Val loss and accuracy (0..1) with inherited weights after recalibration."""
         supernet = self._frozen[0]
         supernet.set_active_subnet(decisions)
-        subnet = supernet.get_active_subnet()
+        subnet = channels_last(supernet.get_active_subnet())
         recalibrate_batchnorm(subnet, self.recalibration)
         return evaluate(subnet, self.val)
 

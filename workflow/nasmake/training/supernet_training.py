@@ -10,6 +10,7 @@ from nasmake.artifacts import write_csv, write_json
 from nasmake.config import Config
 from nasmake.data.batches import BatchSource
 from nasmake.job import COMPLETE, PRUNED, Job
+from nasmake.layers import channels_last
 from nasmake.samplers import SAMPLERS
 from nasmake.supernet import Supernet
 from nasmake.training import schedules
@@ -77,9 +78,13 @@ def train_supernet(job: Job) -> None:
     with stage(job) as run:
         space = run.space()
         seed_torch(torch.device("cpu"), settings.nas.seed, STAGE, "weights")
-        supernet = Supernet(space, run.parts.in_channels)
+        supernet = channels_last(Supernet(space, run.parts.in_channels))
         source = run.parts.training("train", settings.supernet.batch_size, STAGE)
-        record: dict[str, Any] = {"search_space": {"name": space.name, "hash": space.hash}, "state": COMPLETE}
+        record: dict[str, Any] = {
+            "search_space": {"name": space.name, "hash": space.hash},
+            "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
+            "state": COMPLETE,
+        }
         try:
             rows = run.fit(SupernetTraining(supernet, source, settings), source, settings.nas.num_epochs_supernet_train)
             weights = run.weights("supernet.")
