@@ -14,8 +14,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nasmake.config import Optimize, Parameter
+from nasmake.job import COMPLETE
 
-COMPLETE, PRUNED, FAIL, RUNNING = "COMPLETE", "PRUNED", "FAIL", "RUNNING"
+RUNNING = "RUNNING"  # not told yet
 
 
 def suggest(optimize: Optimize, previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import yaml
 
 from nasmake.artifacts import InputError, read_json, write_atomically
 from nasmake.config import Optimize
+from nasmake.job import COMPLETE
 
 Record = Mapping[str, Any]
 
@@ -28,7 +29,7 @@ def promote(results: Sequence[Record], top: int) -> list[int]:
     Raises:
         InputError: no trial completed.
     """
-    completed = [result for result in results if result["state"] == "COMPLETE"]
+    completed = [result for result in results if result["state"] == COMPLETE]
     if not completed:
         reasons = sorted({str(result.get("reason")) for result in results})
         raise InputError(f"no trial of {len(results)} completed, so there is nothing to promote; {reasons[0]}")
@@ -42,7 +43,7 @@ def best_of(finals: Mapping[Path, Record]) -> tuple[Path, dict[str, Any]]:
     Raises:
         InputError: the final training of every promoted trial diverged.
     """
-    completed = {path: final for path, final in finals.items() if final["state"] == "COMPLETE"}
+    completed = {path: final for path, final in finals.items() if final["state"] == COMPLETE}
     if not completed:
         raise InputError("the final training of every promoted trial diverged; lower retrain.hyperparameters.base_lr")
     path = min(completed, key=lambda path: (-completed[path]["val_accuracy"], completed[path]["val_loss"], path))
