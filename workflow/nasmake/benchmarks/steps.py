@@ -54,10 +54,13 @@ def step_ratios(name: str, paths: int, repeats: int) -> dict[str, Any]:
 
 
 def contiguous_copy(network: Network) -> Network:
-    """The network in torch's default layout, NCHW."""
-    for parameter in network.parameters():
-        parameter.data = parameter.data.contiguous()
-    return network
+    """The network in torch's default layout, NCHW.
+
+    A fresh one: `contiguous()` keeps the strides of a 1x1 filter, from which torch then infers channels_last.
+    """
+    fresh = Network(network.spec, CHANNELS)
+    fresh.load_state_dict(network.state_dict())
+    return fresh
 
 
 def evaluation_ratio(name: str, paths: int, repeats: int) -> dict[str, float]:
