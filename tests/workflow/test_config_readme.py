@@ -45,7 +45,7 @@ def test_files_are_found_and_nothing_else_is_there():
 
 def test_look_at_the_space(followed):
     output = typed(followed, LOOK)
-    shown = "\n".join(f"    {line}" for line in output.splitlines()[:4])
+    shown = "\n".join(f"    {line}" for line in output.splitlines()[:5])
     assert f"\n\n{shown}\n\n" in CHAPTER
 
 
