@@ -92,6 +92,24 @@ def test_type_and_memory(augment, channels):
     assert labels.dtype == torch.int64
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_normalisation(channels):
+    images = IMAGES[..., :channels]
+    source = BatchSource(images, LABELS, 23, (0,), mean=MEAN[:channels], std=STD[:channels])
+    expected = (images.numpy() / 255 - MEAN[:channels]) / STD[:channels]
+    np.testing.assert_allclose(source.batch(0, 0)[0].permute(0, 2, 3, 1), expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_a_batch_shares_no_memory_with_the_next(augment):
+    source = make(augment=augment)
+    images, labels = source.batch(0, 0)
+    before = images.clone(), labels.clone()
+    images.zero_(), labels.zero_()
+    for again, expected in zip(source.batch(0, 0), before, strict=True):
+        assert torch.equal(again, expected)
+
+
 def test_channel_without_contrast_stays_finite():
     source = BatchSource(torch.full((2, 3, 3, 1), 51, dtype=torch.uint8), LABELS[:2], 2, (0,), mean=[0.2], std=[0.0])
     assert torch.all(source.batch(0, 0)[0].abs() < 1e-4)

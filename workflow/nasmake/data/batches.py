@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
+from nasmake.data.windows import GatheredWindows, Places, RowWindows
 from nasmake.training.seeding import numpy_generator
 
 
@@ -62,13 +62,11 @@ class BatchSource:
         self.batch_size, self.where, self.shuffle = batch_size, where, shuffle
         self.augment, self.drop_last = augment or Augmentation(), drop_last
         self.labels = labels
-        self.height, self.width = images.shape[1:3]
-        border = self.augment.pad
-        self.padded = pad(images, (0, 0, border, border, border, border)) if border else images
+        self._windows = (RowWindows if images.device.type == "cpu" else GatheredWindows)(images, self.augment.pad)
         # One value per element of an image row: a vector of three channels would be slow to broadcast.
-        self.shift = images.new_tensor(mean, dtype=torch.float32).mul_(255).repeat(self.width)
+        self.shift = images.new_tensor(mean, dtype=torch.float32).mul_(255).repeat(images.shape[2])
         # A channel without any contrast has no standard deviation to divide by.
-        self.scale = images.new_tensor(std, dtype=torch.float32).mul_(255).clamp_(min=1).repeat(self.width)
+        self.scale = images.new_tensor(std, dtype=torch.float32).mul_(255).clamp_(min=1).repeat(images.shape[2])
         self._order = lru_cache(maxsize=1)(self._draw_order)
 
     def __len__(self) -> int:
@@ -98,7 +96,7 @@ class BatchSource:
         if not 0 <= step < len(self):
             raise IndexError(f"step {step} of an epoch of {len(self)}")
         rows = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        images = self.padded[rows] if self.augment == Augmentation() else self._windows(rows, epoch, step)
+        images = self._windows.cut(rows, self._draw_places(len(rows), epoch, step))
         normalised = images.flatten(2).to(torch.float32).sub_(self.shift).div_(self.scale).view(images.shape)
         return normalised.permute(0, 3, 1, 2), self.labels[rows]  # NHWC seen as NCHW is channels_last
 
@@ -107,12 +105,8 @@ class BatchSource:
         order = numpy_generator(*self.where, "order", epoch).permutation(count) if self.shuffle else np.arange(count)
         return torch.from_numpy(order).to(self.labels.device)
 
-    def _windows(self, rows: Tensor, epoch: int, step: int) -> Tensor:
-        """Cut one window out of each image by a single gather; exact, because nothing is computed with the pixels."""
+    def _draw_places(self, count: int, epoch: int, step: int) -> Places:
         generator = numpy_generator(*self.where, "augment", epoch, step)
-        corners = generator.integers(0, 2 * self.augment.pad + 1, (2, len(rows), 1))
-        mirrored = generator.random((len(rows), 1)) < 0.5 if self.augment.flip else False
-        ys = corners[0] + np.arange(self.height)
-        xs = corners[1] + np.where(mirrored, np.arange(self.width)[::-1], np.arange(self.width))
-        ys_nh, xs_nw = (torch.from_numpy(index).to(rows.device) for index in (ys, xs))
-        return self.padded[rows[:, None, None], ys_nh[:, :, None], xs_nw[:, None, :]]
+        tops, lefts = generator.integers(0, 2 * self.augment.pad + 1, (2, count))
+        mirrored = generator.random(count) < 0.5 if self.augment.flip else np.zeros(count, np.bool_)
+        return Places(tops, lefts, mirrored)
