@@ -30,6 +30,7 @@ OTHER = {
     "supernet.optimizer": "Adam",
     "supernet.scheduler": "Linear",
     "supernet.gradient_clip": 1.0,
+    "supernet.weight_sharing": "separate",
     "retrain.gradient_clip": 1.0,
     "search.algorithm": "random",
     "search.constraint.macs": 10**9,

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from nasmake.layers import MOMENTUM
-from nasmake.supernet import SlicedTensor, Supernet, recalibrate_batchnorm
+from nasmake.supernet import CANDIDATES, SlicedTensor, Supernet, recalibrate_batchnorm
 from small_spaces import build, shipped, small
 from torch import nn
 
@@ -16,11 +16,12 @@ SPACES = {
     "joint": build(small(first_mbconv_filter_size=8)),
 }
 every_kind = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+every_sharing = pytest.mark.parametrize("sharing", CANDIDATES)
 
 
-def supernet_of(space):
+def supernet_of(space, sharing="sliced"):
     torch.manual_seed(0)
-    return Supernet(space, 3)
+    return Supernet(space, 3, sharing)
 
 
 def images(seed=0, count=16):
@@ -52,8 +53,9 @@ def test_slices_of_a_tensor():
 
 
 @every_kind
-def test_logits_and_gradients_are_those_of_the_stand_alone_network(space):
-    supernet, rng = supernet_of(space), Random(0)
+@every_sharing
+def test_logits_and_gradients_are_those_of_the_stand_alone_network(space, sharing):
+    supernet, rng = supernet_of(space, sharing), Random(0)
     for _ in range(15):
         supernet.sample_active_subnet(rng)
         network = supernet.get_active_subnet()
@@ -71,8 +73,9 @@ def test_logits_and_gradients_are_those_of_the_stand_alone_network(space):
 
 
 @every_kind
-def test_parameters_out_of_the_path_do_not_move(space):
-    supernet, rng = supernet_of(space), Random(1)
+@every_sharing
+def test_parameters_out_of_the_path_do_not_move(space, sharing):
+    supernet, rng = supernet_of(space, sharing), Random(1)
     optimizer = torch.optim.SGD(supernet.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True)
     for _ in range(6):
         supernet.sample_active_subnet(rng)
@@ -101,6 +104,22 @@ def test_what_is_shared_and_what_is_not():
     narrow, wide = depthwise(kernel_size=3, expand_ratio=3), depthwise(kernel_size=3, expand_ratio=6)
     assert torch.equal(narrow, wide[: len(narrow)])
     assert not torch.equal(narrow, depthwise(kernel_size=5, expand_ratio=3)[..., 1:4, 1:4])
+
+
+def test_separate_weights_share_nothing_but_the_ends():
+    space = shipped("proxyless_digits")
+    supernet = supernet_of(space, "separate")
+    layers = [name for name, _ in supernet.named_modules() if name.startswith("blocks.0.0.") and name.count(".") == 3]
+    assert len(layers) == len(space.decisions[0].choices)
+    first, second = (0, 0, 0, 0, 0, 0), (1, 0, 0, 0, 0, 0)  # they differ in the expansion ratio of block 0
+    supernet.set_active_subnet(first)
+    loss(supernet).backward()
+    supernet.set_active_subnet(second)
+    missing = {name for name, own in supernet.get_active_subnet().named_parameters() if name.startswith("blocks.1.")}
+    touched = {name for name, own in supernet.named_parameters() if own.grad is not None}
+    active = {id(own) for layer in supernet.path[0] for own in layer.parameters()}
+    assert missing and not {name for name, own in supernet.named_parameters() if id(own) in active} & touched
+    assert {"stem.conv.weight", "classifier.weight"} <= touched
 
 
 def test_layer_counts_share_positions():

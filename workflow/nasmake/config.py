@@ -139,6 +139,10 @@ class Supernet(Scheduler, Optimizer):
     """Supernet training. Defaults: ProxylessNAS (arXiv 1812.00332), appendix and code."""
 
     batch_size: Count = Field(256, description="images per step")
+    weight_sharing: Literal["sliced", "separate"] = Field(
+        "sliced",
+        description="sliced: widths and expansions share weights; separate: each candidate has its own (ProxylessNAS)",
+    )
     sampler: Literal["uniform"] = Field("uniform", description="how paths are drawn (single path one-shot)")
     paths_per_step: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="paths whose gradients are averaged in a step"

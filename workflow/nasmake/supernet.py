@@ -1,18 +1,19 @@
 """The supernet: the shared weights of all networks of a search space.
 
 At every position of every block, each operation with each kernel size owns a layer; widths and expansion ratios share
-that layer's weights by slicing (the first n channels), and layer counts share the positions. A forward pass computes
-the active subnet at its true size, nothing else.
+that layer's weights by slicing (the first n channels), and layer counts share the positions. With separate weights
+(`weight_sharing="separate"`, the candidate operations of ProxylessNAS, arXiv 1812.00332, section 3.1) every shape of a
+layer owns one. A forward pass computes the active subnet at its true size, nothing else.
 
 A sliced weight is stored as chunks, cut where a choice may end, and not as one tensor. So the chunks that the active
 subnet leaves out have no gradient (None, not zeros), and momentum and weight decay do not move them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,8 @@ from torch import Tensor, nn
 from nasmake.layers import EPSILON, MOMENTUM, Classifier, ConvBN, Layer, excite, initialise_filter
 from nasmake.networks import Network
 from nasmake.search_spaces import Convolution, Decisions, LayerSpec, NetworkSpec, SearchSpace
+
+WeightSharing = Literal["sliced", "separate"]
 
 
 class SlicedTensor(nn.Module):
@@ -218,17 +221,19 @@ class Supernet(nn.Module):
     Args:
         space: the search space.
         in_channels: channels of the images.
+        weight_sharing: sliced or separate; stem, head and classifier are shared in both.
     """
 
     spec: NetworkSpec
 
-    def __init__(self, space: SearchSpace, in_channels: int) -> None:
+    def __init__(self, space: SearchSpace, in_channels: int, weight_sharing: WeightSharing = "sliced") -> None:
         super().__init__()
         self.space, self.in_channels = space, in_channels
+        self._candidate = CANDIDATES[weight_sharing]
         spec = space.decode((0,) * len(space.decisions))
         self.stem = ConvBN(spec.stem(in_channels))
         self.fixed = nn.ModuleList(nn.Sequential(*map(Layer, block)) for block in space.fixed)
-        self.blocks = nn.ModuleList(_block(space, index) for index in range(len(space.blocks)))
+        self.blocks = nn.ModuleList(_block(space, index, self._candidate) for index in range(len(space.blocks)))
         self.head = SharedConvBN([replace(spec.head, in_width=width) for width in space.last_widths])
         self.classifier = Classifier(spec.head_width, spec.class_num, spec.dropout)
         self.set_active_subnet((0,) * len(space.decisions))
@@ -241,7 +246,7 @@ class Supernet(nn.Module):
             positions = cast(nn.ModuleList, block)
             self.path.append([])
             for candidates, layer in zip(positions, layers, strict=False):
-                candidate = cast(SharedLayer, cast(nn.ModuleDict, candidates)[_candidate(layer)])
+                candidate = cast(SharedLayer, cast(nn.ModuleDict, candidates)[self._candidate(layer)])
                 candidate.activate(layer)
                 self.path[-1].append(candidate)
         self.head.activate(self.spec.head)
@@ -318,21 +323,33 @@ def recalibrate_batchnorm(model: Network | Supernet, batches: Iterable[Tensor]) 
         raise ValueError("recalibrate_batchnorm: no batch")
 
 
-def _block(space: SearchSpace, index: int) -> nn.ModuleList:
-    """For every position of a block the layers that can stand there, by operation and kernel size."""
+def _block(space: SearchSpace, index: int, candidate: Callable[[LayerSpec], str]) -> nn.ModuleList:
+    """For every position of a block the layers that can stand there, by the name of their candidate."""
     positions: list[dict[str, dict[LayerSpec, None]]] = [{} for _ in range(max(space.blocks[index].depth))]
     for in_width in space.blocks[index].in_widths:
         for layers in space.vectors(index, in_width):
             for candidates, layer in zip(positions, layers, strict=False):
-                candidates.setdefault(_candidate(layer), {})[layer] = None
+                candidates.setdefault(candidate(layer), {})[layer] = None
     return nn.ModuleList(
         nn.ModuleDict({name: SharedLayer(list(specs)) for name, specs in candidates.items()})
         for candidates in positions
     )
 
 
-def _candidate(layer: LayerSpec) -> str:
+def _sliced_candidate(layer: LayerSpec) -> str:
     return f"{layer.op}_k{layer.kernel_size}"
+
+
+def _separate_candidate(layer: LayerSpec) -> str:
+    """With all that weights and statistics depend on; a residual connection and a stride have no weights."""
+    shape = f"e{layer.expand_ratio}_i{layer.in_width}_o{layer.out_width}_se{layer.se_width}"
+    return f"{_sliced_candidate(layer)}_{shape}"
+
+
+CANDIDATES: dict[WeightSharing, Callable[[LayerSpec], str]] = {  # layers of one name share their weights
+    "sliced": _sliced_candidate,
+    "separate": _separate_candidate,
+}
 
 
 def _merged(states: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -117,7 +117,7 @@ def search_architecture(job: Job) -> None:
         return _write(job, None, {key: supernet_record[key] for key in ("state", "reason")}, [], [])
     with stage(job) as run:
         space = run.space()
-        supernet = Supernet(space, run.parts.in_channels)
+        supernet = Supernet(space, run.parts.in_channels, supernet_record["settings"]["weight_sharing"])
         supernet.load_state_dict(read_weights(job.inputs["supernet"]))
         costs = CostTable(space, run.parts.in_channels, run.parts.input_size)
         check_feasible(costs, job.settings.search)

@@ -78,7 +78,7 @@ def train_supernet(job: Job) -> None:
     with stage(job) as run:
         space = run.space()
         seed_torch(torch.device("cpu"), settings.nas.seed, STAGE, "weights")
-        supernet = channels_last(Supernet(space, run.parts.in_channels))
+        supernet = channels_last(Supernet(space, run.parts.in_channels, settings.supernet.weight_sharing))
         source = run.parts.training("train", settings.supernet.batch_size, STAGE)
         record: dict[str, Any] = {
             "search_space": {"name": space.name, "hash": space.hash},
