@@ -77,7 +77,10 @@ class ASNG:
         return samples
 
     def update(self, samples: ArrayLike, losses: ArrayLike) -> None:
-        """One step of theta and of its size. Losses that are all equal, or samples that all are, change nothing.
+        """One step of theta and of its size.
+
+        Losses that are all equal change nothing. Neither do samples that are, unless there are costs: these then act
+        alone, with a whole step.
 
         Args:
             samples: [lam, D], indices of options.
