@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from nasmake.layers import MOMENTUM
 from nasmake.supernet import CANDIDATES, SlicedTensor, Supernet, recalibrate_batchnorm
 from small_spaces import build, shipped, small
+from subnets import gradients
 from torch import nn
 
 torch.set_num_threads(1)
@@ -32,14 +33,6 @@ def loss(model):
     """In training mode, with the same dropout in every call."""
     torch.manual_seed(5)
     return F.cross_entropy(model.train()(images()), torch.arange(16) % 5)
-
-
-def gradients(supernet):
-    """The gradients of the active subnet, in the stand-alone network's shape."""
-    copied = deepcopy(supernet)
-    for own, parameter in zip(copied.parameters(), supernet.parameters(), strict=True):
-        own.data = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-    return dict(copied.get_active_subnet().named_parameters())
 
 
 def test_slices_of_a_tensor():

@@ -4,12 +4,14 @@ from random import Random
 
 import pytest
 import torch
+from hypothesis import given, settings
 from nasmake.cost import CostTable, count_macs, count_parameters
 from nasmake.networks import Network
 from nasmake.search_spaces import Architecture
 from nasmake.supernet import Supernet, recalibrate_batchnorm
-from small_spaces import SHIPPED, shipped
-from torch.utils.flop_counter import FlopCounterMode
+from small_spaces import SHIPPED, made_up, shipped
+from subnets import gradients, measured
+from torch.nn.functional import cross_entropy
 
 torch.set_num_threads(1)
 SIZE = 32
@@ -19,15 +21,6 @@ every_space = pytest.mark.parametrize("space", [shipped(name) for name in SHIPPE
 def vectors(space, count):
     rng = Random(0)
     return [(0,) * len(space.decisions), *(space.sample(rng) for _ in range(count))]
-
-
-def measured(network, in_channels=3, size=SIZE):
-    """Parameters and MACs as torch counts them."""
-    counter = FlopCounterMode(display=False)
-    device = next(network.parameters()).device
-    with counter, torch.no_grad():
-        network.eval()(torch.empty(1, in_channels, size, size, device=device))
-    return sum(parameter.numel() for parameter in network.parameters()), counter.get_total_flops() / 2
 
 
 @every_space
@@ -81,6 +74,18 @@ def test_costs_are_those_of_the_modules(space):
         assert costs == measured(network) == (count_parameters(spec, 3), count_macs(spec, 3, SIZE))
 
 
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(space=made_up())
+def test_costs_of_made_up_spaces_are_those_of_the_modules_and_of_the_active_path(space):
+    size = 9
+    table, supernet = CostTable(space, 1, size), Supernet(space, 1)
+    for vector in vectors(space, 3):
+        supernet.set_active_subnet(vector)
+        costs = (table.parameters(vector), table.macs(vector))
+        assert costs == measured(supernet.get_active_subnet(), 1, size)
+        assert costs[1] == measured(supernet, 1, size)[1]
+
+
 @every_space
 def test_cheapest_network(space):
     table = CostTable(space, 3, SIZE)
@@ -93,18 +98,34 @@ def test_cheapest_network(space):
         assert cost(cheapest) <= min(map(cost, sampled))
 
 
-@every_space
-def test_active_subnet_is_the_stand_alone_network(space):
+def compare_with_the_stand_alone_network(space, count):
+    """Logits, gradients and executed MACs in evaluation mode, where statistics are those of the active path alone."""
     torch.manual_seed(0)
     supernet = Supernet(space, 3)
     batches = [torch.randn(8, 3, SIZE, SIZE) for _ in range(2)]
-    for vector in vectors(space, 4):
+    labels = torch.arange(8) % space.class_num
+    for vector in vectors(space, count - 1):
         supernet.set_active_subnet(vector)
         recalibrate_batchnorm(supernet, batches)
+        supernet.zero_grad()
         network = supernet.get_active_subnet()
-        with torch.no_grad():
-            logits = supernet(batches[0])
-            torch.testing.assert_close(logits, network(batches[0]), rtol=0, atol=1e-5)
-        assert logits.std() > 1e-3  # without statistics all logits are tiny, and anything is equal
+        ours, theirs = supernet(batches[0]), network(batches[0])
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+        assert ours.std() > 1e-3  # without statistics all logits are tiny, and anything is equal
+        cross_entropy(ours, labels).backward()
+        cross_entropy(theirs, labels).backward()
+        for name, gradient in gradients(supernet).items():
+            torch.testing.assert_close(gradient, network.get_parameter(name).grad, rtol=0, atol=1e-4, msg=name)
         assert measured(supernet)[1] == measured(network)[1] == count_macs(supernet.spec, 3, SIZE)
         assert measured(network)[0] == count_parameters(supernet.spec, 3)
+
+
+@every_space
+def test_active_subnet_is_the_stand_alone_network(space):
+    compare_with_the_stand_alone_network(space, 4)
+
+
+@pytest.mark.slow
+@every_space
+def test_fifty_active_subnets_are_the_stand_alone_networks(space):
+    compare_with_the_stand_alone_network(space, 50)

@@ -1,5 +1,7 @@
 """Where a job runs: device, precision, threads. Hardware is looked for here, when a job starts, and nowhere earlier."""
 
+import ctypes
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,6 +32,7 @@ def start(accelerator: str, num_threads: int) -> Runtime:
         InputError: the hardware asked for is not there.
     """
     torch.set_num_threads(num_threads)
+    keep_freed_memory()
     torch.backends.cudnn.benchmark = False  # a measured choice of algorithm differs from run to run
     if accelerator == "auto":
         accelerator = next((name for name in ("gpu", "mps") if _PRESENT[name]()), "cpu")
@@ -46,12 +49,26 @@ def start(accelerator: str, num_threads: int) -> Runtime:
     return runtime
 
 
+def keep_freed_memory() -> None:
+    """Let glibc keep what is freed instead of giving it back to the kernel; other C libraries are left as they are.
+
+    Every step allocates the same large activations. Mapping and clearing them anew each time was 4 to 8 % of the CPU
+    time of a supernet step (proxyless_cifar10, batch 64, one thread of an AMD EPYC, 4 paths, n = 2), for 9 % more
+    memory.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 2**30)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
 def _name(accelerator: str) -> str:
     if accelerator == "gpu":
         return f"CUDA ({torch.cuda.get_device_name()})"
     return {"cpu": "CPU", "mps": "MPS (Apple GPU)"}[accelerator]
 
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _DEVICES = {"cpu": "cpu", "gpu": "cuda:0", "mps": "mps"}
 _PRESENT: dict[str, Callable[[], bool]] = {
     "cpu": lambda: True,

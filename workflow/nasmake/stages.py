@@ -18,7 +18,7 @@ STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of on
 STAGE_VERSION = {
     "download_dataset": 1,
     "suggest": 1,
-    "train_supernet": 1,
+    "train_supernet": 2,
     "search_architecture": 1,
     "retrain": 1,
     "retrain_final": 1,

@@ -64,8 +64,8 @@ class SlicedBatchNorm(nn.Module):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.weight = SlicedTensor(torch.ones(widths[-1]), widths)
-        self.bias = SlicedTensor(torch.zeros(widths[-1]), widths)
+        weight_and_bias = torch.stack([torch.ones(widths[-1]), torch.zeros(widths[-1])])
+        self.affine = SlicedTensor(weight_and_bias, [2], widths)  # in one: half as many pieces to join at every step
         self.register_buffer("running_mean", torch.zeros(widths[-1]))
         self.register_buffer("running_var", torch.ones(widths[-1]))
         self.momentum = MOMENTUM
@@ -74,7 +74,7 @@ class SlicedBatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """From [N, width, H, W], `width` as last set, to the same shape."""
         mean, variance = self.running_mean[: self.width], self.running_var[: self.width]
-        weight, bias = self.weight(self.width), self.bias(self.width)
+        weight, bias = self.affine(2, self.width).unbind()
         return F.batch_norm(x, mean, variance, weight, bias, self.training, self.momentum, EPSILON)
 
     def reset_running_stats(self) -> None:
@@ -84,9 +84,10 @@ class SlicedBatchNorm(nn.Module):
 
     def active_state(self) -> dict[str, Tensor]:
         """The active channels as the state of an `nn.BatchNorm2d`."""
+        weight, bias = self.affine(2, self.width).unbind()
         return {
-            "weight": self.weight(self.width),
-            "bias": self.bias(self.width),
+            "weight": weight,
+            "bias": bias,
             "running_mean": self.running_mean[: self.width],
             "running_var": self.running_var[: self.width],
             "num_batches_tracked": torch.tensor(0),

@@ -11,14 +11,16 @@ from pathlib import Path
 import torch
 import yaml
 
+from nasmake.runtime import keep_freed_memory
 from nasmake.search_spaces import SearchSpace
 
 SPACES = Path("config/search_spaces")
 
 
 def one_thread() -> None:
-    """Let this process compute with one thread, so that CPU time is what a step takes."""
+    """Let this process compute with one thread, so that CPU time is what a step takes, and hold memory as jobs do."""
     torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 def read_space(name: str) -> SearchSpace:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from nasmake.benchmarks import images, ratio, read_space, spread
+from nasmake.benchmarks import images, one_thread, ratio, read_space, spread
 from nasmake.layers import channels_last
 from nasmake.networks import Network
 from nasmake.search_spaces import Decisions
@@ -105,7 +105,7 @@ def peak_memory(name: str, paths_per_step: int) -> dict[str, float]:
 
 def take_steps(name: str, kind: str, paths_per_step: int) -> None:
     """Take three steps with the largest path and print the peak memory they added, in MiB."""
-    torch.set_num_threads(1)
+    one_thread()
     space = read_space(name)
     largest = space.canonical(tuple(len(decision.choices) - 1 for decision in space.decisions))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
