@@ -77,7 +77,7 @@ OPTIMIZE = Optimize.model_validate(
 
 def test_rows_have_the_columns():
     rows = trial_rows([result(0, 0.5), diverged(1)], [{"initial_lr": 0.2}, {"initial_lr": 0.9}], [final(0, 0.5, 0.6)])
-    assert all(set(row) == set(trial_columns(OPTIMIZE)) for row in rows)
+    assert all(set(row) == set(trial_columns(OPTIMIZE, [result(0, 0.5)])) for row in rows)
     assert (rows[0]["test_accuracy"], rows[0]["initial_lr"]) == (0.6, 0.2)
     assert rows[1]["state"] == "PRUNED" and rows[1]["val_accuracy"] is None and rows[1]["test_accuracy"] is None
 
