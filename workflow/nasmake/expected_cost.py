@@ -6,7 +6,7 @@ For a space with one width per block this is the sum of ProxylessNAS (arXiv 1812
 """
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ class ExpectedCost:
         self._counts = [counts[start : start + self._width] for start in range(0, len(counts), self._width)]
         widths = [*(block.in_widths for block in space.blocks), space.last_widths]
         self._blocks = []
-        for index, (arriving, leaving) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for index, (arriving, leaving) in enumerate(pairwise(widths)):
             vectors = [*product(*map(range, self._counts[index]))]
             found = [[costs.block(index, width, own, metric) for own in vectors] for width in arriving]
             own_costs = np.array([[cost for _, cost in row] for row in found], np.float64)
@@ -67,7 +67,7 @@ class ExpectedCost:
             reached = np.outer(arriving[-1], chances)
             sums = np.bincount(block.leaving.ravel(), reached.ravel())
             arriving.append(sums / sums.sum())
-        following, gradients = self._ends, []
+        following, gradients = self._ends, list[Vector]()
         for index in reversed(range(len(self._blocks))):
             block = self._blocks[index]
             centre = arriving[index + 1] @ following
