@@ -5,14 +5,13 @@ import platform
 import statistics
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nasmake.artifacts import read_json, write_json
 from nasmake.config import Config
@@ -22,7 +21,7 @@ from nasmake.job import Job
 from nasmake.layers import Classifier, ConvBN, Layer, channels_last
 from nasmake.pieces import Piece, pieces_of_space
 from nasmake.runtime import Runtime, start
-from nasmake.search_spaces import LayerSpec, SearchSpace
+from nasmake.search_spaces import Convolution, LayerSpec, SearchSpace
 from nasmake.stages import MEASUREMENT
 from nasmake.training.seeding import python_random
 
@@ -89,10 +88,9 @@ class Timer:
     @torch.no_grad()
     def burst(self, module: nn.Module, piece: Piece, runs: int) -> list[int]:
         """Nanoseconds of `runs` forward passes in eval mode, after `latency.warmup` that do not count."""
-        shape = (self.settings.latency.batch_size, piece.part.in_width, piece.input_size, piece.input_size)
-        images = torch.full(shape, FILL, device=self.device).contiguous(memory_format=torch.channels_last)
+        images = self._images(piece)
         synchronise = torch.get_device_module(self.device).synchronize
-        with self._precision():
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_mixed):
             for _ in range(self.settings.latency.warmup):
                 module(images)
             times = []
@@ -104,9 +102,16 @@ class Timer:
                 times.append(time.perf_counter_ns() - began)
         return times
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        is_mixed = self.settings.trainer.precision == "bf16-mixed"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed)
+    @property
+    def _is_mixed(self) -> bool:
+        return self.settings.trainer.precision == "bf16-mixed"
+
+    def _images(self, piece: Piece) -> Tensor:
+        """A batch as it reaches the piece within a network: in mixed precision only the stem still gets float32."""
+        is_stem = isinstance(piece.part, Convolution) and not piece.class_num
+        dtype = torch.bfloat16 if self._is_mixed and not is_stem else torch.float32
+        shape = (self.settings.latency.batch_size, piece.part.in_width, piece.input_size, piece.input_size)
+        return torch.full(shape, FILL, dtype=dtype, device=self.device).contiguous(memory_format=torch.channels_last)
 
 
 def plan(piece: Piece) -> nn.Module:
