@@ -49,9 +49,13 @@ class CostTable:
         self._space = space
         self._first_width = space.blocks[0].in_widths[0]
         self._fixed = _sum(begin, latency)
-        self._blocks = [_BlockCosts(space, index, size, latency) for index, size in enumerate(sizes)]
+        self._blocks = [
+            {width: _BlockCosts(space, index, width, size, latency) for width in block.in_widths}
+            for index, (block, size) in enumerate(zip(space.blocks, sizes, strict=True))
+        ]
         self._ends = {width: _sum([piece], latency) for width, piece in ends.items()}
-        self._stride = len(space.decisions) // len(space.blocks)
+        stride = len(space.decisions) // len(space.blocks)
+        self._places = [slice(index * stride, (index + 1) * stride) for index in range(len(space.blocks))]
 
     def macs(self, decisions: Decisions) -> int:
         """Multiply-adds of the network that the vector chooses."""
@@ -88,7 +92,7 @@ class CostTable:
             reached: dict[int, tuple[int, Decisions]] = {}
             for width, (spent, decisions) in best.items():
                 for own in self._space.vectors(index, width).values():
-                    leaving, *cost = costs[width, own]
+                    leaving, *cost = costs[width][own]
                     candidate = (spent + cost[place], decisions + own)
                     reached[leaving] = min(reached.get(leaving, candidate), candidate)
             best = reached
@@ -96,7 +100,7 @@ class CostTable:
 
     def block(self, index: int, in_width: int, own: Decisions, metric: Metric) -> tuple[int, float]:
         """The width that leaves a block, and what the block costs, for its own decisions and the arriving width."""
-        leaving, *cost = self._blocks[index][in_width, own]
+        leaving, *cost = self._blocks[index][in_width][own]
         return leaving, self._in_unit(cost[self._place(metric)], metric)
 
     def outside(self, out_width: int, metric: Metric) -> float:
@@ -105,15 +109,13 @@ class CostTable:
         return self._in_unit(self._fixed[place] + self._ends[out_width][place], metric)
 
     def _total(self, decisions: Decisions) -> Cost:
-        width, start = self._first_width, 0
+        width = self._first_width
         macs, parameters, nanoseconds = self._fixed
-        for costs in self._blocks:
-            stop = start + self._stride
-            width, own_macs, own_parameters, own_nanoseconds = costs[width, decisions[start:stop]]
+        for costs, place in zip(self._blocks, self._places, strict=True):
+            width, own_macs, own_parameters, own_nanoseconds = costs[width][decisions[place]]
             macs += own_macs
             parameters += own_parameters
             nanoseconds += own_nanoseconds
-            start = stop
         end = self._ends[width]
         return macs + end[0], parameters + end[1], nanoseconds + end[2]
 
@@ -127,19 +129,20 @@ class CostTable:
         return cost / NANOSECONDS if metric == "latency_ms" else cost
 
 
-class _BlockCosts(dict[tuple[int, Decisions], tuple[int, int, int, int]]):
-    """From arriving width and a block's own decisions to leaving width and costs, filled when first asked."""
+class _BlockCosts(dict[Decisions, tuple[int, int, int, int]]):
+    """From a block's own decisions to leaving width and costs, for one arriving width, filled when first asked."""
 
-    def __init__(self, space: SearchSpace, index: int, size: int, latency: Mapping[str, int] | None) -> None:
+    def __init__(
+        self, space: SearchSpace, index: int, width: int, size: int, latency: Mapping[str, int] | None
+    ) -> None:
         super().__init__()
-        self._space, self._index, self._size, self._latency = space, index, size, latency
+        self._space, self._index, self._width, self._size, self._latency = space, index, width, size, latency
 
-    def __missing__(self, key: tuple[int, Decisions]) -> tuple[int, int, int, int]:
-        width, decisions = key
-        layers = self._space.layers(self._index, width, decisions)
+    def __missing__(self, decisions: Decisions) -> tuple[int, int, int, int]:
+        layers = self._space.layers(self._index, self._width, decisions)
         cost = _sum(in_order(layers, self._size), self._latency)
-        self[key] = (layers[-1].out_width if layers else width, *cost)
-        return self[key]
+        self[decisions] = (layers[-1].out_width if layers else self._width, *cost)
+        return self[decisions]
 
 
 def _sum(pieces: Iterable[Piece], latency: Mapping[str, int] | None = None) -> Cost:
