@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nasmake.artifacts import provenance, write_json
+from nasmake.hardware import processor
 from nasmake.job import script
 
 SPACES = ("proxyless_cifar10", "mnasnet_cifar10", "proxyless_digits")
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in arguments.only or chosen:
         found[name] = chosen[name]()
         show(name, found[name])
-    machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "threads": 1}
+    machine = {"cpu": processor(), "cores": os.cpu_count(), "threads": 1}
     write_json(arguments.out, found | {"machine": machine, "provenance": provenance(started)})
 
 

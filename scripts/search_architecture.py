@@ -6,7 +6,7 @@ from nasmake.job import parse, script
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("search_architecture", __doc__, argv, inputs=("supernet",))
+    job = parse("search_architecture", __doc__, argv, inputs=("supernet",), optional=("latency",))
     from nasmake.training.search import search_architecture
 
     search_architecture(job)

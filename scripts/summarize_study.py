@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     told = [result | {"params": parameters} for result, parameters in zip(results, suggested, strict=True)]
     folder, best = best_of(finals)
     study = arguments.run / "study"
-    write_csv(study / "trials.csv", trial_rows(results, suggested, list(finals.values())), trial_columns(optimize))
+    rows, columns = trial_rows(results, suggested, list(finals.values())), trial_columns(optimize, results)
+    write_csv(study / "trials.csv", rows, columns)
     quiet()
     write_journal(study / "journal.log", optimize, arguments.run.name, told)
     write_atomically(arguments.run / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())

@@ -45,7 +45,7 @@ def small_run(
     finals = [_final(folder, results[trial], has_test) for trial in promoted]
     write_json(folder / "study" / "promoted.json", {"trials": promoted})
     write_json(folder / "study" / "best.json", {key: finals[0][key] for key in BEST_KEYS})
-    write_csv(folder / "study" / "trials.csv", trial_rows(results, parameters, finals), trial_columns(study))
+    write_csv(folder / "study" / "trials.csv", trial_rows(results, parameters, finals), trial_columns(study, results))
     return folder
 
 

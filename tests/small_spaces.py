@@ -4,9 +4,12 @@ from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import yaml
 from hypothesis import strategies as st
+from nasmake.cost import CostTable
+from nasmake.pieces import pieces_of_space
 from nasmake.search_spaces import SearchSpace
 
 FOLDER = Path(__file__).parents[1] / "config" / "search_spaces"
@@ -49,6 +52,22 @@ def small(**changes: Any) -> dict[str, Any]:
 
 def build(mapping: dict[str, Any], name: str = "made_up") -> SearchSpace:
     return SearchSpace.from_mapping(mapping, name, f"{name}.yaml")
+
+
+def made_up_latency(space: SearchSpace, in_channels: int, input_size: int) -> dict[str, int]:
+    """Nanoseconds of every piece of the space, in no order of size: the fastest network is not the smallest."""
+    return {key: 20_000 + crc32(key.encode()) % 200_000 for key in pieces_of_space(space, in_channels, input_size)}
+
+
+def table_with_latency(space: SearchSpace, in_channels: int, input_size: int) -> CostTable:
+    return CostTable(space, in_channels, input_size, made_up_latency(space, in_channels, input_size))
+
+
+def latency_file(space: SearchSpace, in_channels: int, input_size: int) -> dict[str, Any]:
+    """The content of a latency table's file, with the latencies above."""
+    entries = {key: {"median_ms": ns / 1e6} for key, ns in made_up_latency(space, in_channels, input_size).items()}
+    shape = [input_size, input_size, in_channels]
+    return {"space": space.name, "space_hash": space.hash, "image_shape": shape, "entries": entries}
 
 
 def _some(choices: list[Any], most: int = 2) -> st.SearchStrategy[list[Any]]:

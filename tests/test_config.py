@@ -90,7 +90,7 @@ def test_epochs_of_retraining_in_order_of_precedence(epochs, expected):
         ("environment", "device_ids", "[0, 1]", [0, 1]),
         ("environment", "result_dir", "2026", "2026"),
         ("trainer", "logger", "false", False),
-        ("search", "constraint", "{macs: 1000}", {"macs": 1000, "parameters": None}),
+        ("search", "constraint", "{macs: 1000}", {"macs": 1000, "parameters": None, "latency_ms": None}),
     ],
 )
 def test_text_is_read_as_what_the_key_takes(section, key, text, value):

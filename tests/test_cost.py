@@ -1,8 +1,13 @@
 from itertools import product
+from random import Random
 
 import pytest
-from nasmake.cost import CostTable, count_macs, count_parameters
-from small_spaces import build, content, shipped, small
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nasmake.artifacts import InputError
+from nasmake.cost import METRICS, CostTable, count_macs, count_parameters
+from nasmake.pieces import pieces_of_network
+from small_spaces import build, content, made_up, made_up_latency, shipped, small, table_with_latency
 
 
 def mnasnet_block(space, index, **chosen):
@@ -98,13 +103,36 @@ def test_published_proxylessnas(widths, ends, blocks, parameters, macs):
     assert (count_parameters(spec, 3), count_macs(spec, 3, 224)) == (parameters, macs)
 
 
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("changes", [{}, {"first_mbconv_filter_size": 8}])
-def test_cheapest_is_exact(changes):
+def test_cheapest_is_exact(changes, metric):
     space = build(small(base_layer_num=[1, 1, 1], kernel_size=[3], se_ratio=[0.25], layer_search_range=[0], **changes))
-    table = CostTable(space, 1, 9)
+    table = table_with_latency(space, 1, 9)
     everything = list(product(*(range(len(decision.choices)) for decision in space.decisions)))
-    assert table.macs(table.cheapest("macs")) == min(map(table.macs, everything))
-    assert table.parameters(table.cheapest("parameters")) == min(map(table.parameters, everything))
+    cost = getattr(table, metric)
+    assert cost(table.cheapest(metric)) == min(map(cost, everything))
+
+
+@settings(deadline=None)
+@given(space=made_up(), seed=st.integers(0, 2**32 - 1), size=st.integers(1, 20))
+def test_costs_by_look_up_are_sums_over_the_pieces(space, seed, size):
+    latency, decisions = made_up_latency(space, 3, size), space.sample(Random(seed))
+    table, spec = CostTable(space, 3, size, latency), space.decode(decisions)
+    expected = {
+        "macs": count_macs(spec, 3, size),
+        "parameters": count_parameters(spec, 3),
+        "latency_ms": sum(latency[piece.key] for piece in pieces_of_network(spec, 3, size)) / 10**6,
+    }
+    assert table.of(decisions) == expected == {metric: getattr(table, metric)(decisions) for metric in METRICS}
+
+
+def test_latency_needs_a_table():
+    space = shipped("proxyless_digits")
+    table, decisions = CostTable(space, 1, 8), (0,) * 6
+    assert table.of(decisions).keys() == {"macs", "parameters"} == {*table.metrics}
+    for ask in (lambda: table.latency_ms(decisions), lambda: table.cheapest("latency_ms")):
+        with pytest.raises(InputError, match=r"latency_ms: no latency table was given; .* snakemake measure_latency"):
+            ask()
 
 
 def test_odd_sizes_are_rounded_up():

@@ -6,10 +6,10 @@ from nasmake.artifacts import InputError, write_json
 from nasmake.config import load
 from nasmake.cost import CostTable
 from nasmake.data.digits import NUM_TEST, make_digits, make_digits_canvas
-from nasmake.preflight import KNOWN, check, read_search_space
+from nasmake.preflight import KNOWN, check, notices, read_search_space
 from nasmake.search_spaces import SearchSpace
 from small_data import write_image_folder
-from small_spaces import content, shipped
+from small_spaces import content, latency_file, shipped, table_with_latency
 
 ROOT = Path(__file__).parents[1]
 CHEAPEST = CostTable(shipped("proxyless_digits"), 1, 8)
@@ -164,6 +164,40 @@ def test_limit_below_the_cheapest_network(metric):
     error = error_of(study(search={"constraint": {metric: least - 1}}))
     assert error.startswith(f"search.constraint.{metric}: {least - 1} is below the cheapest architecture")
     assert error.endswith(f"allowed: {least} or more")
+
+
+TIMED = table_with_latency(shipped("proxyless_digits"), 1, 8)
+FASTEST = TIMED.latency_ms(TIMED.cheapest("latency_ms"))
+
+
+def limited(latency_ms, **more):
+    return study(latency={"table": "table.json"}, search={"constraint": {"latency_ms": latency_ms}}, **more)
+
+
+def test_limit_below_the_fastest_network_of_a_given_table():
+    write_json(Path("table.json"), latency_file(shipped("proxyless_digits"), 1, 8))
+    start(limited(FASTEST))
+    error = error_of(limited(FASTEST - 1e-6))
+    assert error.startswith("search.constraint.latency_ms: ") and error.endswith(f"allowed: {FASTEST} or more")
+    searched = {"name": "search.constraint.latency_ms", "type": "uniform_float", "lower": 0.001, "upper": 9}
+    assert "cheapest" in error_of(limited(None, optimize={"parameters": [searched]}))
+
+
+def test_latency_that_is_still_to_be_measured_limits_nothing_yet():
+    start(study(search={"constraint": {"latency_ms": 1e-9}}))
+
+
+def test_table_that_does_not_fit_is_refused():
+    assert error_of(limited(9)) == "table.json: no such file"
+    write_json(Path("table.json"), latency_file(shipped("proxyless_digits"), 1, 12))
+    assert "table.json: image_shape: [12, 12, 1]" in error_of(limited(9))
+
+
+def test_table_without_a_limit_is_not_read_and_this_is_said():
+    unused = study(latency={"table": "table.json"})
+    start(unused)
+    assert notices(unused) == ["latency.table: without effect: search.constraint.latency_ms sets no limit"]
+    assert notices(limited(9)) == []
 
 
 def test_searched_parameters_are_checked_too():

@@ -3,6 +3,8 @@ from nasmake.artifacts import InputError, canonical_json
 from nasmake.config import keys, load
 from nasmake.stages import (
     ALIASES,
+    MEASUREMENT,
+    MEASUREMENT_KEYS,
     OUTPUTS,
     RESOLVED_AWAY,
     SHARED_KEYS,
@@ -12,6 +14,7 @@ from nasmake.stages import (
     assign,
     check_parameters,
     first_searched,
+    limits_latency,
     path_of,
     settings_of,
     source_settings,
@@ -35,6 +38,8 @@ OTHER = {
     "search.algorithm": "random",
     "search.constraint.macs": 10**9,
     "search.constraint.parameters": 10**9,
+    "search.constraint.latency_ms": 10.0,
+    "latency.table": "table.json",
     "retrain.hyperparameters.weight_decay": 0.5,
     "retrain.hyperparameters.num_epochs": 7,
     "retrain.num_epochs": 7,
@@ -44,6 +49,7 @@ OTHER = {
     "final.num_epochs": 7,
     "environment.device_ids": [0],
 }
+LIMIT_OF_LATENCY = {"name": "search.constraint.latency_ms", "type": "uniform_float", "lower": 0.5, "upper": 2e6}
 FIXED = {"supernet.sampler", "dataset.url", "dataset.sha256", "dataset.image_size"}  # one value, or not by themselves
 
 
@@ -99,10 +105,40 @@ def test_final_epochs_rerun_only_the_final_training():
     ]
 
 
+@pytest.mark.parametrize("path", [path for path in keys() if path.startswith("latency.")])
+def test_settings_of_the_measurement_rerun_it_alone(path):
+    before, after = changed(path)
+    for stage in STAGE_KEYS:
+        assert settings_of(stage, before) == settings_of(stage, after)
+    assert (settings_of(MEASUREMENT, before) == settings_of(MEASUREMENT, after)) == (path == "latency.table")
+    assert stage_of(path) is None
+
+
+@pytest.mark.parametrize("path", ["supernet.lr", "search.batch_size", "dataset.flip", "nas.num_epochs_retrain"])
+def test_measurement_depends_on_no_training(path):
+    before, after = changed(path)
+    assert settings_of(MEASUREMENT, before) == settings_of(MEASUREMENT, after)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, False),
+        ({"latency": {"table": "x.json"}}, False),
+        ({"search": {"constraint": {"latency_ms": 1.5}}}, True),
+        ({"optimize": {"parameters": [LIMIT_OF_LATENCY]}}, True),
+        ({"optimize": {"parameters": [LIMIT_OF_LATENCY | {"name": "search.constraint.macs", "lower": 1e6}]}}, False),
+    ],
+)
+def test_who_needs_a_latency_table(changes, expected):
+    assert limits_latency(load(ONE_TRIAL | changes)) is expected
+
+
 def test_tables_speak_of_the_same_stages():
     assert STAGE_KEYS.keys() == OUTPUTS.keys() == {*STAGES, "retrain_final"}
-    assert STAGE_VERSION.keys() == STAGE_KEYS.keys() | {"download_dataset", "suggest"}
+    assert STAGE_VERSION.keys() == STAGE_KEYS.keys() | {"download_dataset", "suggest", MEASUREMENT}
     assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in SHARED_KEYS)
+    assert {*MEASUREMENT_KEYS} <= {*keys()}
     for stage in STAGE_KEYS.values():
         assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in stage)
 

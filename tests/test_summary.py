@@ -77,9 +77,22 @@ OPTIMIZE = Optimize.model_validate(
 
 def test_rows_have_the_columns():
     rows = trial_rows([result(0, 0.5), diverged(1)], [{"initial_lr": 0.2}, {"initial_lr": 0.9}], [final(0, 0.5, 0.6)])
-    assert all(set(row) == set(trial_columns(OPTIMIZE)) for row in rows)
+    assert all(set(row) == set(trial_columns(OPTIMIZE, [result(0, 0.5)])) for row in rows)
     assert (rows[0]["test_accuracy"], rows[0]["initial_lr"]) == (0.6, 0.2)
     assert rows[1]["state"] == "PRUNED" and rows[1]["val_accuracy"] is None and rows[1]["test_accuracy"] is None
+
+
+def test_latency_is_shown_only_where_there_is_one():
+    plain, timed = result(0, 0.5), result(0, 0.5, latency_ms=1.23456)
+    assert "latency_ms" not in trial_columns(OPTIMIZE, [plain])
+    rows, columns = trial_rows([timed, diverged(1)], [{}, {}], []), trial_columns(OPTIMIZE, [timed, diverged(1)])
+    assert columns.index("latency_ms") == columns.index("macs") + 1
+    assert [row["latency_ms"] for row in rows] == [1.23456, None]
+    finals = [final(0, 0.8, 0.9, latency_ms=1.23456)]
+    head, line = table(finals, Path("x")).splitlines()[:2]
+    assert "1.235 ms  net0" in line and head.index("latency") + 7 == line.index(" ms") + 3
+    assert "latency" not in table([final(0, 0.8, 0.9)], Path("x"))
+    assert best_of({Path("a"): finals[0]})[1]["latency_ms"] == 1.23456
 
 
 def test_table_lists_the_promoted_best_first_with_the_baseline_once():

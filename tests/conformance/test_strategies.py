@@ -7,10 +7,10 @@ from random import Random
 import pytest
 from nasmake.artifacts import InputError
 from nasmake.config import Constraint, Search
-from nasmake.cost import CostTable
+from nasmake.cost import METRICS, CostTable
 from nasmake.strategies import STRATEGIES, Evaluation
-from nasmake.strategies.limits import METRICS, check_feasible, within_limits
-from small_spaces import build, content, shipped, small
+from nasmake.strategies.limits import check_feasible, within_limits
+from small_spaces import build, content, shipped, small, table_with_latency
 
 GENERATIONS, POPULATION = 5, 8
 every_strategy = pytest.mark.parametrize("name", STRATEGIES)
@@ -19,7 +19,7 @@ SPACES = {
     "mnasnet": (build(small()), 3, 16),
 }
 every_space = pytest.mark.parametrize("space", SPACES)
-COSTS = {name: CostTable(*facts) for name, facts in SPACES.items()}
+COSTS = {name: table_with_latency(*facts) for name, facts in SPACES.items()}
 
 
 @cache
@@ -127,7 +127,7 @@ def test_limits_are_never_violated(name, space, metric, share):
 
 @every_strategy
 @every_space
-def test_both_limits_at_once(name, space):
+def test_all_limits_at_once(name, space):
     bounds = {metric: limit(space, metric, 0.4) for metric in METRICS}
     told = search(strategy(name, space, **bounds))
     assert len(told) >= POPULATION
@@ -189,10 +189,18 @@ def test_limit_that_no_network_keeps_is_refused_with_the_cheapest(metric):
     costs = COSTS["mnasnet"]
     least = getattr(costs, metric)(costs.cheapest(metric))
     check_feasible(costs, Search(constraint=Constraint(**{metric: least})))
+    below = round(least - (1e-6 if metric == "latency_ms" else 1), 6)
     with pytest.raises(InputError) as error:
-        check_feasible(costs, Search(constraint=Constraint(**{metric: least - 1})))
-    assert f"search.constraint.{metric}: {least - 1} is below" in str(error.value)
+        check_feasible(costs, Search(constraint=Constraint(**{metric: below})))
+    assert f"search.constraint.{metric}: {below} is below" in str(error.value)
     assert str(error.value).endswith(f"allowed: {least} or more")
+
+
+@every_strategy
+def test_limit_on_latency_without_a_table_is_refused(name):
+    settings = Search(algorithm=name, constraint=Constraint(latency_ms=1e9))
+    with pytest.raises(InputError, match="no latency table was given"):
+        STRATEGIES[name](SPACES["mnasnet"][0], CostTable(*SPACES["mnasnet"]), settings)
 
 
 def test_within_limits_is_inclusive():

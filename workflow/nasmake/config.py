@@ -156,6 +156,9 @@ class Constraint(Section):
 
     macs: Count | None = Field(None, description="multiply-adds of one image; null: no limit")
     parameters: Count | None = Field(None, description="learnable parameters; null: no limit")
+    latency_ms: Positive | None = Field(
+        None, description="sum of measured pieces, in milliseconds (section latency); null: no limit"
+    )
 
 
 class Search(Section):
@@ -171,6 +174,17 @@ class Search(Section):
     mutation_prob: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="evolution: chance of each decision")
     recalibration_images: Count = Field(2000, description="train images that set a candidate's BatchNorm statistics")
     constraint: Constraint = Field(default_factory=Constraint, description="hard limits")
+
+
+class Latency(Section):
+    """The table of latencies that a limit on latency needs."""
+
+    table: FilePath | None = Field(
+        None, description="file of an earlier measurement, here or on another machine; null: measured when needed"
+    )
+    batch_size: Count = Field(1, description="images of a timed forward pass")
+    runs: Annotated[int, Field(ge=50)] = Field(50, description="timed passes of each piece; the median counts")
+    warmup: Annotated[int, Field(ge=1)] = Field(3, description="untimed passes before every ten timed ones")
 
 
 class RetrainHyperparameters(Section):
@@ -314,6 +328,7 @@ class Config(Section):
     nas: Nas = Field(default_factory=Nas, description="search as a whole")
     supernet: Supernet = Field(default_factory=Supernet, description="supernet training")
     search: Search = Field(default_factory=Search, description="architecture search")
+    latency: Latency = Field(default_factory=Latency, description="measured latency")
     retrain: Retrain = Field(default_factory=Retrain, description="retraining from scratch")
     trainer: Trainer = Field(default_factory=Trainer, description="lightning.Trainer")
     optimize: Optimize = Field(default_factory=Optimize, description="study over hyperparameters")

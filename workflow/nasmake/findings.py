@@ -42,7 +42,8 @@ tr.chosen {{ font-weight: bold; background: #eef5fb; }}
 </body>
 </html>
 """
-FACT_COLUMNS = ("trial", "chosen", "state", "val_accuracy", "test_accuracy", "val_loss", "parameters", "macs")
+FACT_COLUMNS = ("trial", "chosen", "state", "val_accuracy", "test_accuracy", "val_loss")
+COST_COLUMNS = ("parameters", "macs", "latency_ms")
 TEXT_COLUMNS = ("chosen", "state", "architecture")
 
 
@@ -120,7 +121,8 @@ def percent(share: float) -> str:
 def trials_page(findings: Findings) -> str:
     """The table of trials as one HTML page that loads nothing."""
     searched = [parameter.name for parameter in findings.optimize.parameters]
-    columns = [*FACT_COLUMNS, *searched, "architecture"]
+    costs = [column for column in COST_COLUMNS if column in findings.table[0]]
+    columns = [*FACT_COLUMNS, *costs, *searched, "architecture"]
     head = "".join(f"<th{_kind(column)}>{escape(column)}</th>" for column in columns)
     body = "\n".join(_row(findings, columns, row) for row in findings.table)
     return PAGE.format(outcome=escape(outcome(findings.best)), head=head, body=body)
@@ -131,7 +133,8 @@ def outcome(best: Mapping[str, Any]) -> str:
     text = f"Best: trial {best['trial']}, val accuracy {percent(best['val_accuracy'])}"
     if best["test_accuracy"] is not None:
         text += f", test accuracy {percent(best['test_accuracy'])} on {best['test_n']:,} images"
-    text += f"; {best['parameters']:,} parameters, {best['macs']:,} MACs."
+    text += f"; {best['parameters']:,} parameters, {best['macs']:,} MACs"
+    text += f", {best['latency_ms']:.3f} ms." if "latency_ms" in best else "."
     if "baseline" in best:
         baseline = best["baseline"]
         text += f" Test accuracy of {baseline['name']} on the same split: {percent(baseline['test_accuracy'])}."

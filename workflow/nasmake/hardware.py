@@ -4,6 +4,7 @@ A job looks for itself, with torch, when it starts; nothing is decided here.
 """
 
 import platform
+import subprocess
 from pathlib import Path
 
 
@@ -12,6 +13,19 @@ def gpu_count() -> int:
     if (platform.system(), platform.machine()) == ("Darwin", "arm64"):
         return 1
     return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def processor() -> str:
+    """Name of this machine's CPU, such as `Apple M3`; its architecture, if the system tells no name."""
+    if platform.system() == "Darwin":
+        asked = subprocess.run(
+            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False
+        )
+        return asked.stdout.strip() or platform.machine()
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
 
 
 def describe(accelerator: str) -> str:

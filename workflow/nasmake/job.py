@@ -68,17 +68,24 @@ class Job:
         return provenance(self.started, device=device)
 
 
-def parse(stage: str, description: str | None, argv: Sequence[str] | None, inputs: Sequence[str] = ()) -> Job:
-    """Read a stage's command line.
+def parse(
+    stage: str,
+    description: str | None,
+    argv: Sequence[str] | None,
+    inputs: Sequence[str] = (),
+    optional: Sequence[str] = (),
+) -> Job:
+    """Read a stage's command line; `inputs` are artefacts that it must name, `optional` ones that it may.
 
     Raises:
         InputError: settings are not valid, or an artefact is missing.
     """
-    arguments = _parser(description, inputs).parse_args(argv)
+    arguments = _parser(description, inputs, optional).parse_args(argv)
     content = _settings(arguments.settings)
     version, space = content.pop("version", None), content.pop("search_space", None)
     suggestion = read_json(arguments.suggestion) if arguments.suggestion else {"trial": None, "params": {}}
-    files = {name: getattr(arguments, name) for name in inputs}
+    given = {name: getattr(arguments, name) for name in (*inputs, *optional)}
+    files = {name: path for name, path in given.items() if path is not None}
     for path in files.values():
         if not path.is_file():
             raise InputError(f"{path}: no such file; the stage before makes it")
@@ -115,7 +122,7 @@ def _terminated(number: int, frame: Any) -> None:
     raise SystemExit(128 + number)
 
 
-def _parser(description: str | None, inputs: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(description: str | None, inputs: Sequence[str], optional: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--settings", required=True, help="the stage's settings as JSON (Snakemake prints them)")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
@@ -124,8 +131,8 @@ def _parser(description: str | None, inputs: Sequence[str]) -> argparse.Argument
     shown = ("lines", "bar", "summary", "bar+summary")
     parser.add_argument("--display", default="lines", choices=shown, help="besides one line per epoch")
     parser.add_argument("--unit", required=True, type=Path, help="folder of the results: shared or trial-NNNN")
-    for name in inputs:
-        parser.add_argument(f"--{name}", required=True, type=Path, help="artefact of the stage before")
+    for name in (*inputs, *optional):
+        parser.add_argument(f"--{name}", required=name in inputs, type=Path, help="artefact of the stage before")
     return parser
 
 

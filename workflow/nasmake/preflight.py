@@ -11,10 +11,11 @@ from nasmake.artifacts import InputError, read_json
 from nasmake.config import Config, Constraint, Resource
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
+from nasmake.latency import read_latency
 from nasmake.messages import nearest
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import check_parameters
-from nasmake.strategies.limits import METRICS, check_feasible
+from nasmake.stages import check_parameters, limits_latency
+from nasmake.strategies.limits import check_feasible
 
 SHIPPED_SPACES = Path("config/search_spaces")
 
@@ -97,7 +98,10 @@ def check(config: Config, search_space: Mapping[str, Any]) -> None:
             f"allowed: 1 .. {images - 1}"
         )
     if shape is not None:
-        _check_limits(config, CostTable(space, shape[2], shape[0]))
+        edge, _, channels = shape
+        table = limits_latency(config) and config.latency.table
+        latency = read_latency(Path(table), space, channels, edge) if table else None
+        _check_limits(config, CostTable(space, channels, edge, latency))
 
 
 def _check_writable(key: str, folder: Path) -> None:
@@ -108,14 +112,16 @@ def _check_writable(key: str, folder: Path) -> None:
 
 
 def _check_limits(config: Config, costs: CostTable) -> None:
-    """Refuse limits, given or searched, that no architecture keeps."""
-    check_feasible(costs, config.search)
+    """Refuse limits, given or searched, that no architecture keeps; of metrics that are to be measured, none."""
+    tightest = [config.search.constraint.model_dump()]
     for parameter in config.optimize.parameters:
         metric = parameter.name.removeprefix("search.constraint.")
-        if metric in METRICS:
+        if metric in costs.metrics:
             limits = [limit for limit in parameter.choices or [parameter.lower] if limit is not None]
-            tightest = Constraint.model_validate({metric: int(min(limits, default=2**62))})
-            check_feasible(costs, config.search.model_copy(update={"constraint": tightest}))
+            tightest.append({metric: min(limits, default=None)})
+    for given in tightest:
+        known = Constraint.model_validate({metric: given.get(metric) for metric in costs.metrics})
+        check_feasible(costs, config.search.model_copy(update={"constraint": known}))
 
 
 def notices(config: Config) -> list[str]:
@@ -133,6 +139,8 @@ def notices(config: Config) -> list[str]:
         "generic": config.generic and "choose a profile",
     }
     said = [f"{key}: without effect in this version; {instead}" for key, instead in given.items() if instead]
+    if config.latency.table and not limits_latency(config):
+        said.append("latency.table: without effect: search.constraint.latency_ms sets no limit")
     if overruled:
         winner = config.nas.num_epochs_retrain
         said.append(f"retrain: num_epochs: {overruled[0]}: overruled by nas.num_epochs_retrain: {winner}")

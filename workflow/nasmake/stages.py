@@ -19,6 +19,7 @@ STAGE_VERSION = {
     "download_dataset": 1,
     "suggest": 1,
     "train_supernet": 2,
+    "measure_latency": 1,
     "search_architecture": 1,
     "retrain": 1,
     "retrain_final": 1,
@@ -48,6 +49,12 @@ STAGE_KEYS = {
     "retrain": ("retrain", "nas.num_epochs_retrain"),
     "retrain_final": ("retrain", "nas.num_epochs_retrain", "final"),
 }
+# A measurement is no stage of a trial: of the rest of the configuration nothing decides it.
+MEASUREMENT = "measure_latency"
+MEASUREMENT_KEYS = (
+    *("latency.batch_size", "latency.runs", "latency.warmup"),
+    *("nas.seed", "trainer.precision", "trainer.num_threads"),
+)
 
 # The predecessor's hyperparameters, which it kept without sections.
 ALIASES = {
@@ -93,9 +100,16 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     for path in RESOLVED_AWAY:
         assign(everything, path, None)
-    for path in (*SHARED_KEYS, *STAGE_KEYS[stage]):
+    for path in MEASUREMENT_KEYS if stage == MEASUREMENT else (*SHARED_KEYS, *STAGE_KEYS[stage]):
         assign(chosen, path, _value(everything, path))
     return chosen
+
+
+def limits_latency(config: Config) -> bool:
+    """Whether the search has a limit on latency, given or searched, so that it needs a latency table."""
+    limit = "search.constraint.latency_ms"
+    is_searched = any(path_of(parameter.name) == limit for parameter in config.optimize.parameters)
+    return is_searched or config.search.constraint.latency_ms is not None
 
 
 def source_settings(config: Config) -> dict[str, Any]:

@@ -19,6 +19,7 @@ BEST_KEYS = (
     *("trial", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "test_n"),
     *("parameters", "macs", "architecture"),
 )
+SOMETIMES = ("latency_ms", "baseline")  # further facts of a promoted network, where there are some
 
 
 def promote(results: Sequence[Record], top: int) -> list[int]:
@@ -48,7 +49,7 @@ def best_of(finals: Mapping[Path, Record]) -> tuple[Path, dict[str, Any]]:
         raise InputError("the final training of every promoted trial diverged; lower retrain.hyperparameters.base_lr")
     path = min(completed, key=lambda path: (-completed[path]["val_accuracy"], completed[path]["val_loss"], path))
     best = completed[path]
-    return path, {key: best[key] for key in BEST_KEYS} | ({"baseline": best["baseline"]} if "baseline" in best else {})
+    return path, {key: best[key] for key in (*BEST_KEYS, *SOMETIMES) if key in BEST_KEYS or key in best}
 
 
 def suggestions_of(results: Sequence[Path]) -> list[dict[str, Any]]:
@@ -61,26 +62,35 @@ def trial_rows(
 ) -> list[dict[str, Any]]:
     """One row per trial: parameters, state, scores, cost."""
     tested = {final["trial"]: final.get("test_accuracy") for final in finals}
-    facts = ("trial", "state", "val_accuracy", "val_loss", "parameters", "macs", "architecture")
+    facts = ("trial", "state", "val_accuracy", "val_loss", *costs_of(results), "architecture")
     return [
         {key: result.get(key) for key in facts} | dict(parameters) | {"test_accuracy": tested.get(result["trial"])}
         for result, parameters in zip(results, suggested, strict=True)
     ]
 
 
-def trial_columns(optimize: Optimize) -> list[str]:
+def trial_columns(optimize: Optimize, results: Sequence[Record]) -> list[str]:
     """Columns of trials.csv."""
     names = [parameter.name for parameter in optimize.parameters]
-    return ["trial", "state", *names, "val_accuracy", "val_loss", "test_accuracy", "parameters", "macs", "architecture"]
+    scores = ("val_accuracy", "val_loss", "test_accuracy")
+    return ["trial", "state", *names, *scores, *costs_of(results), "architecture"]
+
+
+def costs_of(results: Sequence[Record]) -> list[str]:
+    """The costs that results know; latency only where the search had a limit on it."""
+    return ["parameters", "macs", *["latency_ms"] * any("latency_ms" in result for result in results)]
 
 
 def table(finals: Sequence[Record], run: Path) -> str:
     """The table that ends a run: promoted trials, best val accuracy first, and the baseline if there is one."""
     ranked = sorted(finals, key=lambda final: (-(final["val_accuracy"] or 0), final["val_loss"]))
-    lines = [f"{'trial':>5}  {'val':>6}  {'test':>6}  {'parameters':>10}  {'MACs':>11}  architecture"]
+    timed = "latency_ms" in costs_of(finals)
+    latency = f"  {'latency':>10}" if timed else ""
+    lines = [f"{'trial':>5}  {'val':>6}  {'test':>6}  {'parameters':>10}  {'MACs':>11}{latency}  architecture"]
     for final in ranked:
         cells = [f"{final['trial']:>5}", _share(final["val_accuracy"]), _share(final.get("test_accuracy"))]
         costs = [f"{final['parameters']:>10,}", f"{final['macs']:>11,}"]
+        costs += [f"{final['latency_ms']:>7.3f} ms"] if timed else []
         lines.append("  ".join([*cells, *costs, final["architecture"]]))
     for name, accuracy in sorted({tuple(final["baseline"].values()) for final in ranked if "baseline" in final}):
         lines.append(f"       test accuracy of {name} on the same split: {_share(accuracy).strip()}")

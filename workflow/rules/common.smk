@@ -6,13 +6,14 @@ import sys
 import time
 from pathlib import Path
 
-from nasmake.artifacts import InputError, canonical_json, read_json
+from nasmake.artifacts import InputError, canonical_json, digest_of, read_json
 from nasmake.config import load
 from nasmake.preflight import check, notices, read_search_space
 from nasmake.stages import (
     STAGE_VERSION,
     STAGES,
     first_searched,
+    limits_latency,
     settings_of,
     source_settings,
 )
@@ -23,6 +24,8 @@ try:
     if workflow.is_main_process:
         check(CONFIG, SPACE)
         print(*(f"warning: {notice}\n" for notice in notices(CONFIG)), sep="", end="", file=sys.stderr)
+    GIVEN_TABLE = CONFIG.latency.table if limits_latency(CONFIG) else None
+    TABLE_DIGEST = GIVEN_TABLE and digest_of([Path(GIVEN_TABLE)])
 except InputError as error:
     sys.exit(f"error: {error}")
 
@@ -37,6 +40,7 @@ TRIALS = [f"{trial:04d}" for trial in range(CONFIG.optimize.trial_number)]
 FIRST_SEARCHED = first_searched(parameter.name for parameter in CONFIG.optimize.parameters)
 STARTED = time.time()
 LAG = CONFIG.optimize.lag
+MEASURED_TABLE = [f"{RUN}/shared/latency.json"] if limits_latency(CONFIG) and not GIVEN_TABLE else []
 FIGURES = [
     f"{RUN}/report/{name}"
     for name in (
@@ -72,7 +76,7 @@ UNIT_FILES = [
     for stage, artefacts in ARTEFACTS.items()
     for unit in sorted({unit_of(stage, f"trial-{trial}") for trial in TRIALS})
     for artefact in artefacts
-]
+] + MEASURED_TABLE
 
 
 def made_by(stage, artefact):

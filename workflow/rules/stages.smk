@@ -37,10 +37,10 @@ rule search_architecture:
         suggestion=suggestion,
         supernet=made_by("train_supernet", "supernet.safetensors"),
         record=made_by("train_supernet", "supernet.json"),
+        latency=ancient(GIVEN_TABLE) if GIVEN_TABLE else MEASURED_TABLE,
     output:
         architecture=f"{RUN}/{{unit}}/architecture.json",
-        history=f"{RUN}/{{unit}}/history/search_architecture.csv",
-        evaluations=f"{RUN}/{{unit}}/history/evaluations.csv",
+        histories=multiext(f"{RUN}/{{unit}}/history/", "search_architecture.csv", "evaluations.csv"),
     log:
         f"{RUN}/{{unit}}/logs/search_architecture.log",
     benchmark:
@@ -54,7 +54,8 @@ rule search_architecture:
         **training(6),
     params:
         settings=settings("search_architecture"),
-        files=optional("suggestion", "supernet"),
+        files=optional("suggestion", "supernet", "latency"),
+        table=TABLE_DIGEST,
         unit=folder,
     shell:
         "python scripts/search_architecture.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"

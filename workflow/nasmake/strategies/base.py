@@ -2,16 +2,16 @@
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from nasmake.artifacts import InputError
 from nasmake.config import Search
-from nasmake.cost import CostTable
+from nasmake.cost import CostTable, Metric
 from nasmake.search_spaces import Decisions, SearchSpace
-from nasmake.strategies.limits import within_limits
+from nasmake.strategies.limits import limits_of, within_limits
 
-TRIES = 1000  # draws for one candidate that is new and within the limits, before the generation ends short
+TRIES = 500  # draws of each kind for one candidate that is new and within the limits, before the generation ends short
 
 
 class Evaluation(NamedTuple):
@@ -31,7 +31,8 @@ class Strategy(ABC):
 
     def __init__(self, space: SearchSpace, costs: CostTable, settings: Search) -> None:
         self.space, self.costs, self.settings = space, costs, settings
-        self._cheapest = costs.cheapest("macs" if settings.constraint.macs is not None else "parameters")
+        limited: Iterable[Metric] = limits_of(settings.constraint) or ("parameters",)
+        self._cheapest = [costs.cheapest(metric) for metric in limited]
 
     @abstractmethod
     def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
@@ -61,15 +62,16 @@ class Strategy(ABC):
     def _new(
         self, rng: random.Random, index: int, ranked: Sequence[Evaluation], seen: Container[Decisions]
     ) -> Decisions | None:
-        for attempt in range(TRIES):
-            drawn = self.draw(rng, index, ranked) if attempt < TRIES // 2 else self._draw_within_limits(rng)
-            candidate = self.space.canonical(drawn)
-            if candidate not in seen and within_limits(self.costs, self.settings, candidate):
-                return candidate
+        for cheapest in (None, *self._cheapest):
+            for _ in range(TRIES):
+                drawn = self._draw_within_limits(rng, cheapest) if cheapest else self.draw(rng, index, ranked)
+                candidate = self.space.canonical(drawn)
+                if candidate not in seen and within_limits(self.costs, self.settings, candidate):
+                    return candidate
         return None
 
-    def _draw_within_limits(self, rng: random.Random) -> Decisions:
-        """Any vector, with decisions taken from the cheapest one, in random order, until it keeps the limits.
+    def _draw_within_limits(self, rng: random.Random, cheapest: Decisions) -> Decisions:
+        """Any vector, with decisions taken from `cheapest`, in random order, until it keeps the limits.
 
         For limits that leave too little to be hit by chance, and for parents that have no new children left.
         """
@@ -77,5 +79,5 @@ class Strategy(ABC):
         for place in rng.sample(range(len(drawn)), len(drawn)):
             if within_limits(self.costs, self.settings, self.space.canonical(tuple(drawn))):
                 break
-            drawn[place] = self._cheapest[place]
+            drawn[place] = cheapest[place]
         return tuple(drawn)

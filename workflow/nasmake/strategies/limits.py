@@ -1,30 +1,34 @@
 """Hard limits on the cost of an architecture. Imported by the Snakefile: no torch here."""
 
 from nasmake.artifacts import InputError
-from nasmake.config import Search
-from nasmake.cost import CostTable, Metric
+from nasmake.config import Constraint, Search
+from nasmake.cost import METRICS, CostTable, Metric
 from nasmake.search_spaces import Decisions
 
-METRICS: tuple[Metric, ...] = ("macs", "parameters")
+
+def limits_of(constraint: Constraint) -> dict[Metric, float]:
+    """The limits that are set."""
+    limits = {metric: getattr(constraint, metric) for metric in METRICS}
+    return {metric: limit for metric, limit in limits.items() if limit is not None}
 
 
 def within_limits(costs: CostTable, settings: Search, decisions: Decisions) -> bool:
-    """Whether an architecture keeps all limits of search.constraint."""
-    limits = {metric: getattr(settings.constraint, metric) for metric in METRICS}
-    return all(getattr(costs, metric)(decisions) <= limit for metric, limit in limits.items() if limit is not None)
+    """Whether an architecture keeps all limits of search.constraint; the table must know their metrics."""
+    found = costs.of(decisions)
+    return all(found[metric] <= limit for metric, limit in limits_of(settings.constraint).items())
 
 
 def check_feasible(costs: CostTable, settings: Search) -> None:
     """Refuse limits that no architecture of the space keeps.
 
     Raises:
-        InputError: names the limit and the cheapest architecture.
+        InputError: names the limit and the cheapest architecture; or a latency is limited that the table does not know.
     """
-    for metric in METRICS:
-        cost, limit = getattr(costs, metric), getattr(settings.constraint, metric)
+    for metric, limit in limits_of(settings.constraint).items():
         cheapest = costs.cheapest(metric)
-        if limit is not None and cost(cheapest) > limit:
+        least = costs.of(cheapest)[metric]
+        if least > limit:
             raise InputError(
                 f"search.constraint.{metric}: {limit} is below the cheapest architecture of the space, "
-                f"{list(cheapest)} with {cost(cheapest)}; allowed: {cost(cheapest)} or more"
+                f"{list(cheapest)} with {least}; allowed: {least} or more"
             )

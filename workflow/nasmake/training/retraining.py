@@ -81,7 +81,7 @@ def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
         "parameters": count_parameters(spec, parts.in_channels),
         "macs": count_macs(spec, parts.in_channels, parts.input_size),
         "epochs": epochs,
-    }
+    } | {key: found[key] for key in ("latency_ms",) if key in found}
     module = Retraining(network, source, val_source, settings, epochs, where)
     try:
         rows = run.fit(module, source, epochs, val_source=val_source, gradient_clip=settings.gradient_clip)

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from nasmake.artifacts import read_json, write_csv, write_json
 from nasmake.config import Config
-from nasmake.cost import CostTable
+from nasmake.cost import METRICS, CostTable, Metric
 from nasmake.data.batches import BatchSource
 from nasmake.job import COMPLETE, PRUNED, Job
+from nasmake.latency import read_latency
 from nasmake.layers import channels_last
 from nasmake.search_spaces import Architecture, Decisions, SearchSpace
 from nasmake.strategies import STRATEGIES, Evaluation, Strategy
@@ -24,9 +25,8 @@ from nasmake.training.seeding import python_random
 from nasmake.training.state import DivergedError, StageModule
 
 STAGE = "search_architecture"
-BEST_COLUMNS = ("evaluated", "best_val_loss", "best_val_accuracy", "best_macs", "best_parameters")
-SEARCH_COLUMNS = ("epoch", "val_loss", "val_accuracy", *BEST_COLUMNS)
-EVALUATION_COLUMNS = ("generation", "val_loss", "val_accuracy", "macs", "parameters", "decisions")
+SEARCH_COLUMNS = ("epoch", "val_loss", "val_accuracy", "evaluated", "best_val_loss", "best_val_accuracy")
+EVALUATION_COLUMNS = ("generation", "val_loss", "val_accuracy")
 
 
 class ArchitectureSearch(StageModule):
@@ -84,14 +84,12 @@ class ArchitectureSearch(StageModule):
     def epoch_summary(self) -> dict[str, float]:
         """The best so far."""
         best = self.best()
-        costs = self.strategy.costs
+        costs = self.strategy.costs.of(best.decisions)
         return {
             "evaluated": len(self.told),
             "best_val_loss": best.val_loss,
             "best_val_accuracy": best.val_accuracy,
-            "best_macs": costs.macs(best.decisions),
-            "best_parameters": costs.parameters(best.decisions),
-        }
+        } | {f"best_{metric}": cost for metric, cost in costs.items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the evaluations in, as plain lists."""
@@ -119,7 +117,7 @@ def search_architecture(job: Job) -> None:
         space = run.space()
         supernet = Supernet(space, run.parts.in_channels, supernet_record["settings"]["weight_sharing"])
         supernet.load_state_dict(read_weights(job.inputs["supernet"]))
-        costs = CostTable(space, run.parts.in_channels, run.parts.input_size)
+        costs = _costs(run, space)
         check_feasible(costs, job.settings.search)
         module = _search(run, supernet.to(run.runtime.device), costs)
         steps, epochs = range(job.settings.search.population_size), job.settings.nas.num_epochs_architecture_search
@@ -136,10 +134,14 @@ def _found(module: ArchitectureSearch, space: SearchSpace, costs: CostTable) -> 
     scores = {"val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
     return Architecture.from_decisions(best.decisions, space).to_json() | {
         "state": COMPLETE,
-        "parameters": costs.parameters(best.decisions),
-        "macs": costs.macs(best.decisions),
         "scores": scores | {"generation": best.generation + 1, "evaluated": len(module.told)},
+        **costs.of(best.decisions),
     }
+
+
+def _costs(run: StageRun, space: SearchSpace) -> CostTable:
+    shape, table = (run.parts.in_channels, run.parts.input_size), run.job.inputs.get("latency")
+    return CostTable(space, *shape, read_latency(table, space, *shape) if table else None)
 
 
 def _search(run: StageRun, supernet: Supernet, costs: CostTable) -> ArchitectureSearch:
@@ -155,15 +157,15 @@ def _evaluation(costs: CostTable, told: Evaluation) -> dict[str, Any]:
         "generation": told.generation + 1,
         "val_loss": told.val_loss,
         "val_accuracy": told.val_accuracy,
-        "macs": costs.macs(told.decisions),
-        "parameters": costs.parameters(told.decisions),
         "decisions": " ".join(map(str, told.decisions)),
+        **costs.of(told.decisions),
     }
 
 
 def _write(job: Job, device: str | None, content: dict[str, Any], rows: Rows, evaluations: Rows) -> None:
-    write_csv(job.history(STAGE), rows, SEARCH_COLUMNS)
-    write_csv(job.history("evaluations"), evaluations, EVALUATION_COLUMNS)
+    metrics: tuple[Metric, ...] = METRICS if "latency" in job.inputs else METRICS[:2]
+    write_csv(job.history(STAGE), rows, [*SEARCH_COLUMNS, *(f"best_{metric}" for metric in metrics)])
+    write_csv(job.history("evaluations"), evaluations, [*EVALUATION_COLUMNS, *metrics, "decisions"])
     write_json(job.unit / "architecture.json", content | {"provenance": job.provenance(device)})
 
 

@@ -1,0 +1,118 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from nasmake.artifacts import read_json, write_json
+from nasmake.config import Config, load
+from nasmake.job import Job
+from nasmake.latency import read_latency
+from nasmake.measurement import Timer, build, measure_latency, plan, time_pieces
+from nasmake.pieces import Piece, pieces_of_network, pieces_of_space
+from nasmake.runtime import start
+from nasmake.search_spaces import SearchSpace
+from nasmake.stages import settings_of
+from small_spaces import shipped, small
+
+TINY = small(
+    kernel_size=[3],
+    conv_ops=["SepConv", "Zero"],
+    skip_ops=["skip"],
+    se_ratio=[0.25],
+    base_layer_num=[1, 1, 1],
+    layer_search_range=[0],
+)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def job(tmp_path):
+    write_json(tmp_path / "manifest.json", {"image_shape": [8, 8, 1]})
+    raw = {"latency": {"runs": 55, "warmup": 1, "batch_size": 2}, "optimize": {"trial_number": 1}}
+    return Job(
+        stage="measure_latency",
+        settings=load(settings_of("measure_latency", load(raw)) | {"optimize": {"trial_number": 1}}),
+        search_space={"name": "tiny", "content": TINY},
+        version=1,
+        dataset=tmp_path,
+        inputs={},
+        trial=None,
+        unit=tmp_path,
+        accelerator="cpu",
+        display="lines",
+    )
+
+
+def test_table_holds_every_piece_and_all_facts(job):
+    measure_latency(job)
+    table = read_json(job.unit / "latency.json")
+    space = SearchSpace.from_mapping(TINY, "tiny", "tiny")
+    assert table["entries"].keys() == pieces_of_space(space, 1, 8).keys()
+    for entry in table["entries"].values():
+        assert entry.keys() == {"median_ms", "iqr_ms", "runs"}
+        assert entry["runs"] == 55 and 0 < entry["median_ms"] < math.inf and entry["iqr_ms"] >= 0
+    names = {"accelerator": "cpu", "device": "cpu", "threads": 1, "precision": "32-true"}
+    expected = names | {"batch_size": 2, "runs": 55, "warmup": 1, "image_shape": [8, 8, 1], "torch": torch.__version__}
+    expected |= {"space": "tiny", "space_hash": space.hash}
+    assert {key: table[key] for key in expected} == expected
+    assert table["device_name"] and table["system"]
+    assert table.keys() == expected.keys() | {"device_name", "system", "entries", "provenance"}
+    assert read_latency(job.unit / "latency.json", space, 1, 8).keys() == table["entries"].keys()
+
+
+def test_bursts_alternate_in_an_order_that_the_seed_decides(monkeypatch):
+    """A machine that slows down for a while must not slow one piece more than the others."""
+    pieces = pieces_of_space(shipped("proxyless_digits"), 1, 8)
+
+    def order(seed):
+        visits = []
+        monkeypatch.setattr(Timer, "burst", lambda self, module, piece, runs: visits.append(piece.key) or [1] * runs)
+        settings = Config.model_validate({"nas": {"seed": seed}, "optimize": {"trial_number": 1}})
+        times = time_pieces(pieces, start("cpu", 1), settings)
+        assert {len(own) for own in times.values()} == {settings.latency.runs}
+        return [visits[start : start + len(pieces)] for start in range(0, len(visits), len(pieces))]
+
+    first, again, other = order(0), order(0), order(1)
+    assert first == again != other
+    assert len(first) == 5 and all(sorted(own) == sorted(pieces) for own in first)
+    assert len({tuple(own) for own in first}) == 5
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_what_is_timed_is_the_piece_at_its_size(precision):
+    space = shipped("mnasnet_cifar10")
+    settings = Config.model_validate(
+        {"trainer": {"precision": precision}, "latency": {"batch_size": 3}, "optimize": {"trial_number": 1}}
+    )
+    seen = []
+    mixed = precision == "bf16-mixed"
+    for number, piece in enumerate(pieces_of_network(space.decode((0,) * len(space.decisions)), 3, 32)):
+        module = build(plan(piece), CPU)
+        module.register_forward_hook(lambda own, inputs, output: seen.append((inputs[0], output)))
+        assert not module.training
+        assert len(Timer(CPU, settings).burst(module, piece, 2)) == 2
+        images, output = seen[-1]
+        assert images.shape == (3, piece.part.in_width, piece.input_size, piece.input_size)
+        assert images.is_contiguous(memory_format=torch.channels_last) and not output.requires_grad
+        out = (3, piece.class_num) if piece.class_num else (3, piece.part.out_width, *[piece.output_size] * 2)
+        assert output.shape == out and output.isfinite().all()
+        filters = [weight for weight in module.parameters() if weight.dim() == 4]
+        assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in filters)
+        is_half = {images.dtype == torch.bfloat16, output.dtype == torch.bfloat16}
+        assert is_half == ({False, True} if mixed and number == 0 else {mixed})
+
+
+def test_larger_pieces_take_longer():
+    """Not a promise about time: sixteen times the image must show, or something else was timed."""
+    piece = pieces_of_network(shipped("mnasnet_cifar10").decode((0,) * 49), 3, 32)[1]
+    timer = Timer(CPU, Config.model_validate({"optimize": {"trial_number": 1}}))
+    small_one, large_one = piece, replace(piece, input_size=16 * piece.input_size)
+    times = [min(timer.burst(build(plan(own), CPU), own, 10)) for own in (small_one, large_one)]
+    assert times[1] > times[0]
+
+
+def test_a_plan_takes_no_memory_and_a_module_of_it_is_its_own():
+    planned = plan(Piece(shipped("proxyless_digits").fixed[0][0], 8))
+    assert all(weight.is_meta for weight in planned.parameters())
+    build(planned, CPU)
+    assert all(weight.is_meta for weight in planned.parameters())
