@@ -100,7 +100,7 @@ def test_final_epochs_rerun_only_the_final_training():
 
 def test_tables_speak_of_the_same_stages():
     assert STAGE_KEYS.keys() == OUTPUTS.keys() == {*STAGES, "retrain_final"}
-    assert STAGE_VERSION.keys() == STAGE_KEYS.keys() | {"download_dataset", "suggest"}
+    assert STAGE_VERSION.keys() == STAGE_KEYS.keys() | {"download_dataset", "suggest", "take_architecture"}
     assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in SHARED_KEYS)
     for stage in STAGE_KEYS.values():
         assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in stage)

@@ -7,9 +7,9 @@ of squeeze and excitation included; normalisation, activation, pooling and biase
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
-from nasmake.search_spaces import Convolution, Decisions, NetworkSpec, SearchSpace
+from nasmake.search_spaces import Architecture, Convolution, Decisions, NetworkSpec, SearchSpace
 
 Metric = Literal["parameters", "macs"]
 Cost = tuple[int, int]  # parameters and MACs
@@ -24,6 +24,16 @@ def count_parameters(spec: NetworkSpec, in_channels: int) -> int:
 def count_macs(spec: NetworkSpec, in_channels: int, input_size: int) -> int:
     """Multiply-adds of the network for one image of `input_size` x `input_size` pixels."""
     return _network_cost(spec, in_channels, input_size)[1]
+
+
+def described(architecture: Architecture, in_channels: int, input_size: int) -> dict[str, Any]:
+    """The content of an architecture's file, with its cost for images of that size."""
+    return architecture.to_json() | {
+        "input_size": input_size,
+        "channels": in_channels,
+        "parameters": count_parameters(architecture.spec, in_channels),
+        "macs": count_macs(architecture.spec, in_channels, input_size),
+    }
 
 
 class CostTable:

@@ -28,8 +28,8 @@ rule report:
         "../envs/nasmake.yaml"
     params:
         study=study_settings(),
-        search_space=canonical_json(SPACE),
+        stages=CHAIN,
         run=folder_above,
     shell:
-        "python scripts/report.py --study {params.study:q} --search-space {params.search_space:q}"
+        "python scripts/report.py --study {params.study:q} --stages {params.stages}"
         " --manifest {input.manifest:q} --run {params.run:q} > {log:q} 2>&1"

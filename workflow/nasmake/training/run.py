@@ -69,6 +69,7 @@ def stage(job: Job) -> Iterator[StageRun]:
 
 def space_of(job: Job) -> SearchSpace:
     """The search space that the job was given."""
+    assert job.search_space is not None  # the stages that ask for it are told it
     return SearchSpace.from_mapping(job.search_space["content"], job.search_space["name"], job.search_space["name"])
 
 
