@@ -16,7 +16,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--architecture", required=True, type=json.loads, help="what the network's file holds, as JSON")
-    parser.add_argument("--version", required=True, type=int, help="STAGE_VERSION of this stage")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args(argv)
@@ -24,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     size, _, channels = manifest["image_shape"]
     architecture = Architecture.from_json(arguments.architecture, "nas.architecture", len(manifest["classes"]))
     named = {key: arguments.architecture[key] for key in ("name", "source") if key in arguments.architecture}
-    content = named | described(architecture, channels, size) | {"state": COMPLETE, "version": arguments.version}
+    content = named | described(architecture, channels, size) | {"state": COMPLETE}
     print(f"taken: {content['parameters']:,} parameters, {content['macs']:,} MACs: {content['string']}")
     write_json(arguments.out, content | {"provenance": provenance(started)})
 

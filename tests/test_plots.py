@@ -16,7 +16,7 @@ from nasmake.plots import (
     pareto_front,
 )
 from nasmake.stages import STAGES, STAGES_WITHOUT_SEARCH
-from small_run import CHANNELS, EVALUATIONS, LR, MACS, SIZE, SPACE, SUPERNET_LR, diverge_search, optimize, small_run
+from small_run import CHANNELS, EVALUATIONS, LR, MACS, SIZE, SUPERNET_LR, diverge_search, optimize, small_run
 from small_spaces import SHIPPED, content, shipped
 
 DRAWN = {**FIGURES, **SEARCH_FIGURES, "architecture": lambda findings: architecture(findings, CHANNELS, SIZE)}

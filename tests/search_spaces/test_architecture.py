@@ -96,7 +96,7 @@ WRONG = [
     (content(SEP, block=3), "mine.json: block: unknown key; did you mean blocks?"),
     (content(SEP, stem={"width": 8}), "mine.json: stem.stride: missing"),
     (content(SEP, stem={"width": 0, "stride": 2}), "mine.json: stem.width: 0: expected a whole number >= 1"),
-    (content(SEP, head={"widht": 8}), "mine.json: head.widht: unknown key; did you mean width?"),
+    (content(SEP, head={"widths": 8}), "mine.json: head.widths: unknown key; did you mean width?"),
     (content(SEP, head=8), "mine.json: head: 8: expected a mapping"),
     (content(SEP, dropout=1), "mine.json: dropout: 1: expected a number from 0"),
     (content(SEP, class_num="10"), "mine.json: class_num: 10: expected a whole number >= 1"),
@@ -142,7 +142,7 @@ def test_member_of_a_space_whatever_its_number_of_classes():
     [
         (
             {"space_hash": "0" * 16},
-            r"^mine.json: space_hash: 0{16}: made_up.yaml has .{16}; give the space file .* or rem",
+            r"^mine.json: space_hash: 0{16}: made_up.yaml has .{16}; give the space file of .*, or re",
         ),
         ({"decisions": [9] * 21}, r"^made_up.yaml: block0.depth: 9: expected an index"),
         ({"decisions": [0] * 20}, r"^made_up.yaml: 20 decisions: expected 21"),

@@ -1,12 +1,13 @@
 # Figures of the study; `make report` binds them into one offline page.
 
+TRAINING = "Training" if TAKEN else "Training and search"
 SHOWN = {  # category and title in that page
     "trials.html": ("Outcome", "Table of all trials"),
     "architecture.svg": ("Outcome", "Best network"),
     "study.svg": ("Study", "Val accuracy by trial"),
     "importances.svg": ("Study", "Importance of hyperparameters"),
-    "learning_curves.svg": ("Training and search", "Learning curves of every stage"),
-    "tradeoff.svg": ("Training and search", "Accuracy against MACs"),
+    "learning_curves.svg": (TRAINING, "Learning curves of every stage"),
+    "tradeoff.svg": (TRAINING, "Accuracy against MACs"),
 }
 
 

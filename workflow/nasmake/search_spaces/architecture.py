@@ -84,7 +84,7 @@ class Architecture:
         if self.space_hash != space.hash:
             raise InputError(
                 f"{source}: space_hash: {self.space_hash}: {space.source} has {space.hash}; "
-                f"give the space file that the decisions were made in, {undo}"
+                f"give the space file of its decisions (nas.search_space_config_path, --search-space), {undo}"
             )
         chosen = space.decode(space.parse(list(self.decisions or ())))
         if replace(chosen, class_num=self.spec.class_num) != self.spec:
