@@ -81,6 +81,7 @@ def test_taken_architecture_is_the_network_and_not_the_file(tmp_path):
             "wrong.json",
             "nas.architecture: wrong.json: blocks[0].op: MBConv: expected one of conv, sepconv, mbconv, zero",
         ),
+        ("results/own/x.json", "nas.architecture: results/own/x.json: lies in the results of this run; choose another"),
         (
             "other.json",
             "nas.architecture: other.json: space_hash: x: config/search_spaces/config_proxyless_digits.yaml",
@@ -89,10 +90,11 @@ def test_taken_architecture_is_the_network_and_not_the_file(tmp_path):
 )
 def test_architecture_that_cannot_be_taken(tmp_path, name, message):
     found = Architecture.from_decisions((0,) * 6, shipped("proxyless_digits")).to_json()
+    write_json(tmp_path / "results/own/x.json", found)
     write_json(tmp_path / "wrong.json", found | {"blocks": [{"op": "MBConv"}]})
     write_json(tmp_path / "other.json", found | {"space_hash": "x"})
     with pytest.raises(InputError) as error:
-        read_taken_architecture(study(nas={"architecture": name}))
+        read_taken_architecture(study(run="own", nas={"architecture": name}))
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
 
 

@@ -100,6 +100,7 @@ WRONG = [
     (content(SEP, head=8), "mine.json: head: 8: expected a mapping"),
     (content(SEP, dropout=1), "mine.json: dropout: 1: expected a number from 0"),
     (content(SEP, class_num="10"), "mine.json: class_num: 10: expected a whole number >= 1"),
+    (content(SEP, input_size="32"), "mine.json: input_size: 32: expected a whole number >= 1"),
     (content(SEP, 3), "mine.json: blocks[1]: 3: expected a mapping"),
     (content(SEP, MB | {"kernel": 5}), "mine.json: blocks[1].kernel: unknown key; did you mean kernel_size?"),
     (content(SEP, MB | {"kernel_size": 4}), "mine.json: blocks[1].kernel_size: 4: expected an odd whole number >= 1"),

@@ -64,11 +64,13 @@ def read_taken_architecture(config: Config) -> dict[str, Any]:
     """Read the file that nas.architecture names, whole: what differs between two files of one network is left out.
 
     Raises:
-        InputError: there is none, or it holds no network.
+        InputError: there is none, it holds no network, or this run would write over it.
     """
     _, classes, _ = _facts(config)
     try:
         path = architecture_file(config.nas.architecture or "", Path())
+        if path.resolve().is_relative_to(Path(config.environment.result_dir, str(config.run)).resolve()):
+            raise InputError(f"{path}: lies in the results of this run; choose another `run`, or copy the file")
         architecture, content = read_architecture(path, _space_folders(config), classes)
     except InputError as error:
         raise InputError(f"nas.architecture: {error}") from None

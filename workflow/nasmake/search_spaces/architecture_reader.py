@@ -32,10 +32,8 @@ NO_EXPANSION: Rule = ("1, since only an mbconv expands", lambda value: type(valu
 DROPOUT = 0.2  # as in search spaces
 
 MEMBERSHIP = ("space", "space_hash", "decisions")  # of a network that was found in a search space
-FACTS = (
-    *("name", "source", "string", "input_size", "channels"),
-    *("parameters", "macs", "state", "reason", "scores", "provenance"),
-)
+IMAGES = ("input_size", "channels")  # for which images the network is meant
+FACTS = (*IMAGES, "name", "source", "string", "parameters", "macs", "state", "reason", "scores", "provenance")
 KEYS = {"stem": True, "blocks": True, "head": True, "class_num": False, "dropout": False} | dict.fromkeys(
     (*MEMBERSHIP, *FACTS), False
 )
@@ -55,6 +53,8 @@ def read_network(content: Any, source: str, class_num: int | None = None) -> Net
     content = section(content, source, "", KEYS if class_num is not None else KEYS | {"class_num": True})
     stem = _whole_numbers(content["stem"], source, "stem", "width", "stride")
     head = _whole_numbers(content["head"], source, "head", "width")
+    for key in IMAGES:
+        checked(content.get(key, 1), whole(1), f"{source}: {key}")
     own_class_num = checked(content.get("class_num", class_num), whole(1), f"{source}: class_num")
     return NetworkSpec(
         stem_width=stem["width"],

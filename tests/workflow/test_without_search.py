@@ -82,6 +82,7 @@ def test_no_search_space_is_needed(checkout):
     checkout.run("-n", "--configfile", write_config(checkout.folder, TAKEN))
 
 
+@pytest.mark.slow
 def test_study_of_a_network_of_ones_own(checkout):
     """From the file to the report; then what a change of the file reruns."""
     write_mine(checkout)
