@@ -14,7 +14,6 @@ configfile: "config/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/latency.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/stages.smk"
 include: "workflow/rules/final.smk"

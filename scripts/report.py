@@ -14,21 +14,21 @@ from nasmake.job import script
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, help="section `optimize` as JSON")
-    parser.add_argument("--search-space", required=True, help="name and content of the space file as JSON")
+    parser.add_argument("--stages", required=True, nargs="+", help="stages of a trial, in order")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest of the prepared data set")
     parser.add_argument("--run", required=True, type=Path, help="folder of the finished run")
     arguments = parser.parse_args(argv)
-    from nasmake.plots import FIGURES, architecture, svg
+    from nasmake.drawing import svg
+    from nasmake.plots import architecture, figures_of
     from nasmake.study import quiet
 
     quiet()
-    findings = read_findings(arguments.run, Optimize.model_validate(json.loads(arguments.study)))
+    findings = read_findings(arguments.run, Optimize.model_validate(json.loads(arguments.study)), arguments.stages)
     height, _, channels = read_json(arguments.manifest)["image_shape"]
-    network = json.loads(arguments.search_space), channels, height
     out = arguments.run / "report"
-    for name, draw in FIGURES.items():
+    for name, draw in figures_of(findings).items():
         write_atomically(out / f"{name}.svg", svg(draw, findings))
-    write_atomically(out / "architecture.svg", svg(architecture, findings, *network))
+    write_atomically(out / "architecture.svg", svg(architecture, findings, channels, height))
     write_atomically(out / "trials.html", trials_page(findings).encode())
 
 

@@ -43,7 +43,7 @@ def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
     return Job(
         stage=stage,
         settings=load(settings(stage, **changes) | {"optimize": {"trial_number": 1}}),
-        search_space=SPACE,
+        search_space=SPACE if stage in ("train_supernet", "search_architecture") else None,
         version=1,
         dataset=dataset,
         inputs={name: unit / file for name, file in names},

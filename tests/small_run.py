@@ -9,9 +9,9 @@ from typing import Any
 
 from nasmake.artifacts import write_csv, write_json
 from nasmake.config import Optimize
-from nasmake.cost import count_macs, count_parameters
+from nasmake.cost import count_macs, count_parameters, described
 from nasmake.search_spaces import Architecture, SearchSpace
-from nasmake.stages import STAGES, first_searched
+from nasmake.stages import STAGES, STAGES_WITHOUT_SEARCH, first_searched
 from nasmake.summary import BEST_KEYS, promote, trial_columns, trial_rows
 from small_spaces import content
 
@@ -29,14 +29,19 @@ def optimize(trials: int, *parameters: Mapping[str, Any]) -> Optimize:
 
 
 def small_run(
-    folder: Path, study: Optimize, pruned: Collection[int] = (), top: int = 2, has_test: bool = True, space: Row = SPACE
+    folder: Path,
+    study: Optimize,
+    pruned: Collection[int] = (),
+    top: int = 2,
+    has_test: bool = True,
+    space: Row = SPACE,
+    chain: Sequence[str] = STAGES,
 ) -> Path:
     """Write a run below `folder`: trial t has val accuracy 0.5 + t/1000; `pruned` ones diverged while retraining."""
-    searched = STAGES.index("search_architecture") < first_searched(parameter.name for parameter in study.parameters)
-    units = ["shared"] if searched else [f"trial-{trial:04d}" for trial in range(study.trial_number)]
-    for unit in units:
-        _search(folder / unit, space, random.Random(unit))
-    _supernet(folder, study)
+    if tuple(chain) == STAGES_WITHOUT_SEARCH:
+        _take(folder / "shared", space)
+    else:
+        _find(folder, study, space)
     parameters = [_suggest(study, random.Random(trial)) for trial in range(study.trial_number)]
     results = [_retrain(folder, trial, trial in pruned) for trial in range(study.trial_number)]
     for trial, own in enumerate(parameters):
@@ -47,6 +52,19 @@ def small_run(
     write_json(folder / "study" / "best.json", {key: finals[0][key] for key in BEST_KEYS})
     write_csv(folder / "study" / "trials.csv", trial_rows(results, parameters, finals), trial_columns(study, results))
     return folder
+
+
+def _find(folder: Path, study: Optimize, space: Row) -> None:
+    searched = STAGES.index("search_architecture") < first_searched(parameter.name for parameter in study.parameters)
+    units = ["shared"] if searched else [f"trial-{trial:04d}" for trial in range(study.trial_number)]
+    for unit in units:
+        _search(folder / unit, space, random.Random(unit))
+    _supernet(folder, study)
+
+
+def _take(unit: Path, space: Row) -> None:
+    spec = _space(json.dumps(space)).decode((1,) * 6)
+    write_json(unit / "architecture.json", {"name": "taken"} | described(Architecture(spec), CHANNELS, SIZE))
 
 
 @cache
@@ -131,8 +149,8 @@ def diverge_search(unit: Path) -> None:
     write_json(unit / "architecture.json", {"state": "PRUNED", "reason": "train_supernet: loss is nan"})
 
 
-def arguments(folder: Path, study: Optimize) -> Sequence[str]:
+def arguments(folder: Path, study: Optimize, chain: Sequence[str] = STAGES) -> Sequence[str]:
     """Command line of scripts/report.py."""
     write_json(folder / "manifest.json", {"image_shape": [SIZE, SIZE, CHANNELS]})
-    texts = ["--study", study.model_dump_json(), "--search-space", json.dumps(SPACE)]
+    texts = ["--study", study.model_dump_json(), "--stages", *chain]
     return [*texts, "--manifest", str(folder / "manifest.json"), "--run", str(folder)]

@@ -37,6 +37,8 @@ def test_resolved_configuration_loads_to_itself():
 
 def test_run_may_be_named_and_may_look_like_a_number():
     assert load(ONE_TRIAL | {"run": "a.B-c_1"}).run == "a.B-c_1"
+    for architecture, run in {"mnasnet_b1_0.5": "mnasnet_b1_0.5", "./my nets/.b é.json": "_b___cifar10"}.items():
+        assert load(ONE_TRIAL | {"nas": {"architecture": architecture}}).run.startswith(run)
     assert load(ONE_TRIAL | {"run": 2026}).run == "2026"
     assert load(ONE_TRIAL | {"run": "007"}).run == "007"
 

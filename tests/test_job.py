@@ -8,13 +8,13 @@ import pytest
 from nasmake.artifacts import InputError, write_json
 from nasmake.job import AlreadyDoneError, parse, script
 from nasmake.stages import STAGE_VERSION
-from small_jobs import SPACE, make_job, settings
+from small_jobs import make_job, settings
 
 
 @pytest.fixture
 def arguments(tmp_path, digits):
     """The command line of retraining trial 3."""
-    told = settings("retrain") | {"search_space": SPACE, "version": STAGE_VERSION["retrain"]}
+    told = settings("retrain") | {"version": STAGE_VERSION["retrain"]}
     write_json(tmp_path / "suggestion.json", {"trial": 3, "params": {"retrain.weight_decay": 0.5, "initial_lr": 0.9}})
     write_json(tmp_path / "architecture.json", {"state": "COMPLETE"})
     return {
@@ -39,7 +39,7 @@ def test_job_holds_settings_with_the_trials_parameters(arguments, digits, tmp_pa
     assert job.settings.supernet.lr == 0.05  # another stage's parameter
     assert job.settings.nas.num_epochs_retrain == 2
     assert (job.stage, job.trial, job.version, job.dataset) == ("retrain", 3, STAGE_VERSION["retrain"], digits)
-    assert job.search_space == SPACE and job.inputs == {"architecture": tmp_path / "architecture.json"}
+    assert job.search_space is None and job.inputs == {"architecture": tmp_path / "architecture.json"}
     assert job.history("retrain") == tmp_path / "trial-0003" / "history" / "retrain.csv"
 
 

@@ -53,6 +53,14 @@ def test_network_of_empty_blocks():
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
+def test_strides_down_to_one_pixel():
+    """Padding keeps the last pixel, so an image of one pixel stays one."""
+    layers = tuple(LayerSpec(op, 5, 1, 8, 8, 2, residual=False) for op in ("conv", "sepconv", "mbconv"))
+    network = Network(NetworkSpec(8, 2, (layers,), 16, 5, 0.2), 3)
+    assert network(torch.randn(2, 3, 9, 9)).shape == (2, 5)
+    assert network.blocks(network.stem(torch.randn(2, 3, 9, 9))).shape == (2, 8, 1, 1)
+
+
 @pytest.mark.parametrize("name", ["proxyless_cifar10", "mnasnet_cifar10"])
 def test_channels_last_stays(name):
     space = shipped(name)

@@ -4,13 +4,22 @@ from xml.etree import ElementTree
 
 import pytest
 from nasmake.config import Optimize
-from nasmake.drawing import rows_of
+from nasmake.drawing import rows_of, svg
 from nasmake.findings import Findings, read_findings
-from nasmake.plots import FIGURES, IMPORTANCE_MINIMUM, architecture, importance_of, pareto_front, svg
-from small_run import CHANNELS, EVALUATIONS, LR, MACS, SIZE, SPACE, SUPERNET_LR, diverge_search, optimize, small_run
+from nasmake.plots import (
+    FIGURES,
+    IMPORTANCE_MINIMUM,
+    SEARCH_FIGURES,
+    architecture,
+    figures_of,
+    importance_of,
+    pareto_front,
+)
+from nasmake.stages import STAGES, STAGES_WITHOUT_SEARCH
+from small_run import CHANNELS, EVALUATIONS, LR, MACS, SIZE, SUPERNET_LR, diverge_search, optimize, small_run
 from small_spaces import SHIPPED, content, shipped
 
-DRAWN = {**FIGURES, "architecture": lambda findings: architecture(findings, SPACE, CHANNELS, SIZE)}
+DRAWN = {**FIGURES, **SEARCH_FIGURES, "architecture": lambda findings: architecture(findings, CHANNELS, SIZE)}
 
 STUDIES = {
     "one trial": (optimize(1), ()),
@@ -23,7 +32,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def findings_of(folder: Path, study: Optimize, **options) -> Findings:
-    return read_findings(small_run(folder, study, **options), study)
+    return read_findings(small_run(folder, study, **options), study, options.get("chain", STAGES))
 
 
 def marks(figure: bytes, gid: str) -> int:
@@ -55,7 +64,7 @@ def test_study_shows_completed_promoted_and_diverged_trials(tmp_path: Path):
 
 @pytest.mark.parametrize(("searched", "units"), [((LR,), 1), ((MACS, LR), 4)])
 def test_tradeoff_shows_every_evaluated_architecture_once(tmp_path: Path, searched: tuple, units: int):
-    figure = svg(FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, *searched)))
+    figure = svg(SEARCH_FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, *searched)))
     assert len(groups(figure, "evaluated-")) == units
     assert sum(marks(figure, gid) for gid in groups(figure, "evaluated-")) == units * EVALUATIONS
     assert len(groups(figure, "chosen-trial") | groups(figure, "chosen-shared")) == units
@@ -64,7 +73,7 @@ def test_tradeoff_shows_every_evaluated_architecture_once(tmp_path: Path, search
 
 def test_a_crowded_tradeoff_is_stored_as_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("nasmake.plots.CROWD", EVALUATIONS)
-    figure = svg(FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, MACS, LR)))
+    figure = svg(SEARCH_FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, MACS, LR)))
     assert b"data:image/png;base64" in figure
     assert not any(marks(figure, gid) for gid in groups(figure, "evaluated-"))
 
@@ -73,8 +82,8 @@ def test_a_diverged_supernet_leaves_no_curve_and_no_star(tmp_path: Path):
     study = optimize(3, SUPERNET_LR, LR)
     small_run(tmp_path, study, pruned=(1,))
     diverge_search(tmp_path / "trial-0001")
-    findings = read_findings(tmp_path, study)
-    tradeoff = svg(FIGURES["tradeoff"], findings)
+    findings = read_findings(tmp_path, study, STAGES)
+    tradeoff = svg(SEARCH_FIGURES["tradeoff"], findings)
     assert groups(tradeoff, "chosen-trial") == {"chosen-trial-0000", "chosen-trial-0002"}
     assert marks(tradeoff, "evaluated-trial-0001") == 0
     assert svg(FIGURES["learning_curves"], findings)
@@ -143,7 +152,7 @@ def test_a_picture_has_a_row_per_run_between_stem_and_head(name: str):
     space = shipped(name)
     spec = space.decode(tuple(len(decision.choices) - 1 for decision in space.decisions))
     rows = list(rows_of(spec, 3, 32))
-    assert len(rows) == len(spec.readable()) + 5
+    assert len(rows) == len(spec.runs()) + 5
     strides = [convolution.stride for convolution in spec.convolutions(3)]
     size = 32
     for stride in strides:
@@ -175,4 +184,11 @@ def test_a_study_without_test_part_has_a_picture(tmp_path: Path):
     space = {"name": "mnasnet_cifar10", "content": content("mnasnet_cifar10")}
     findings = findings_of(tmp_path, study, has_test=False, space=space)
     draw: Callable = architecture
-    assert svg(draw, findings, space, CHANNELS, SIZE)
+    assert svg(draw, findings, CHANNELS, SIZE)
+
+
+def test_without_a_search_there_are_only_figures_of_what_was_trained(tmp_path: Path):
+    findings = findings_of(tmp_path, optimize(4, LR), pruned=(1,), chain=STAGES_WITHOUT_SEARCH)
+    assert figures_of(findings).keys() == FIGURES.keys() and findings.histories.keys() == {"retrain", "retrain_final"}
+    assert groups(svg(FIGURES["learning_curves"], findings), "axes_") == {"axes_1", "axes_2", "axes_3"}  # and the key
+    assert svg(DRAWN["architecture"], findings)

@@ -6,8 +6,15 @@ from nasmake.artifacts import InputError, write_json
 from nasmake.config import load
 from nasmake.cost import CostTable
 from nasmake.data.digits import NUM_TEST, make_digits, make_digits_canvas
-from nasmake.preflight import KNOWN, check, notices, read_search_space
-from nasmake.search_spaces import SearchSpace
+from nasmake.preflight import (
+    KNOWN,
+    check,
+    notices,
+    read_search_space,
+    read_taken_architecture,
+    source_of_networks,
+)
+from nasmake.search_spaces import Architecture, SearchSpace
 from small_data import write_image_folder
 from small_spaces import content, latency_file, shipped, table_with_latency
 
@@ -19,7 +26,8 @@ CHEAPEST = CostTable(shipped("proxyless_digits"), 1, 8)
 def in_an_empty_folder(tmp_path, monkeypatch):
     """As Snakemake starts: in the repository's root, where only the shipped spaces lie."""
     (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "search_spaces").symlink_to(ROOT / "config" / "search_spaces")
+    for name in ("search_spaces", "architectures"):
+        (tmp_path / "config" / name).symlink_to(ROOT / "config" / name)
     monkeypatch.chdir(tmp_path)
 
 
@@ -44,6 +52,57 @@ def error_of(config):
 @pytest.mark.parametrize("dataset", ["digits", "digits_canvas", "cifar10", "cifar100"])
 def test_shipped_sets_can_start_without_data(dataset):
     start(study(dataset={"name": dataset, "num_data_architecture_search": 600}))
+
+
+def test_source_of_networks_is_a_line():
+    assert source_of_networks(study()) == "search space config/search_spaces/config_proxyless_digits.yaml"
+    taken = study(nas={"architecture": "mobilenet_v2"})
+    assert source_of_networks(taken) == "architecture config/architectures/mobilenet_v2.json, without a search"
+
+
+def test_taken_architecture_needs_no_space_and_has_no_classes_of_its_own():
+    config = study(nas={"architecture": "mobilenet_v2", "search_space": "none"})
+    taken = read_taken_architecture(config)
+    assert taken["name"] == "MobileNetV2" and "class_num" not in taken and "input_size" not in taken
+    check(config, None)
+    with pytest.raises(InputError, match="1200 of 1200"):
+        check(study(dataset={"name": "digits", "num_data_architecture_search": 1200}), None)
+
+
+def test_taken_architecture_is_the_network_and_not_the_file(tmp_path):
+    space = shipped("proxyless_digits")
+    found = Architecture.from_decisions((0,) * 6, space).to_json()
+    taken = []
+    for name, facts in {"a": {"provenance": {"host": "x"}, "scores": {}}, "b": {"class_num": 3, "string": "?"}}.items():
+        write_json(tmp_path / f"{name}.json", found | facts)
+        taken.append(read_taken_architecture(study(nas={"architecture": f"{name}.json"})))
+    assert taken[0] == taken[1] and taken[0]["decisions"] == [0] * 6
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mobilenet", "nas.architecture: 'mobilenet': no architecture of that name in config/architectures; did you"),
+        ("mine.json", "nas.architecture: mine.json: no such file; config/architectures has "),
+        (
+            "wrong.json",
+            "nas.architecture: wrong.json: blocks[0].op: MBConv: expected one of conv, sepconv, mbconv, zero",
+        ),
+        ("results/own/x.json", "nas.architecture: results/own/x.json: lies in the results of this run; choose another"),
+        (
+            "other.json",
+            "nas.architecture: other.json: space_hash: x: config/search_spaces/config_proxyless_digits.yaml",
+        ),
+    ],
+)
+def test_architecture_that_cannot_be_taken(tmp_path, name, message):
+    found = Architecture.from_decisions((0,) * 6, shipped("proxyless_digits")).to_json()
+    write_json(tmp_path / "results/own/x.json", found)
+    write_json(tmp_path / "wrong.json", found | {"blocks": [{"op": "MBConv"}]})
+    write_json(tmp_path / "other.json", found | {"space_hash": "x"})
+    with pytest.raises(InputError) as error:
+        read_taken_architecture(study(run="own", nas={"architecture": name}))
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)
 
 
 def test_known_facts_are_those_of_the_data():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nasmake.artifacts import read_json, write_json
 from nasmake.findings import Findings, outcome, read_findings, trials_page
+from nasmake.stages import STAGES
 from small_run import LR, MACS, arguments, optimize, small_run
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,7 @@ class Table(HTMLParser):
 
 
 def findings_in(folder: Path, **options) -> Findings:
-    return read_findings(small_run(folder, STUDY, **options), STUDY)
+    return read_findings(small_run(folder, STUDY, **options), STUDY, STAGES)
 
 
 def records(page: str) -> list[dict[str, str]]:
@@ -79,7 +80,7 @@ def test_table_escapes_text_and_loads_nothing(tmp_path: Path):
     small_run(tmp_path, STUDY, pruned=(0,))
     path = tmp_path / "trial-0000" / "result.json"
     write_json(path, read_json(path) | {"reason": "<script>alert('x')</script> & more"})
-    page = trials_page(read_findings(tmp_path, STUDY))
+    page = trials_page(read_findings(tmp_path, STUDY, STAGES))
     assert "<script>" not in page
     assert Table(page).loads == []
     assert records(page)[0]["state"] == "PRUNED: <script>alert('x')</script> & more"

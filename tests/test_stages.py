@@ -11,7 +11,9 @@ from nasmake.stages import (
     STAGE_KEYS,
     STAGE_VERSION,
     STAGES,
+    STAGES_WITHOUT_SEARCH,
     assign,
+    chain_of,
     check_parameters,
     first_searched,
     limits_latency,
@@ -136,7 +138,7 @@ def test_who_needs_a_latency_table(changes, expected):
 
 def test_tables_speak_of_the_same_stages():
     assert STAGE_KEYS.keys() == OUTPUTS.keys() == {*STAGES, "retrain_final"}
-    assert STAGE_VERSION.keys() == STAGE_KEYS.keys() | {"download_dataset", "suggest", MEASUREMENT}
+    assert STAGE_VERSION.keys() == STAGE_KEYS.keys() | {"download_dataset", "suggest", "take_architecture", MEASUREMENT}
     assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in SHARED_KEYS)
     assert {*MEASUREMENT_KEYS} <= {*keys()}
     for stage in STAGE_KEYS.values():
@@ -167,6 +169,33 @@ def test_alias_stands_for_a_key_of_the_supernet_or_the_search(alias):
 )
 def test_stages_before_the_first_searched_one_are_shared(names, shared):
     assert first_searched(names) == shared
+
+
+def test_without_a_search_only_retraining_differs():
+    assert chain_of(load(ONE_TRIAL)) == STAGES
+    assert chain_of(load(ONE_TRIAL | {"nas": {"architecture": "mobilenet_v2"}})) == STAGES_WITHOUT_SEARCH
+    assert first_searched(["nas.seed", "retrain.weight_decay"], STAGES_WITHOUT_SEARCH) == 1
+    assert stage_of("nas.seed", STAGES_WITHOUT_SEARCH) == "retrain"
+    assert stage_of("initial_lr", STAGES_WITHOUT_SEARCH) is None
+
+
+def study_without_search(name):
+    parameter = {"name": name, "type": "uniform_float", "lower": 0.1, "upper": 0.2}
+    return load({"nas": {"architecture": "mobilenet_v2"}, "optimize": {"parameters": [parameter]}})
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"), [("initial_lr", "train_supernet"), ("search.mutation_prob", "search_architecture")]
+)
+def test_parameter_of_a_left_out_stage_is_refused(name, stage):
+    with pytest.raises(InputError) as error:
+        check_parameters(study_without_search(name))
+    expected = f"config: optimize.parameters: '{name}' belongs to {stage}, which nas.architecture leaves out; remove it"
+    assert str(error.value).startswith(expected) and str(error.value).endswith("or set nas.architecture: null")
+
+
+def test_parameter_of_retraining_may_be_searched_without_a_search():
+    check_parameters(study_without_search("retrain.label_smoothing"))
 
 
 @pytest.mark.parametrize("stage", [*STAGES, "retrain_final"])

@@ -1,5 +1,6 @@
 """What every search space must satisfy. A new space file in config/search_spaces is tested without further work."""
 
+import json
 from random import Random
 
 import pytest
@@ -60,7 +61,10 @@ def test_sampling_reaches_every_choice(space):
 @every_space
 def test_architecture_files(space):
     architecture = Architecture.from_decisions(space.sample(Random(0)), space)
-    assert Architecture.from_json(architecture.to_json(), space) == architecture
+    again = Architecture.from_json(json.loads(json.dumps(architecture.to_json())), "architecture.json")
+    assert again == architecture
+    again.check_member(space, "architecture.json")
+    assert space.encode(again.spec) == space.canonical(architecture.decisions)
 
 
 @every_space

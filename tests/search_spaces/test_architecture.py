@@ -2,38 +2,161 @@ import json
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nasmake.artifacts import InputError
-from nasmake.search_spaces import Architecture
-from small_spaces import build, shipped, small
+from nasmake.search_spaces import Architecture, LayerSpec, NetworkSpec
+from nasmake.search_spaces.spec import squeeze_width
+from small_spaces import build, made_up, shipped, small
+
+SEP = {"op": "sepconv", "kernel_size": 3, "width": 16}
+MB = {"op": "mbconv", "kernel_size": 5, "expand_ratio": 6, "width": 16}
 
 
-@pytest.mark.parametrize("name", ["proxyless_digits", "mnasnet_cifar10"])
-def test_round_trip(name):
-    space = shipped(name)
+def content(*blocks, **more):
+    return {"stem": {"width": 8, "stride": 2}, "blocks": list(blocks), "head": {"width": 32}, "class_num": 10} | more
+
+
+def read(given, **options):
+    return Architecture.from_json(given, "mine.json", **options)
+
+
+def rewritten(architecture):
+    return read(json.loads(json.dumps(architecture.to_json())))
+
+
+def ratios(spec):
+    """What comparing layers leaves out."""
+    return [layer.se_ratio for block in spec.blocks for layer in block]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(space=made_up(), seed=st.integers(0, 99))
+def test_round_trip_of_architectures_of_spaces(space, seed):
+    architecture = Architecture.from_decisions(space.sample(Random(seed)), space)
+    again = rewritten(architecture)
+    assert again == architecture and ratios(again.spec) == ratios(architecture.spec)
+    again.check_member(space, "mine.json")
+
+
+@st.composite
+def networks(draw):
+    """Blocks of up to three layers of any kind, also unequal ones."""
+    width, blocks = 8, []
+    for _ in range(draw(st.integers(1, 4))):
+        layers = []
+        for _ in range(draw(st.integers(0, 3))):
+            op, out_width, stride = (draw(st.sampled_from(c)) for c in (("conv", "sepconv", "mbconv"), (8, 12), (1, 2)))
+            ratio = draw(st.sampled_from([0.0, 0.25, 0.3]))
+            residual = stride == 1 and width == out_width and draw(st.booleans())
+            expand = draw(st.sampled_from([1, 3])) if op == "mbconv" else 1
+            shape = (op, draw(st.sampled_from([3, 5])), expand, width, out_width, stride, residual)
+            layers.append(LayerSpec(*shape, squeeze_width(ratio, width), ratio))
+            width = out_width
+        blocks.append(tuple(layers))
+    return NetworkSpec(8, draw(st.integers(1, 2)), tuple(blocks), 16, draw(st.integers(1, 9)), draw(st.floats(0, 0.9)))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(spec=networks())
+def test_round_trip_of_any_network(spec):
+    again = rewritten(Architecture(spec))
+    assert again == Architecture(spec) and ratios(again.spec) == ratios(spec)
+    assert (again.space, again.space_hash, again.decisions) == (None, None, None)
+
+
+def test_obvious_defaults():
+    (first,), (second, third) = read(content(SEP, MB | {"depth": 2})).spec.blocks
+    assert first == LayerSpec("sepconv", 3, 1, 8, 16, 1, residual=False)
+    assert second == third == LayerSpec("mbconv", 5, 6, 16, 16, 1, residual=True)
+    spec = read(content(SEP)).spec
+    assert (spec.stem_width, spec.stem_stride, spec.head_width, spec.dropout) == (8, 2, 32, 0.2)
+
+
+def test_blocks_keep_their_places():
+    spec = read(content(SEP, {"op": "zero"}, [MB, SEP | {"stride": 2}])).spec
+    assert [len(block) for block in spec.blocks] == [1, 0, 2]
+    assert [layer.op for layer in spec.blocks[2]] == ["mbconv", "sepconv"]
+    assert Architecture(spec).to_json()["blocks"][1:] == [{"op": "zero"}, spec.readable()[2]]
+
+
+def test_classes_are_the_files_or_those_that_are_given():
+    assert read(content(SEP, class_num=7)).spec.class_num == 7
+    assert read(content(SEP, class_num=7), class_num=100).spec.class_num == 100
+    without = {key: value for key, value in content(SEP).items() if key != "class_num"}
+    assert read(without, class_num=100).spec.class_num == 100
+    with pytest.raises(InputError, match=r"^mine.json: class_num: missing$"):
+        read(without)
+
+
+WRONG = [
+    ([], "mine.json: []: expected a mapping with the keys stem"),
+    ({}, "mine.json: stem: missing"),
+    (content(), "mine.json: blocks: []: expected a list of blocks"),
+    (content(SEP, block=3), "mine.json: block: unknown key; did you mean blocks?"),
+    (content(SEP, stem={"width": 8}), "mine.json: stem.stride: missing"),
+    (content(SEP, stem={"width": 0, "stride": 2}), "mine.json: stem.width: 0: expected a whole number >= 1"),
+    (content(SEP, head={"widths": 8}), "mine.json: head.widths: unknown key; did you mean width?"),
+    (content(SEP, head=8), "mine.json: head: 8: expected a mapping"),
+    (content(SEP, dropout=1), "mine.json: dropout: 1: expected a number from 0"),
+    (content(SEP, class_num="10"), "mine.json: class_num: 10: expected a whole number >= 1"),
+    (content(SEP, input_size="32"), "mine.json: input_size: 32: expected a whole number >= 1"),
+    (content(SEP, 3), "mine.json: blocks[1]: 3: expected a mapping"),
+    (content(SEP, MB | {"kernel": 5}), "mine.json: blocks[1].kernel: unknown key; did you mean kernel_size?"),
+    (content(SEP, MB | {"kernel_size": 4}), "mine.json: blocks[1].kernel_size: 4: expected an odd whole number >= 1"),
+    (content(SEP, [MB, MB | {"width": 0}]), "mine.json: blocks[1][1].width: 0: expected a whole number >= 1"),
+    (content(SEP | {"op": "SepConv"}), "mine.json: blocks[0].op: SepConv: expected one of conv, sepconv, mbconv, zero"),
+    (content(SEP | {"expand_ratio": 6}), "mine.json: blocks[0].expand_ratio: 6: expected 1, since only an mbconv"),
+    (content(SEP | {"skip": 1}), "mine.json: blocks[0].skip: 1: expected true or false"),
+    (content(SEP | {"depth": 2.0}), "mine.json: blocks[0].depth: 2.0: expected a whole number >= 1"),
+    (content(SEP | {"se_ratio": True}), "mine.json: blocks[0].se_ratio: True: expected a number from 0"),
+    (content({"kernel_size": 3}), "mine.json: blocks[0].op: missing"),
+    (content({"op": "conv", "width": 3}), "mine.json: blocks[0].kernel_size: missing"),
+    (content({"op": "mbconv", "kernel_size": 3, "width": 3}), "mine.json: blocks[0].expand_ratio: missing"),
+    (content({"op": "zero", "width": 3}), "mine.json: blocks[0].width: unknown key; expected one of op"),
+    (content(SEP, space="x"), "mine.json: space_hash: missing; space, space_hash, decisions belong together"),
+    (content(SEP, space="x", space_hash=1, decisions=[]), "mine.json: space_hash: 1: expected text"),
+    (
+        content(SEP, space="x", space_hash="", decisions=[0.5]),
+        "mine.json: decisions: [0.5]: expected a list of indices",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), WRONG, ids=[message for _, message in WRONG])
+def test_wrong_content(given, message):
+    with pytest.raises(InputError) as caught:
+        read(given)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_member_of_a_space_whatever_its_number_of_classes():
+    space = shipped("proxyless_cifar10")
     architecture = Architecture.from_decisions(space.sample(Random(0)), space)
-    content = json.loads(json.dumps(architecture.to_json() | {"macs": 3}))
-    assert Architecture.from_json(content, space) == architecture
-    assert content["space"] == name
+    architecture.check_member(shipped("proxyless_cifar100"), "mine.json")
+    architecture.with_classes(7).check_member(space, "mine.json")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"space_hash": "0" * 16}, r"of the space made_up \(0{16}\): expected made_up \(.{16}\) as in made_up.yaml"),
-        ({"decisions": [9] * 21}, "made_up.yaml: block0.depth: 9: expected an index"),
-        ({"decisions": None}, "expected a list of indices"),
+        (
+            {"space_hash": "0" * 16},
+            r"^mine.json: space_hash: 0{16}: made_up.yaml has .{16}; give the space file of .*, or re",
+        ),
+        ({"decisions": [9] * 21}, r"^made_up.yaml: block0.depth: 9: expected an index"),
+        ({"decisions": [0] * 20}, r"^made_up.yaml: 20 decisions: expected 21"),
+        ({"decisions": [0, 1] + [0] * 19}, r"^mine.json: decisions: in made_up.yaml they choose another network; corr"),
+        ({"dropout": 0.5}, r"^mine.json: decisions: in made_up.yaml they choose another network"),
     ],
 )
-def test_wrong_content(changes, message):
+def test_no_member_of_its_space(changes, message):
     space = build(small())
-    content = Architecture.from_decisions((0,) * 21, space).to_json()
-    with pytest.raises(InputError, match=message):
-        Architecture.from_json(content | changes, space)
-
-
-def test_missing_key():
-    with pytest.raises(InputError, match="decisions: missing"):
-        Architecture.from_json({"space": "", "space_hash": ""}, build(small()))
+    found = read(Architecture.from_decisions((0,) * 21, space).to_json() | changes)
+    with pytest.raises(InputError, match=message) as caught:
+        found.check_member(space, "mine.json")
+    assert "\n" not in str(caught.value)
 
 
 def test_wrong_vector():

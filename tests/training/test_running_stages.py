@@ -86,8 +86,9 @@ def test_search_finds_the_best_of_what_it_evaluated(unit):
     assert float(best["val_loss"]) == found["scores"]["val_loss"]
     assert [int(index) for index in best["decisions"].split()] == found["decisions"]
     assert len({row["decisions"] for row in evaluations}) == found["scores"]["evaluated"] == 6
-    spec = Architecture.from_json(found, shipped("proxyless_digits")).spec
+    spec = Architecture.from_json(found, "architecture.json").spec
     assert found["macs"] == count_macs(spec, 1, 8) == int(best["macs"])
+    assert (found["input_size"], found["channels"], found["class_num"]) == (8, 1, 10)
 
 
 def test_result_is_the_last_row_and_the_objective_is_val_accuracy(unit):
@@ -101,7 +102,7 @@ def test_result_is_the_last_row_and_the_objective_is_val_accuracy(unit):
 
 @pytest.mark.parametrize("model, record, part", [("model", "result", "val"), ("final", "final", "test")])
 def test_saved_weights_score_what_the_record_says(unit, digits, model, record, part):
-    spec = Architecture.from_json(read_json(unit / "architecture.json"), shipped("proxyless_digits")).spec
+    spec = Architecture.from_json(read_json(unit / "architecture.json"), "architecture.json").spec
     network = Network(spec, 1).eval()
     network.load_state_dict(read_weights(unit / f"{model}.safetensors"))
     parts = Parts.open(digits, make_job("retrain", unit, digits).settings, torch.device("cpu"))
@@ -153,7 +154,8 @@ def test_seed_changes_every_stage(copy, digits, stage):
 
 
 def command(stage, unit, digits, **changes):
-    told = settings(stage, **changes) | {"search_space": SPACE, "version": STAGE_VERSION[stage]}
+    space = {"search_space": SPACE} if stage in ("train_supernet", "search_architecture") else {}
+    told = settings(stage, **changes) | space | {"version": STAGE_VERSION[stage]}
     files = {name: str(path) for name, path in make_job(stage, unit, digits).inputs.items()}
     write_json(unit / "suggestion.json", {"trial": 0, "params": {}})
     arguments = {
@@ -343,6 +345,17 @@ def test_damaged_weights_are_one_line(copy, digits):
     with pytest.raises(InputError) as error:
         run(copy, digits, "search_architecture")
     assert "supernet.safetensors: not a safetensors file" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_supernet_of_another_space_is_one_line(copy, digits):
+    record = read_json(copy / "supernet.json")
+    own = shipped("proxyless_digits").hash
+    assert record["search_space"] == {"name": "proxyless_digits", "hash": own}
+    write_json(copy / "supernet.json", record | {"search_space": {"name": "other", "hash": "0" * 16}})
+    with pytest.raises(InputError) as error:
+        run(copy, digits, "search_architecture")
+    text = f"supernet.safetensors: trained in the space other ({'0' * 16}), not in proxyless_digits ({own}); remove it"
+    assert text in str(error.value) and "\n" not in str(error.value)
 
 
 def test_weights_come_back_and_equal_ones_have_equal_bytes(tmp_path):

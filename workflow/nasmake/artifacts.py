@@ -10,7 +10,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +148,8 @@ def _revision() -> str | None:
 
 
 def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # 30 ms that only writing a provenance is worth
+
     try:
         return version(package)
     except PackageNotFoundError:

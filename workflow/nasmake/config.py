@@ -3,7 +3,9 @@
 Imported by the Snakefile, so it must load fast: no torch, lightning or optuna here.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -95,6 +97,9 @@ class Nas(Section):
     search_space_config_path: FilePath = Field(
         "config/search_spaces", description="folder where the space file is looked up"
     )
+    architecture: FilePath | None = Field(
+        None, description="network that is taken instead of searching one: a name in config/architectures, or a file"
+    )
     seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of every stage")
     type: Literal["separate"] = Field("separate", description="supernet training and search one after the other")
     num_epochs_supernet_train: Count = Field(60, description="epochs of supernet training")
@@ -103,6 +108,12 @@ class Nas(Section):
     skip_train: Literal[False] = Field(False, description="leave supernet training out (not in this version)")
     skip_architecture_search: Literal[False] = Field(False, description="leave the search out (not in this version)")
     skip_retrain: Literal[False] = Field(False, description="leave retraining out (not in this version)")
+
+    @property
+    def taken(self) -> str | None:
+        """The name of `architecture`, as a folder can have it."""
+        file = self.architecture and PurePath(self.architecture).name.removesuffix(".json")
+        return file and re.sub(r"[^A-Za-z0-9_.-]|^[.-]", "_", file)
 
 
 class Optimizer(Section):
@@ -322,7 +333,9 @@ class Abci(Section):
 class Config(Section):
     """The whole configuration."""
 
-    run: Name | None = Field(None, description="folder of the results; null: <search_space>_<dataset>")
+    run: Name | None = Field(
+        None, description="folder of the results; null: <search_space>_<dataset>, or <architecture>_<dataset>"
+    )
     dataset: Dataset = Field(default_factory=Dataset, description="data set and split")
     environment: Environment = Field(default_factory=Environment, description="machine")
     nas: Nas = Field(default_factory=Nas, description="search as a whole")
@@ -341,7 +354,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _resolved(self) -> "Config":
         if self.run is None:
-            self.run = f"{self.nas.search_space}_{self.dataset.name}"
+            self.run = f"{self.nas.taken or self.nas.search_space}_{self.dataset.name}"
         lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs)
         self.nas.num_epochs_retrain = next((n for n in lengths if n is not None), 60)
         if not self.optimize.parameters and self.optimize.trial_number > 1:

@@ -6,11 +6,11 @@ The latency of a network is the sum of the medians of its pieces.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from nasmake.artifacts import InputError
 from nasmake.pieces import Layout, Piece, in_order, output_size, pieces_of_network
-from nasmake.search_spaces import Decisions, NetworkSpec, SearchSpace
+from nasmake.search_spaces import Architecture, Decisions, NetworkSpec, SearchSpace
 
 Metric = Literal["macs", "parameters", "latency_ms"]
 METRICS: tuple[Metric, ...] = ("macs", "parameters", "latency_ms")
@@ -26,6 +26,16 @@ def count_parameters(spec: NetworkSpec, in_channels: int) -> int:
 def count_macs(spec: NetworkSpec, in_channels: int, input_size: int) -> int:
     """Multiply-adds of the network for one image of `input_size` x `input_size` pixels."""
     return _sum(pieces_of_network(spec, in_channels, input_size))[0]
+
+
+def described(architecture: Architecture, in_channels: int, input_size: int) -> dict[str, Any]:
+    """The content of an architecture's file, with its cost for images of that size."""
+    return architecture.to_json() | {
+        "input_size": input_size,
+        "channels": in_channels,
+        "parameters": count_parameters(architecture.spec, in_channels),
+        "macs": count_macs(architecture.spec, in_channels, input_size),
+    }
 
 
 class CostTable:

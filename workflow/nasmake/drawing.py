@@ -1,16 +1,33 @@
-"""The picture of one network, from the image at the top to the classes at the bottom."""
+"""SVG in the style of the report, and the picture of one network: the image at the top, the classes at the bottom."""
 
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, FancyBboxPatch
 
 from nasmake.search_spaces import NetworkSpec
+
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "nasmake",  # else the ids in the file are random
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.0,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+}
 
 NAMES = {"conv": "Conv", "sepconv": "SepConv", "mbconv": "MBConv"}
 HUES = {"conv": "#009E73", "sepconv": "#E69F00", "mbconv": "#56B4E9"}  # Okabe and Ito's; all carry black text
@@ -23,6 +40,14 @@ ROW, BOX = 0.26, 0.19
 NARROWEST, WIDER, WIDEST = 1.6, 0.16, 6  # a box without expansion, what a ratio adds, the last ratio that does
 LEFT, SIZES, CHANNELS, STRIDES, RIGHT = -2.35, -1.5, 1.75, 2.2, 2.5
 TITLE, HEADING, TOP = -1.9 * ROW, -0.4 * ROW, -2.9 * ROW
+
+
+def svg(draw: Callable[..., Figure], *arguments: Any) -> bytes:
+    """What `draw` makes of its arguments, in the style of the report."""
+    stream = io.BytesIO()
+    with rc_context(STYLE):
+        draw(*arguments).savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
 
 
 @dataclass(frozen=True)
@@ -71,7 +96,7 @@ def rows_of(spec: NetworkSpec, channels: int, size: int) -> Iterator[Row]:
     yield Row("image", size, channels, colour=None)
     size, width = _shrunk(size, spec.stem_stride), spec.stem_width
     yield Row(f"Conv 3{TIMES}3", size, width, spec.stem_stride)
-    for run in spec.readable():
+    for run in spec.runs():
         if run["op"] == "zero":
             yield Row("dropped", size, width, is_dropped=True)
             continue

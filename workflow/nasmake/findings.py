@@ -12,7 +12,7 @@ from typing import Any
 from nasmake.artifacts import read_csv, read_json
 from nasmake.config import Optimize
 from nasmake.job import COMPLETE
-from nasmake.stages import STAGES, first_searched
+from nasmake.stages import first_searched
 from nasmake.summary import suggestions_of
 
 Rows = list[dict[str, str]]
@@ -58,7 +58,7 @@ class Findings:
         best: best.json.
         promoted: numbers of the promoted trials.
         histories: rows of history/<stage>.csv by stage and unit.
-        evaluations: rows of history/evaluations.csv by unit.
+        evaluations: rows of history/evaluations.csv by unit; empty where nothing was searched.
         architectures: architecture.json by unit.
     """
 
@@ -82,14 +82,20 @@ class Findings:
         return self.architectures.get(SHARED) or self.architectures[unit_of(self.best["trial"])]
 
 
-def read_findings(run: Path, optimize: Optimize) -> Findings:
-    """Read the folder of a finished run: the files of its trials only, whatever an earlier study left beside them."""
+def read_findings(run: Path, optimize: Optimize, chain: Sequence[str]) -> Findings:
+    """Read the folder of a finished run: the files of its trials only, whatever an earlier study left beside them.
+
+    Args:
+        run: the folder.
+        optimize: settings of its study.
+        chain: the stages of its trials, in order; the one before the last made the architectures.
+    """
     table = read_csv(run / "study" / "trials.csv")
     promoted = read_json(run / "study" / "promoted.json")["trials"]
     results = [run / unit_of(int(row["trial"])) / "result.json" for row in table]
-    units = {stage: _units(stage, optimize, len(table)) for stage in STAGES}
+    units = {stage: _units(stage, chain, optimize, len(table)) for stage in chain}
     units["retrain_final"] = [unit_of(trial) for trial in promoted]
-    searched = [run / unit for unit in units["search_architecture"]]
+    found = units.pop("take_architecture", None) or units["search_architecture"]
     trials = zip(results, suggestions_of(results), strict=True)
     return Findings(
         optimize=optimize,
@@ -98,8 +104,8 @@ def read_findings(run: Path, optimize: Optimize) -> Findings:
         best=read_json(run / "study" / "best.json"),
         promoted=promoted,
         histories={stage: {unit: _history(run / unit, stage) for unit in own} for stage, own in units.items()},
-        evaluations={folder.name: _history(folder, "evaluations") for folder in searched},
-        architectures={folder.name: read_json(folder / "architecture.json") for folder in searched},
+        evaluations={unit: _history(run / unit, "evaluations") for unit in units.get("search_architecture", ())},
+        architectures={unit: read_json(run / unit / "architecture.json") for unit in found},
     )
 
 
@@ -141,8 +147,9 @@ def outcome(best: Mapping[str, Any]) -> str:
     return text
 
 
-def _units(stage: str, optimize: Optimize, trials: int) -> list[str]:
-    is_shared = STAGES.index(stage) < first_searched(parameter.name for parameter in optimize.parameters)
+def _units(stage: str, chain: Sequence[str], optimize: Optimize, trials: int) -> list[str]:
+    first = first_searched((parameter.name for parameter in optimize.parameters), chain)
+    is_shared = chain.index(stage) < first
     return [SHARED] if is_shared else [unit_of(trial) for trial in range(trials)]
 
 

@@ -1,27 +1,25 @@
-"""What all stage scripts share: the command line, a trial's settings, the fingerprint, the way errors end.
+"""What all stage scripts share: the command line, a trial's settings, the fingerprint.
 
 No torch here: bad arguments end before it is loaded.
 """
 
 import argparse
 import json
-import signal
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nasmake.artifacts import InputError, canonical_json, digest_of, fingerprint, provenance, read_json
+from nasmake.command import AlreadyDoneError, script
 from nasmake.config import Config, load
+from nasmake.search_spaces import SearchSpace
 from nasmake.stages import with_parameters
 
+__all__ = ["COMPLETE", "PRUNED", "AlreadyDoneError", "Job", "parse", "script"]
+
 COMPLETE, PRUNED = "COMPLETE", "PRUNED"
-
-
-class AlreadyDoneError(Exception):
-    """While this process waited for the stage's lock, its holder finished the stage."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Job:
 
     Attributes:
         settings: the stage's settings with the trial's parameters written in; other sections hold defaults.
-        search_space: name and content of the space file.
+        search_space: name and content of the space file; None in a stage that needs none.
         version: STAGE_VERSION of the stage.
         dataset: folder of the prepared data set.
         inputs: artefacts of the stages before, by name.
@@ -42,7 +40,7 @@ class Job:
 
     stage: str
     settings: Config
-    search_space: Mapping[str, Any]
+    search_space: Mapping[str, Any] | None
     version: int
     dataset: Path
     inputs: Mapping[str, Path]
@@ -58,6 +56,12 @@ class Job:
         inputs = digest_of(sorted(self.inputs.values()))
         settings = self.settings.model_dump(mode="json")
         return fingerprint(self.stage, self.version, settings, self.search_space, data, inputs, device)
+
+    def space(self) -> SearchSpace:
+        """The search space that the stage was told."""
+        assert self.search_space is not None  # a stage that asks for it was told it
+        name = self.search_space["name"]
+        return SearchSpace.from_mapping(self.search_space["content"], name, name)
 
     def history(self, name: str) -> Path:
         """The history file of that name in this job's unit."""
@@ -101,25 +105,6 @@ def parse(
         accelerator=arguments.accelerator,
         display=arguments.display,
     )
-
-
-def script(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> None:
-    """Run a script's main; what a user can mend ends in one line and exit code 1."""
-    signal.signal(signal.SIGTERM, _terminated)  # until training takes the signal over
-    try:
-        main(argv)
-    except AlreadyDoneError:
-        print("done by the process that was waited for", flush=True)
-    except (InputError, OSError) as error:  # such as a folder that cannot be written, a full disk
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:  # Ctrl-C
-        print("interrupted; the last saved training state stays", file=sys.stderr)
-        raise SystemExit(130) from None
-
-
-def _terminated(number: int, frame: Any) -> None:
-    raise SystemExit(128 + number)
 
 
 def _parser(description: str | None, inputs: Sequence[str], optional: Sequence[str]) -> argparse.ArgumentParser:

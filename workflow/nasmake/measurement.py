@@ -21,7 +21,7 @@ from nasmake.job import Job
 from nasmake.layers import Classifier, ConvBN, Layer, channels_last
 from nasmake.pieces import Piece, pieces_of_space
 from nasmake.runtime import Runtime, start
-from nasmake.search_spaces import Convolution, LayerSpec, SearchSpace
+from nasmake.search_spaces import Convolution, LayerSpec
 from nasmake.stages import MEASUREMENT
 from nasmake.training.seeding import python_random
 
@@ -33,7 +33,7 @@ def measure_latency(job: Job) -> None:
     """Run the rule: latency.json."""
     settings = job.settings
     runtime = start(job.accelerator, settings.trainer.num_threads)
-    space = SearchSpace.from_mapping(job.search_space["content"], job.search_space["name"], job.search_space["name"])
+    space = job.space()
     height, _, channels = shape = read_json(job.dataset / "manifest.json")["image_shape"]
     times = time_pieces(pieces_of_space(space, channels, height), runtime, settings)
     facts = {"space": space.name, "space_hash": space.hash, "image_shape": shape} | facts_of(runtime, settings)

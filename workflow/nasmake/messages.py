@@ -1,13 +1,18 @@
-"""Errors of one line: what is wrong, where, and what to write instead. No torch here."""
+"""Errors of one line: what is wrong, where, and what to write instead. No torch here, and pydantic for types only."""
+
+from __future__ import annotations
 
 import difflib
-from typing import Any, get_args
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import BaseModel, ValidationError
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
 
 
-def nearest(name: str, allowed: list[str]) -> str:
+def nearest(name: str, allowed: Iterable[str]) -> str:
     """The end of an error message: the nearest valid name, or all of them."""
+    allowed = list(allowed)
     close = difflib.get_close_matches(name, allowed, n=1)
     return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"
 

@@ -3,12 +3,11 @@
 Trials are told apart by a colour map that is also ordered in grey; promoted ones by thicker lines or larger marks.
 """
 
-import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -21,25 +20,11 @@ from optuna.trial import FrozenTrial
 from nasmake.drawing import draw_network
 from nasmake.findings import SHARED, Findings, Rows, percent, trial_of
 from nasmake.job import COMPLETE
-from nasmake.search_spaces import Architecture, SearchSpace
+from nasmake.search_spaces import Architecture
 from nasmake.study import in_memory
 
 Style = dict[str, Any]
 
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "nasmake",  # else the ids in the file are random
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "lines.linewidth": 1.0,
-    "legend.frameon": False,
-    "legend.handlelength": 1.8,
-}
 BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito's
 WIDTH = 6.5  # inches: the text of a page
 THIN, THICK = 0.7, 2.0
@@ -68,14 +53,6 @@ PANELS = (
     ("retrain", "Retraining from scratch on train", "epoch", "val_accuracy", "val accuracy (%)"),
     ("retrain_final", "Final training on train and val", "epoch", "train_accuracy", "train accuracy (%)"),
 )
-
-
-def svg(draw: Callable[..., Figure], *arguments: Any) -> bytes:
-    """What `draw` makes of its arguments, in the style of the report."""
-    stream = io.BytesIO()
-    with rc_context(STYLE):
-        draw(*arguments).savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return stream.getvalue()
 
 
 def study(findings: Findings) -> Figure:
@@ -134,9 +111,10 @@ def importance_of(findings: Findings) -> dict[str, float] | str:
 
 
 def learning_curves(findings: Findings) -> Figure:
-    """One panel per stage, one line per unit."""
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    for axes, panel in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
+    """One panel per stage that is trained or searched, one line per unit."""
+    panels = [panel for panel in PANELS if panel[0] in findings.histories]
+    figure = Figure(figsize=(WIDTH, 2.3 * len(panels) / 2), layout="constrained")
+    for axes, panel in zip(figure.subplots(len(panels) // 2, 2).flat, panels, strict=True):
         _draw_stage(axes, findings, *panel)
     handles = [_key("promoted trial", linewidth=THICK), _key("other trial", linewidth=THIN)]
     if any(SHARED in units for units in findings.histories.values()):
@@ -179,18 +157,11 @@ def tradeoff(findings: Findings) -> Figure:
     return figure
 
 
-def architecture(findings: Findings, search_space: Mapping[str, Any], channels: int, size: int) -> Figure:
-    """The best network, for images of `size` x `size` pixels with `channels` channels.
-
-    Args:
-        findings: the run.
-        search_space: name and content of the space file.
-        channels: of the images.
-        size: of the images.
-    """
-    name, best = search_space["name"], findings.best
-    space = SearchSpace.from_mapping(search_space["content"], name, name)
-    spec = Architecture.from_json(findings.best_architecture, space).spec
+def architecture(findings: Findings, channels: int, size: int) -> Figure:
+    """The best network, for images of `size` x `size` pixels with `channels` channels."""
+    found, best = findings.best_architecture, findings.best
+    spec = Architecture.from_json(found, "architecture.json").spec
+    name = found.get("space") or found.get("name") or "architecture"
     costs = f"{_short(best['parameters'])} parameters, {_short(best['macs'])} MACs"
     scores = f"val accuracy {percent(best['val_accuracy'])}"
     if best["test_accuracy"] is not None:
@@ -212,8 +183,13 @@ FIGURES: Mapping[str, Callable[[Findings], Figure]] = {
     "study": study,
     "importances": importances,
     "learning_curves": learning_curves,
-    "tradeoff": tradeoff,
 }
+SEARCH_FIGURES: Mapping[str, Callable[[Findings], Figure]] = {"tradeoff": tradeoff}  # where something was searched
+
+
+def figures_of(findings: Findings) -> Mapping[str, Callable[[Findings], Figure]]:
+    """The figures that there is something to draw for."""
+    return {**FIGURES, **(SEARCH_FIGURES if findings.evaluations else {})}
 
 
 def _draw_stage(axes: Axes, findings: Findings, stage: str, title: str, steps: str, column: str, label: str) -> None:

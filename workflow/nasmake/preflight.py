@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nasmake.artifacts import InputError, read_json
+from nasmake.catalogue import SPACES, architecture_file, read_architecture, read_mapping, space_file
 from nasmake.config import Config, Constraint, Resource
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
@@ -16,8 +15,6 @@ from nasmake.messages import nearest
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages import check_parameters, limits_latency
 from nasmake.strategies.limits import check_feasible
-
-SHIPPED_SPACES = Path("config/search_spaces")
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
 KNOWN = {
@@ -32,45 +29,69 @@ SPACES_OF = {  # whose space files a data set uses, in this order
 }
 
 
-def read_search_space(config: Config) -> dict[str, Any]:
-    """Find and read the space file: {"name", "content"}.
-
-    It is looked up in nas.search_space_config_path, then among the shipped ones. Your own images may go through
-    CIFAR-10's space: it then gets their number of classes.
+def find_search_space(config: Config) -> Path:
+    """The space file: it is looked up in nas.search_space_config_path, then among the shipped ones.
 
     Raises:
-        InputError: there is none, or it is not YAML.
+        InputError: there is none.
     """
     if not Path(config.nas.search_space_config_path).is_dir():
         raise InputError(f"nas.search_space_config_path: {config.nas.search_space_config_path}: no such folder")
     dataset = config.dataset.name
     names = [f"{config.nas.search_space}_{of}" for of in SPACES_OF.get(dataset, (dataset,))]
-    folders = dict.fromkeys((Path(config.nas.search_space_config_path), SHIPPED_SPACES))
-    candidates = [folder / f"config_{name}.yaml" for name in names for folder in folders]
-    path = next((path for path in candidates if path.is_file()), None)
-    if path is None:
-        raise InputError(_no_space_file(config, candidates))
-    content = _read_mapping(path)
-    if dataset == "image_folder" and not path.stem.endswith(dataset):
+    found = [path for name in names if (path := space_file(name, _space_folders(config)))]
+    if not found:
+        raise InputError(_no_space_file(config, names))
+    return found[0]
+
+
+def read_search_space(config: Config) -> dict[str, Any]:
+    """Read the space file: {"name", "content"}.
+
+    Your own images may go through CIFAR-10's space: it then gets their number of classes.
+
+    Raises:
+        InputError: there is none, or it is not YAML.
+    """
+    path = find_search_space(config)
+    content = read_mapping(path)
+    if config.dataset.name == "image_folder" and not path.stem.endswith(config.dataset.name):
         _, classes, _ = _facts(config)
         content["settings"] = dict(content.get("settings", {})) | {"class_num": classes}
     return {"name": path.stem.removeprefix("config_"), "content": content}
 
 
-def _read_mapping(path: Path) -> dict[str, Any]:
+def read_taken_architecture(config: Config) -> dict[str, Any]:
+    """Read the file that nas.architecture names, whole: what differs between two files of one network is left out.
+
+    Raises:
+        InputError: there is none, it holds no network, or this run would write over it.
+    """
+    _, classes, _ = _facts(config)
     try:
-        content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected the mappings search_range and settings, found {type(content).__name__}")
-    return content
+        path = architecture_file(config.nas.architecture or "", Path())
+        if path.resolve().is_relative_to(Path(config.environment.result_dir, str(config.run)).resolve()):
+            raise InputError(f"{path}: lies in the results of this run; choose another `run`, or copy the file")
+        architecture, content = read_architecture(path, _space_folders(config), classes)
+    except InputError as error:
+        raise InputError(f"nas.architecture: {error}") from None
+    named = {key: content[key] for key in ("name", "source") if key in content}
+    return {key: value for key, value in (architecture.to_json() | named).items() if key != "class_num"}
 
 
-def check(config: Config, search_space: Mapping[str, Any]) -> None:
+def source_of_networks(config: Config) -> str:
+    """Which file the networks of this study come from, in a line."""
+    if config.nas.architecture is not None:
+        return f"architecture {architecture_file(config.nas.architecture, Path())}, without a search"
+    return f"search space {find_search_space(config)}"
+
+
+def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
     """Refuse a study that could not end well.
+
+    Args:
+        config: the study.
+        search_space: name and content of the space file; None, if nothing is searched.
 
     Raises:
         InputError: one line with the key or file, its value and what is allowed.
@@ -78,9 +99,22 @@ def check(config: Config, search_space: Mapping[str, Any]) -> None:
     check_parameters(config)
     _check_writable("environment.result_dir", Path(config.environment.result_dir))
     _check_writable("dataset.path", Path(config.dataset.path))
+    images, _, _ = _facts(config)
+    held_out = config.dataset.num_data_architecture_search
+    if images is not None and held_out >= images:
+        raise InputError(
+            f"dataset.num_data_architecture_search: {held_out} of {images} training images leave none to train on; "
+            f"allowed: 1 .. {images - 1}"
+        )
+    if search_space is not None:
+        _check_space(config, search_space)
+
+
+def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
+    """Refuse a space that does not fit the data, and limits that none of its networks keeps."""
     name = search_space["name"]
     space = SearchSpace.from_mapping(search_space["content"], name, f"config_{name}.yaml")
-    images, classes, shape = _facts(config)
+    _, classes, shape = _facts(config)
     if classes is not None and space.class_num != classes:
         raise InputError(
             f"config_{name}.yaml: settings.class_num: {space.class_num}; {config.dataset.name} has {classes} classes"
@@ -90,12 +124,6 @@ def check(config: Config, search_space: Mapping[str, Any]) -> None:
         raise InputError(
             f"dataset.num_search_classes: {subset}: searching on some of the classes is not in this version; "
             f"allowed: null or {space.class_num}"
-        )
-    held_out = config.dataset.num_data_architecture_search
-    if images is not None and held_out >= images:
-        raise InputError(
-            f"dataset.num_data_architecture_search: {held_out} of {images} training images leave none to train on; "
-            f"allowed: 1 .. {images - 1}"
         )
     if shape is not None:
         edge, _, channels = shape
@@ -163,9 +191,14 @@ def _facts(config: Config) -> tuple[int | None, int | None, tuple[int, int, int]
     return (None if dataset.sha256 else images), classes, shape  # an archive of one's own may hold fewer
 
 
-def _no_space_file(config: Config, candidates: list[Path]) -> str:
-    shipped = sorted(path.stem.removeprefix("config_").split("_")[0] for path in SHIPPED_SPACES.glob("config_*.yaml"))
-    places = " or ".join(map(str, candidates))
+def _space_folders(config: Config) -> tuple[Path, ...]:
+    return Path(config.nas.search_space_config_path), SPACES
+
+
+def _no_space_file(config: Config, names: list[str]) -> str:
+    shipped = sorted(path.stem.removeprefix("config_").split("_")[0] for path in SPACES.glob("config_*.yaml"))
+    folders = dict.fromkeys(_space_folders(config))
+    places = " or ".join(f"{folder}/config_{name}.yaml" for name in names for folder in folders)
     return (
         f"nas.search_space: {config.nas.search_space!r}: no file {places}; {nearest(config.nas.search_space, shipped)}"
     )

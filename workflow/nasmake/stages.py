@@ -4,7 +4,7 @@ Imported by the Snakefile: no torch, lightning or optuna here.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -13,6 +13,7 @@ from nasmake.config import Config, Parameter, keys, load
 from nasmake.messages import nearest
 
 STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of one trial, in order
+STAGES_WITHOUT_SEARCH = ("take_architecture", "retrain")  # with nas.architecture
 
 # Raised when a stage's meaning changes, so that its old results are made again.
 STAGE_VERSION = {
@@ -20,7 +21,8 @@ STAGE_VERSION = {
     "suggest": 1,
     "train_supernet": 2,
     "measure_latency": 1,
-    "search_architecture": 1,
+    "search_architecture": 2,
+    "take_architecture": 1,
     "retrain": 1,
     "retrain_final": 1,
 }
@@ -80,18 +82,21 @@ def path_of(name: str) -> str:
     return ALIASES.get(name, name)
 
 
-def stage_of(name: str) -> str | None:
-    """The first stage that a searched parameter touches; None if it touches none."""
+def chain_of(config: Config) -> tuple[str, ...]:
+    """The stages of one trial, in order."""
+    return STAGES if config.nas.architecture is None else STAGES_WITHOUT_SEARCH
+
+
+def stage_of(name: str, chain: Sequence[str] = STAGES) -> str | None:
+    """The first stage of the chain that a searched parameter touches; None if it touches none."""
     path = path_of(name)
-    if path in SHARED_KEYS:
-        return STAGES[0]
-    return next((stage for stage in STAGES if any(_covers(key, path) for key in STAGE_KEYS[stage])), None)
+    return next((stage for stage in chain if any(_covers(key, path) for key in _keys_of(stage))), None)
 
 
-def first_searched(names: Iterable[str]) -> int:
-    """Index in STAGES of the first stage that differs between trials; retraining always does."""
-    touched = [STAGES.index(stage) for stage in map(stage_of, names) if stage is not None]
-    return min(touched, default=len(STAGES) - 1)
+def first_searched(names: Iterable[str], chain: Sequence[str] = STAGES) -> int:
+    """Index in the chain of the first stage that differs between trials; retraining, the last one, always does."""
+    touched = [chain.index(stage) for stage in (stage_of(name, chain) for name in names) if stage is not None]
+    return min(touched, default=len(chain) - 1)
 
 
 def settings_of(stage: str, config: Config) -> dict[str, Any]:
@@ -153,6 +158,11 @@ def check_parameters(config: Config) -> None:
         if path in seen:
             raise InputError(f"config: optimize.parameters: {parameter.name!r} is searched twice; remove one")
         seen.add(path)
+        if stage_of(path, chain_of(config)) is None:
+            raise InputError(
+                f"config: optimize.parameters: {parameter.name!r} belongs to {stage_of(path)}, which nas.architecture "
+                "leaves out; remove it (without parameters set optimize.trial_number: 1), or set nas.architecture: null"
+            )
         _check_values(config, parameter)
 
 
@@ -173,6 +183,11 @@ def _samples(parameter: Parameter) -> list[float]:
     if parameter.type == "uniform_int":
         return [int(bound) for bound in bounds]
     return [*bounds, bounds[0] + (bounds[1] - bounds[0]) / math.pi]
+
+
+def _keys_of(stage: str) -> tuple[str, ...]:
+    """All keys that a stage reads; what is taken is not made by any."""
+    return (*SHARED_KEYS, *STAGE_KEYS[stage]) if stage in STAGE_KEYS else ()
 
 
 def _covers(key: str, path: str) -> bool:

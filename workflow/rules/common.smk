@@ -8,10 +8,16 @@ from pathlib import Path
 
 from nasmake.artifacts import InputError, canonical_json, digest_of, read_json
 from nasmake.config import load
-from nasmake.preflight import check, notices, read_search_space
+from nasmake.preflight import (
+    check,
+    notices,
+    read_search_space,
+    read_taken_architecture,
+    source_of_networks,
+)
 from nasmake.stages import (
     STAGE_VERSION,
-    STAGES,
+    chain_of,
     first_searched,
     limits_latency,
     settings_of,
@@ -20,11 +26,14 @@ from nasmake.stages import (
 
 try:
     CONFIG = load(config)
-    SPACE = read_search_space(CONFIG)
+    TAKEN = CONFIG.nas.architecture and read_taken_architecture(CONFIG)
+    SPACE = None if TAKEN else read_search_space(CONFIG)
     if workflow.is_main_process:
         check(CONFIG, SPACE)
+        print(f"nasmake: {source_of_networks(CONFIG)}", file=sys.stderr)
         print(*(f"warning: {notice}\n" for notice in notices(CONFIG)), sep="", end="", file=sys.stderr)
-    GIVEN_TABLE = CONFIG.latency.table if limits_latency(CONFIG) else None
+    IS_LATENCY_LIMITED = limits_latency(CONFIG) and not TAKEN
+    GIVEN_TABLE = CONFIG.latency.table if IS_LATENCY_LIMITED else None
     TABLE_DIGEST = GIVEN_TABLE and digest_of([Path(GIVEN_TABLE)])
 except InputError as error:
     sys.exit(f"error: {error}")
@@ -37,10 +46,11 @@ config.update(CONFIG.model_dump(mode="json"))
 RUN = str(Path(CONFIG.environment.result_dir, CONFIG.run))
 DATASET = str(Path(CONFIG.dataset.path, CONFIG.dataset.name))
 TRIALS = [f"{trial:04d}" for trial in range(CONFIG.optimize.trial_number)]
-FIRST_SEARCHED = first_searched(parameter.name for parameter in CONFIG.optimize.parameters)
+CHAIN = chain_of(CONFIG)
+FIRST_SEARCHED = first_searched((parameter.name for parameter in CONFIG.optimize.parameters), CHAIN)
 STARTED = time.time()
 LAG = CONFIG.optimize.lag
-MEASURED_TABLE = [f"{RUN}/shared/latency.json"] if limits_latency(CONFIG) and not GIVEN_TABLE else []
+MEASURED_TABLE = [f"{RUN}/shared/latency.json"] if IS_LATENCY_LIMITED and not GIVEN_TABLE else []
 FIGURES = [
     f"{RUN}/report/{name}"
     for name in (
@@ -49,7 +59,7 @@ FIGURES = [
         "study.svg",
         "importances.svg",
         "learning_curves.svg",
-        "tradeoff.svg",
+        *([] if TAKEN else ["tradeoff.svg"]),
     )
 ]
 
@@ -57,6 +67,7 @@ FIGURES = [
 ARTEFACTS = {  # of every unit of these stages
     "train_supernet": ("supernet.safetensors", "supernet.json", "history/train_supernet.csv"),
     "search_architecture": ("architecture.json", "history/search_architecture.csv", "history/evaluations.csv"),
+    "take_architecture": ("architecture.json",),
     "retrain": ("suggestion.json", "model.safetensors", "result.json", "history/retrain.csv"),
 }
 
@@ -68,20 +79,23 @@ wildcard_constraints:
 
 def unit_of(stage, unit):
     """Folder of a stage's results for a unit: trials share the stages that no searched parameter touches."""
-    return "shared" if STAGES.index(stage) < FIRST_SEARCHED else unit
+    return "shared" if CHAIN.index(stage) < FIRST_SEARCHED else unit
 
 
 UNIT_FILES = [
     f"{RUN}/{unit}/{artefact}"
-    for stage, artefacts in ARTEFACTS.items()
+    for stage in CHAIN
     for unit in sorted({unit_of(stage, f"trial-{trial}") for trial in TRIALS})
-    for artefact in artefacts
+    for artefact in ARTEFACTS[stage]
 ] + MEASURED_TABLE
 
 
 def made_by(stage, artefact):
     """Input function: the artefact of an earlier stage."""
     return lambda wildcards: f"{RUN}/{unit_of(stage, wildcards.unit)}/{artefact}"
+
+
+architecture = made_by(CHAIN[-2], "architecture.json")  # of the stage before retraining
 
 
 def suggestion(wildcards):
@@ -111,8 +125,8 @@ def promoted(artefact):
 
 def settings(stage):
     """What a stage is told, as JSON with sorted keys: params are compared as text."""
-    chosen = settings_of(stage, CONFIG)
-    return canonical_json(chosen | {"search_space": SPACE, "version": STAGE_VERSION[stage]})
+    space = {"search_space": SPACE} if stage in ("train_supernet", "measure_latency", "search_architecture") else {}
+    return canonical_json(settings_of(stage, CONFIG) | space | {"version": STAGE_VERSION[stage]})
 
 
 def study_settings():

@@ -8,7 +8,7 @@ rule retrain_final:
         manifest=rules.download_dataset.output.manifest,
         promotion=ancient(f"{RUN}/study/promoted.json"),  # who else is promoted changes nothing here
         suggestion=suggestion,
-        architecture=made_by("search_architecture", "architecture.json"),
+        architecture=architecture,
         result=f"{RUN}/{{unit}}/result.json",
     output:
         weights=f"{RUN}/{{unit}}/final.safetensors",

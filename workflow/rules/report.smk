@@ -1,12 +1,13 @@
 # Figures of the study; `make report` binds them into one offline page.
 
+TRAINING = "Training" if TAKEN else "Training and search"
 SHOWN = {  # category and title in that page
     "trials.html": ("Outcome", "Table of all trials"),
     "architecture.svg": ("Outcome", "Best network"),
     "study.svg": ("Study", "Val accuracy by trial"),
     "importances.svg": ("Study", "Importance of hyperparameters"),
-    "learning_curves.svg": ("Training and search", "Learning curves of every stage"),
-    "tradeoff.svg": ("Training and search", "Accuracy against MACs"),
+    "learning_curves.svg": (TRAINING, "Learning curves of every stage"),
+    "tradeoff.svg": (TRAINING, "Accuracy against MACs"),
 }
 
 
@@ -28,8 +29,8 @@ rule report:
         "../envs/nasmake.yaml"
     params:
         study=study_settings(),
-        search_space=canonical_json(SPACE),
+        stages=CHAIN,
         run=folder_above,
     shell:
-        "python scripts/report.py --study {params.study:q} --search-space {params.search_space:q}"
+        "python scripts/report.py --study {params.study:q} --stages {params.stages}"
         " --manifest {input.manifest:q} --run {params.run:q} > {log:q} 2>&1"

@@ -6,15 +6,12 @@ Times are CPU times of one thread; a ratio is the geometric mean over paths of t
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
-import yaml
 
+from nasmake import catalogue
 from nasmake.runtime import keep_freed_memory
 from nasmake.search_spaces import SearchSpace
-
-SPACES = Path("config/search_spaces")
 
 
 def one_thread() -> None:
@@ -25,8 +22,7 @@ def one_thread() -> None:
 
 def read_space(name: str) -> SearchSpace:
     """A shipped search space."""
-    path = SPACES / f"config_{name}.yaml"
-    return SearchSpace.from_mapping(yaml.safe_load(path.read_text()), name, str(path))
+    return catalogue.read_space(catalogue.SPACES / f"config_{name}.yaml")
 
 
 def cpu_seconds(action: Callable[[], object]) -> float:

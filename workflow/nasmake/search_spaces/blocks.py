@@ -70,11 +70,7 @@ class Block:
 
     def layers(self, in_width: int, chosen: Iterable[Mapping[str, Any]]) -> tuple[LayerSpec, ...]:
         """The layers after `in_width` channels for one choice of every decision; none for zero."""
-        values = self.values(chosen)
-        if values["op"] == ZERO:
-            return ()
-        first = _layer(values, in_width, self.stride)
-        return (first, *[_layer(values, values["width"], 1)] * (values["depth"] - 1))
+        return stack(self.values(chosen), in_width, self.stride)
 
     def vectors(self, decisions: Iterable[Decision]) -> int:
         """The number of decision vectors; expansion ratios count for an mbconv only."""
@@ -84,6 +80,14 @@ class Block:
     def has_idle_expansion(self, values: Mapping[str, Any]) -> bool:
         """Whether an operation that does not expand is given a second or later expansion ratio."""
         return bool(values["op"] != "mbconv" and values["expand_ratio"] != self.expand_ratio[0])
+
+
+def stack(values: Mapping[str, Any], in_width: int, stride: int) -> tuple[LayerSpec, ...]:
+    """The layers that one value of each of FIELDS describes; the stride is the first one's."""
+    if values["op"] == ZERO:
+        return ()
+    first = _layer(values, in_width, stride)
+    return (first, *[_layer(values, values["width"], 1)] * (values["depth"] - 1))
 
 
 def _layer(values: Mapping[str, Any], in_width: int, stride: int) -> LayerSpec:

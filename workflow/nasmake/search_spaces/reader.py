@@ -4,52 +4,31 @@ The format is the predecessor's: `search_range` lists what the search may choose
 `conv_ops`, `kernel_size` and the other choice lists hold for every block; a list of lists gives each block its own.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
-from nasmake.artifacts import InputError
 from nasmake.search_spaces.blocks import ZERO, Block
+from nasmake.search_spaces.checks import Rule, checked, fail, fraction, is_number, odd, one_of, section, whole
 
-Rule = tuple[str, Callable[[Any], bool]]
-
-
-def _whole(minimum: int) -> Rule:
-    return f"a whole number >= {minimum}", lambda value: type(value) is int and value >= minimum
-
-
-def _one_of(*names: str) -> Rule:
-    return f"one of {', '.join(names)}", lambda value: value in names
-
-
-def _fraction() -> Rule:
-    return "a number from 0 up to, but not including, 1", lambda value: _is_number(value) and 0 <= value < 1
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-PER_BLOCK: dict[str, Rule] = {"base_layer_num": _whole(1), "base_filter_size": _whole(1), "strides": _whole(1)}
+PER_BLOCK: dict[str, Rule] = {"base_layer_num": whole(1), "base_filter_size": whole(1), "strides": whole(1)}
 CHOICES: dict[str, Rule] = {
-    "kernel_size": ("an odd whole number >= 1", lambda value: type(value) is int and value >= 1 and value % 2 == 1),
+    "kernel_size": odd(),
     "layer_search_range": ("a whole number", lambda value: type(value) is int),
-    "filter_size_search_ratio": ("a number > 0", lambda value: _is_number(value) and value > 0),
-    "conv_ops": _one_of("Conv", "SepConv", "MBConv", "Zero"),
-    "expansion_ratio": _whole(1),
-    "skip_ops": _one_of("no_skip", "skip"),
-    "se_ratio": _fraction(),
+    "filter_size_search_ratio": ("a number > 0", lambda value: is_number(value) and value > 0),
+    "conv_ops": one_of("Conv", "SepConv", "MBConv", "Zero"),
+    "expansion_ratio": whole(1),
+    "skip_ops": one_of("no_skip", "skip"),
+    "se_ratio": fraction(),
 }
 SETTINGS: dict[str, Rule] = {
-    "class_num": _whole(1),
-    "first_conv_filter_size": _whole(1),
-    "first_mbconv_filter_size": _whole(1),
-    "last_ch": _whole(1),
-    "first_conv_stride": _whole(1),
-    "input_size": _whole(1),
-    "dropout": _fraction(),
+    "class_num": whole(1),
+    "first_conv_filter_size": whole(1),
+    "first_mbconv_filter_size": whole(1),
+    "last_ch": whole(1),
+    "first_conv_stride": whole(1),
+    "input_size": whole(1),
+    "dropout": fraction(),
 }
 RANGES = ("base_layer_num", "base_filter_size", *CHOICES)
 OPTIONAL: dict[str, Any] = {  # first_conv_stride and dropout: what the predecessor has hard-coded
@@ -74,30 +53,14 @@ def read_space(content: Any, source: str) -> SpaceFile:
     Raises:
         InputError: one line with file, key, block, value and what is allowed.
     """
-    content = _section(content, source, "", {"search_range": True, "settings": True})
-    ranges = _section(content["search_range"], source, "search_range", dict.fromkeys(RANGES, True))
+    content = section(content, source, "", {"search_range": True, "settings": True})
+    ranges = section(content["search_range"], source, "search_range", dict.fromkeys(RANGES, True))
     required = {"strides": True} | {name: name not in OPTIONAL for name in SETTINGS}
-    given = _section(content["settings"], source, "settings", required)
+    given = section(content["settings"], source, "settings", required)
     settings = {name: given.get(name, default) for name, default in OPTIONAL.items()}
     for name in SETTINGS.keys() & given.keys():
-        settings[name] = _checked(given[name], SETTINGS[name], f"{source}: settings.{name}")
+        settings[name] = checked(given[name], SETTINGS[name], f"{source}: settings.{name}")
     return SpaceFile(_blocks(ranges, given["strides"], settings, source), settings)
-
-
-def _section(content: Any, source: str, name: str, required: Mapping[str, bool]) -> Mapping[str, Any]:
-    """`content`, a mapping whose keys are all in `required` and hold all that are required."""
-    where, prefix = (f"{source}: {name}", f"{name}.") if name else (source, "")
-    if not isinstance(content, Mapping):
-        _fail(where, content, f"a mapping with the keys {', '.join(required)}")
-    for key in content:
-        if key not in required:
-            near = get_close_matches(str(key), required, 1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(required)}"
-            raise InputError(f"{source}: {prefix}{key}: unknown key; {hint}")
-    for key, needed in required.items():
-        if needed and key not in content:
-            raise InputError(f"{source}: {prefix}{key}: missing")
-    return content
 
 
 def _blocks(ranges: Mapping[str, Any], strides: Any, settings: Mapping[str, Any], source: str) -> tuple[Block, ...]:
@@ -131,14 +94,14 @@ def _block(
     """One block; `previous` is the first width choice of the block before it."""
     depths = tuple(base_depth + more for more in choices["layer_search_range"] if base_depth + more > 0)
     if not depths:
-        _fail(where % "layer_search_range", choices["layer_search_range"], "at least one layer in the block")
+        fail(where % "layer_search_range", choices["layer_search_range"], "at least one layer in the block")
     widths = tuple(int(base_width * ratio) for ratio in choices["filter_size_search_ratio"])
     if min(widths) < 1:
-        _fail(where % "filter_size_search_ratio", choices["filter_size_search_ratio"], "widths of at least 1 channel")
+        fail(where % "filter_size_search_ratio", choices["filter_size_search_ratio"], "widths of at least 1 channel")
     may_vanish = stride == 1 and widths[0] == previous
     operations = tuple(name.lower() for name in choices["conv_ops"] if name != "Zero" or may_vanish)
     if set(operations) <= {ZERO}:
-        _fail(where % "conv_ops", choices["conv_ops"], "an operation besides Zero")
+        fail(where % "conv_ops", choices["conv_ops"], "an operation besides Zero")
     return Block(
         stride=stride,
         in_widths=in_widths,
@@ -163,29 +126,16 @@ def _choices_per_block(value: Any, name: str, count: int, source: str) -> list[t
 
 def _list(value: Any, rule: Rule, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list) or not value:
-        _fail(where, value, f"a list of values, each {rule[0]}")
-    return tuple(_checked(item, rule, where) for item in value)
+        fail(where, value, f"a list of values, each {rule[0]}")
+    return tuple(checked(item, rule, where) for item in value)
 
 
 def _same_length(values: Sequence[Any], count: int, where: str) -> None:
     if len(values) != count:
-        _fail(where, f"{len(values)} values", f"{count}, one per block as in search_range.base_layer_num")
+        fail(where, f"{len(values)} values", f"{count}, one per block as in search_range.base_layer_num")
 
 
 def _distinct(values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
     if len(set(values)) != len(values):
-        _fail(where, values, "different values")
+        fail(where, values, "different values")
     return values
-
-
-def _checked(value: Any, rule: Rule, where: str) -> Any:
-    allowed, is_allowed = rule
-    if not is_allowed(value):
-        _fail(where, value, allowed)
-    return value
-
-
-def _fail(where: str, value: Any, allowed: str) -> NoReturn:
-    if isinstance(value, tuple):
-        value = list(value)
-    raise InputError(f"{where}: {value}: expected {allowed}")

@@ -15,6 +15,7 @@ from nasmake.search_spaces.spec import LayerSpec, NetworkSpec
 
 Decisions = tuple[int, ...]
 Layers = tuple[LayerSpec, ...]
+NOT_HASHED = {"name", "source", "input_size", "class_num"}
 DIVISIONS = {"proxyless": joint_decisions, "mnasnet": separate_decisions}
 
 
@@ -70,9 +71,9 @@ class SearchSpace:
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits over everything that gives decisions their meaning."""
+        """Sixteen hexadecimal digits over everything that gives decisions their meaning; classes are the data set's."""
         content = asdict(self)
-        return fingerprint({key: content[key] for key in content.keys() - {"name", "source", "input_size"}})
+        return fingerprint({key: content[key] for key in content.keys() - NOT_HASHED})
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:

@@ -19,6 +19,8 @@ from typing import Any
 OPERATIONS = ("conv", "sepconv", "mbconv")
 TIMM_OPERATIONS = {"conv": "cn", "sepconv": "ds", "mbconv": "ir"}
 
+Run = dict[str, Any]  # equal layers that follow each other, as JSON
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -118,12 +120,17 @@ class NetworkSpec:
                 yield from layer.convolutions
         yield self.head
 
-    def readable(self) -> list[dict[str, Any]]:
-        """The blocks as JSON: runs of equal layers with their `depth`, and {"op": "zero"} for a block without layers.
+    def readable(self) -> list[Run | list[Run]]:
+        """The blocks as JSON: a run of equal layers with their `depth`, or {"op": "zero"} for a block without layers.
 
-        The stride is the first layer's; `skip` tells whether layers whose shapes allow it have a residual connection.
+        A block of unequal layers is a list of runs. The stride is the first layer's; `skip` tells whether layers whose
+        shapes allow it have a residual connection.
         """
-        return [run for block in self.blocks for run in (_runs(block) or [{"op": "zero"}])]
+        return [own[0] if len(own) == 1 else own for own in map(_runs_or_zero, self.blocks)]
+
+    def runs(self) -> list[Run]:
+        """The same, whatever the block that a run is in."""
+        return [run for block in self.blocks for run in _runs_or_zero(block)]
 
     def string(self) -> str:
         """The blocks in timm's shorthand, such as `ds_r1_k3_s1_c16_noskip ir_r2_k3_s2_e6_c24`; empty blocks left out.
@@ -133,8 +140,12 @@ class NetworkSpec:
         return " ".join(_timm(run) for block in self.blocks for run in _runs(block))
 
 
-def _runs(block: tuple[LayerSpec, ...]) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = []
+def _runs_or_zero(block: tuple[LayerSpec, ...]) -> list[Run]:
+    return _runs(block) or [{"op": "zero"}]
+
+
+def _runs(block: tuple[LayerSpec, ...]) -> list[Run]:
+    runs: list[Run] = []
     for layer in block:
         run = _run(layer)
         if runs and _continues(run, runs[-1]):
@@ -145,7 +156,7 @@ def _runs(block: tuple[LayerSpec, ...]) -> list[dict[str, Any]]:
     return [run | {"skip": run["skip"] is not False} for run in runs]
 
 
-def _run(layer: LayerSpec) -> dict[str, Any]:
+def _run(layer: LayerSpec) -> Run:
     return {
         "op": layer.op,
         "depth": 1,
@@ -158,12 +169,12 @@ def _run(layer: LayerSpec) -> dict[str, Any]:
     }
 
 
-def _continues(run: dict[str, Any], last: dict[str, Any]) -> bool:
+def _continues(run: Run, last: Run) -> bool:
     shared = ("op", "kernel_size", "expand_ratio", "width", "se_ratio")
     return run["stride"] == 1 and all(run[key] == last[key] for key in shared) and last["skip"] in (None, run["skip"])
 
 
-def _timm(run: dict[str, Any]) -> str:
+def _timm(run: Run) -> str:
     parts = [TIMM_OPERATIONS[run["op"]], f"r{run['depth']}", f"k{run['kernel_size']}", f"s{run['stride']}"]
     if run["op"] == "mbconv":
         parts.append(f"e{run['expand_ratio']}")

@@ -68,7 +68,7 @@ def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
     found = read_json(job.inputs["architecture"])
     if found["state"] != COMPLETE:
         return Trained(None, [], {"state": found["state"], "reason": found["reason"], "epochs": epochs})
-    spec = Architecture.from_json(found, run.space()).spec
+    spec = Architecture.from_json(found, str(job.inputs["architecture"]), len(parts.manifest["classes"])).spec
     where = (job.settings.nas.seed, job.stage)
     seed_torch(torch.device("cpu"), *where, "weights")
     network = channels_last(Network(spec, parts.in_channels))

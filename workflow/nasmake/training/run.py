@@ -37,7 +37,7 @@ class StageRun:
         Raises:
             InputError: it is made for another number of classes than the data set has.
         """
-        space = space_of(self.job)
+        space = self.job.space()
         classes = len(self.parts.manifest["classes"])
         if space.class_num != classes:
             raise InputError(
@@ -65,11 +65,6 @@ def stage(job: Job) -> Iterator[StageRun]:
     outputs = [job.unit / name for name in OUTPUTS[job.stage]]
     with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
         yield StageRun(job, runtime, parts, folder)
-
-
-def space_of(job: Job) -> SearchSpace:
-    """The search space that the job was given."""
-    return SearchSpace.from_mapping(job.search_space["content"], job.search_space["name"], job.search_space["name"])
 
 
 def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nasmake.artifacts import read_json, write_csv, write_json
+from nasmake.artifacts import InputError, read_json, write_csv, write_json
 from nasmake.config import Config
-from nasmake.cost import METRICS, CostTable, Metric
+from nasmake.cost import METRICS, CostTable, Metric, described
 from nasmake.data.batches import BatchSource
 from nasmake.job import COMPLETE, PRUNED, Job
 from nasmake.latency import read_latency
@@ -20,6 +20,7 @@ from nasmake.strategies import STRATEGIES, Evaluation, Strategy
 from nasmake.strategies.limits import check_feasible
 from nasmake.supernet import Supernet, recalibrate_batchnorm
 from nasmake.training.classification import evaluate
+from nasmake.training.parts import Parts
 from nasmake.training.run import Rows, StageRun, read_weights, stage
 from nasmake.training.seeding import python_random
 from nasmake.training.state import DivergedError, StageModule
@@ -115,6 +116,12 @@ def search_architecture(job: Job) -> None:
         return _write(job, None, {key: supernet_record[key] for key in ("state", "reason")}, [], [])
     with stage(job) as run:
         space = run.space()
+        made_in = supernet_record["search_space"]
+        if made_in["hash"] != space.hash:
+            raise InputError(
+                f"{job.inputs['supernet']}: trained in the space {made_in['name']} ({made_in['hash']}), not in "
+                f"{space.name} ({space.hash}); remove it, so that it is trained again"
+            )
         supernet = Supernet(space, run.parts.in_channels, supernet_record["settings"]["weight_sharing"])
         supernet.load_state_dict(read_weights(job.inputs["supernet"]))
         costs = _costs(run, space)
@@ -123,19 +130,20 @@ def search_architecture(job: Job) -> None:
         steps, epochs = range(job.settings.search.population_size), job.settings.nas.num_epochs_architecture_search
         try:
             rows = run.fit(module, steps, epochs)
-            content = _found(module, space, costs)
+            content = _found(module, space, run.parts)
         except DivergedError as diverged:
             rows, content = diverged.rows, {"state": PRUNED, "reason": f"{STAGE}: {diverged}"}
         _write(job, run.runtime.name, content, rows, [_evaluation(costs, told) for told in module.told])
 
 
-def _found(module: ArchitectureSearch, space: SearchSpace, costs: CostTable) -> dict[str, Any]:
+def _found(module: ArchitectureSearch, space: SearchSpace, parts: Parts) -> dict[str, Any]:
     best = module.best()
     scores = {"val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
-    return Architecture.from_decisions(best.decisions, space).to_json() | {
+    found = described(Architecture.from_decisions(best.decisions, space), parts.in_channels, parts.input_size)
+    return found | {
         "state": COMPLETE,
         "scores": scores | {"generation": best.generation + 1, "evaluated": len(module.told)},
-        **costs.of(best.decisions),
+        **module.strategy.costs.of(best.decisions),
     }
 
 

@@ -1,0 +1,66 @@
+"""Print one network of a search space, or of a file: its cost, its blocks, and where it is from.
+
+The input size is that of --input-size, else the one in the file, else that of the data set in the name of the file or
+of its space (cifar 32, imagenet 224, digits 8, digits_canvas 12), else 32 for 10 or 100 classes and 224 for 1000.
+Images of digits have one channel, all others three; a file's `channels` counts more.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasmake.artifacts import InputError
+from nasmake.command import script
+from nasmake.description import Subject, describe, from_decisions, from_file, table
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--search-space", type=Path, metavar="FILE", help="with --decisions: the space they choose in")
+    parser.add_argument("--decisions", metavar="JSON", help="one index per decision, or one list of them per block")
+    parser.add_argument("--architecture", metavar="FILE_OR_NAME", help="a file, or a name in config/architectures")
+    parser.add_argument("--input-size", type=positive, metavar="N", help="edge of the images in pixels")
+    parser.add_argument("--classes", type=positive, metavar="N", help="number of classes; default: the file's")
+    parser.add_argument("--format", choices=("json", "table", "string", "svg"), default="json")
+    arguments = parser.parse_args(argv)
+    subject = subject_of(arguments)
+    content = describe(subject, arguments.input_size)
+    if arguments.format == "json":
+        print(json.dumps(content, indent=2, sort_keys=True))
+    elif arguments.format == "table":
+        print(table(subject.architecture.spec, content))
+    elif arguments.format == "string":
+        print(content["string"])
+    else:
+        from nasmake.drawing import draw_network, svg
+
+        title = f"{content.get('name', subject.name)}\n{content['parameters']:,} parameters, {content['macs']:,} MACs"
+        images = content["channels"], content["input_size"]
+        sys.stdout.write(svg(draw_network, subject.architecture.spec, *images, title).decode())
+
+
+def subject_of(arguments: argparse.Namespace) -> Subject:
+    """The network that the command line asks for."""
+    space, classes = arguments.search_space, arguments.classes
+    if (arguments.decisions is None) == (arguments.architecture is None):
+        raise InputError("give either --architecture FILE_OR_NAME, or --search-space FILE with --decisions JSON")
+    if arguments.architecture is not None:
+        return from_file(arguments.architecture, space, classes, ROOT)
+    if space is None:
+        raise InputError("--decisions: without meaning before --search-space FILE is given")
+    return from_decisions(arguments.decisions, space, classes)
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    script(main, sys.argv[1:])

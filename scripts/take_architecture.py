@@ -1,0 +1,32 @@
+"""Take a network from a file instead of searching one: architecture.json for the classes and images of the data set."""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasmake.artifacts import provenance, read_json, write_json
+from nasmake.cost import described
+from nasmake.job import COMPLETE, script
+from nasmake.search_spaces import Architecture
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    started = time.time()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--architecture", required=True, type=json.loads, help="what the network's file holds, as JSON")
+    parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args(argv)
+    manifest = read_json(arguments.manifest)
+    size, _, channels = manifest["image_shape"]
+    architecture = Architecture.from_json(arguments.architecture, "nas.architecture", len(manifest["classes"]))
+    named = {key: arguments.architecture[key] for key in ("name", "source") if key in arguments.architecture}
+    content = named | described(architecture, channels, size) | {"state": COMPLETE}
+    print(f"taken: {content['parameters']:,} parameters, {content['macs']:,} MACs: {content['string']}")
+    write_json(arguments.out, content | {"provenance": provenance(started)})
+
+
+if __name__ == "__main__":
+    script(main)

@@ -1,0 +1,161 @@
+"""What every published network must satisfy: it costs what was published, and is the network that others built."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from nasmake.catalogue import read_architecture
+from nasmake.cost import count_macs, count_parameters
+from nasmake.networks import Network
+from nasmake.search_spaces import Architecture
+from nasmake.training.lightning import torchvision
+from torch.utils.flop_counter import FlopCounterMode
+
+torch.set_num_threads(1)
+FOLDER = Path(__file__).parents[2] / "config" / "architectures"
+PUBLISHED = sorted(path.stem for path in FOLDER.glob("*.json"))
+every_network = pytest.mark.parametrize("name", PUBLISHED)
+
+EXACT = {  # parameters and MACs at 224 x 224 and 1000 classes
+    "mobilenet_v2": (3_504_872, 300_774_272),
+    "mnasnet_b1": (4_383_312, 314_415_872),
+    "mnasnet_b1_0.5": (2_218_512, 104_455_968),
+    "mnasnet_b1_0.75": (3_170_208, 215_493_104),
+    "mnasnet_b1_1.3": (6_282_256, 526_362_432),
+    "mnasnet_a1": (3_887_038, 311_579_072),
+    "proxyless_gpu": (7_119_848, 465_260_160),
+    "proxyless_mobile": (4_080_512, 320_427_584),
+}
+ROUNDED = {"proxyless_cpu": ("4.36M", "439.2M"), "proxyless_mobile_14": ("6.86M", "580.9M")}  # the paper's 581M
+TORCHVISION = {
+    "mobilenet_v2": "mobilenet_v2",
+    "mnasnet_b1": "mnasnet1_0",
+    "mnasnet_b1_0.5": "mnasnet0_5",
+    "mnasnet_b1_0.75": "mnasnet0_75",
+    "mnasnet_b1_1.3": "mnasnet1_3",
+}
+MNASNET = {  # place in the sequence of layers, with its batch normalisation behind it
+    **{"0": "stem", "3": "blocks.0.0.depthwise", "6": "blocks.0.0.project", "14": "head"},
+    **{str(place): f"blocks.{place - 7}" for place in range(8, 14)},
+}
+LAYER = {"0": "expand", "3": "depthwise", "6": "project"}
+MOBILENET_DEPTHS = (1, 2, 3, 4, 3, 3, 1)
+
+
+def network_of(name, class_num=None):
+    architecture, content = read_architecture(FOLDER / f"{name}.json", [], class_num)
+    return architecture.spec, content
+
+
+def test_every_file_is_in_a_table():
+    assert {*EXACT, *ROUNDED} == set(PUBLISHED)
+
+
+@every_network
+def test_file_says_where_it_is_from_and_for_what_images(name):
+    spec, content = network_of(name)
+    assert content["source"].count("arXiv") == 1 and content["name"]
+    assert (content["input_size"], spec.class_num) == (224, 1000)
+
+
+@every_network
+def test_round_trip(name):
+    architecture, _ = read_architecture(FOLDER / f"{name}.json", [])
+    assert Architecture.from_json(json.loads(json.dumps(architecture.to_json())), name) == architecture
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_costs_are_the_published_ones(name):
+    spec, _ = network_of(name)
+    assert (count_parameters(spec, 3), count_macs(spec, 3, 224)) == EXACT[name]
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_costs_round_to_the_published_ones(name):
+    spec, _ = network_of(name)
+    costs = f"{count_parameters(spec, 3) / 1e6:.2f}M", f"{count_macs(spec, 3, 224) / 1e6:.1f}M"
+    assert costs == ROUNDED[name]
+
+
+@every_network
+@pytest.mark.parametrize(("size", "class_num"), [(32, 10), (32, 100), (1, 10), (224, 1000)])
+def test_costs_are_those_of_the_modules(name, size, class_num):
+    spec, _ = network_of(name, class_num)
+    with torch.device("meta"):
+        network = Network(spec, 3).eval()
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network(torch.empty(1, 3, size, size, device="meta"))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert (parameters, counter.get_total_flops() / 2) == (
+        count_parameters(spec, 3),
+        count_macs(spec, 3, size),
+    )
+
+
+def ours(name):
+    """The name that a weight of torchvision's MNASNet or MobileNetV2 has here."""
+    if name.startswith("classifier.1."):
+        return name.replace("classifier.1.", "classifier.")
+    if name.startswith("layers."):
+        return _ours_of_mnasnet(name)
+    return _ours_of_mobilenet(name)
+
+
+def _ours_of_mnasnet(name):
+    inner = re.fullmatch(r"layers\.(\d+)\.(\d+)\.layers\.(\d+)\.(\w+)", name)
+    if inner:
+        block, layer, place, rest = inner.groups()
+        return f"{MNASNET[block]}.{layer}.{_part(LAYER, place)}.{rest}"
+    _, place, rest = name.split(".")
+    return f"{_part(MNASNET, place)}.{rest}"
+
+
+def _part(table, place):
+    """A convolution, or the batch normalisation right behind one."""
+    return f"{table[place]}.conv" if place in table else f"{table[str(int(place) - 1)]}.bn"
+
+
+def _ours_of_mobilenet(name):
+    place, rest = re.fullmatch(r"features\.(\d+)\.(.+)", name).groups()
+    *parts, weight = rest.removeprefix("conv.").split(".")
+    kind = "bn" if parts[-1] == "1" and len(parts) == 2 else "conv"
+    if place in ("0", "18"):
+        return f"{'stem' if place == '0' else 'head'}.{'conv' if parts == ['0'] else 'bn'}.{weight}"
+    starts = [1 + sum(MOBILENET_DEPTHS[:block]) for block in range(7)]
+    block = max(block for block in range(7) if starts[block] <= int(place))
+    operations = ["depthwise", "project"] if block == 0 else ["expand", "depthwise", "project"]
+    index = int(parts[0])
+    if len(parts) == 1:  # the projection and its batch normalisation stand without a frame around them
+        kind = "conv" if index == len(operations) - 1 else "bn"
+        index = len(operations) - 1
+    return f"blocks.{block}.{int(place) - starts[block]}.{operations[index]}.{kind}.{weight}"
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_weights_have_the_shapes_of_torchvision(name):
+    spec, _ = network_of(name)
+    with torch.device("meta"):
+        theirs = torchvision().models.get_model(TORCHVISION[name], weights=None).state_dict()
+        mine = Network(spec, 3).state_dict()
+    assert {ours(key): value.shape for key, value in theirs.items()} == {key: v.shape for key, v in mine.items()}
+
+
+def test_weights_of_torchvision_give_its_logits():
+    """Order of the layers, residual connections, padding; MnasNet has plain ReLU, and only its epsilon is another."""
+    torch.manual_seed(0)
+    images = torch.randn(4, 3, 64, 64)
+    theirs = torchvision().models.mnasnet0_5()
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # statistics of this batch: without any, all logits are tiny and anything is equal
+    mine = Network(network_of("mnasnet_b1_0.5")[0], 3).eval()
+    for batchnorm in mine.batchnorms():
+        batchnorm.eps = 1e-5
+    with torch.no_grad():
+        theirs.train()(images)
+        mine.load_state_dict({ours(key): value for key, value in theirs.eval().state_dict().items()})
+        torch.testing.assert_close(mine(images), theirs(images), rtol=1e-4, atol=1e-4)
+        assert theirs(images).std() > 1e-2
