@@ -7,7 +7,7 @@ from typing import Any
 from nasmake.artifacts import read_json, without_provenance
 from nasmake.config import load
 from nasmake.job import Job
-from nasmake.stages import assign, settings_of
+from nasmake.stages import STAGE_VERSION, assign, settings_of
 from small_spaces import content
 
 SPACE = {"name": "proxyless_digits", "content": content("proxyless_digits")}
@@ -44,7 +44,7 @@ def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
         stage=stage,
         settings=load(settings(stage, **changes) | {"optimize": {"trial_number": 1}}),
         search_space=SPACE if stage in ("train_supernet", "search_architecture") else None,
-        version=1,
+        version=STAGE_VERSION[stage],
         dataset=dataset,
         inputs={name: unit / file for name, file in names},
         trial=0,
