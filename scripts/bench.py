@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from nasmake.artifacts import provenance, write_json
 from nasmake.hardware import processor
 from nasmake.job import script
 
-SPACES = ("proxyless_cifar10", "mnasnet_cifar10", "proxyless_digits")
+SPACES = tuple(
+    f"{kind}_{dataset}" for kind in ("proxyless", "mnasnet") for dataset in ("cifar10", "imagenet", "digits")
+)
+MEMORY_SPACES = ("proxyless_cifar10", "mnasnet_cifar10")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -51,7 +55,8 @@ def measurements(paths: int, repeats: int) -> dict[str, Callable[[], Any]]:
     def memory() -> Any:
         from nasmake.benchmarks.steps import peak_memory
 
-        return {f"{paths} paths": peak_memory("proxyless_cifar10", paths) for paths in (1, 8)}
+        cases = product(MEMORY_SPACES, (1, 8))
+        return {f"{name}, {paths} paths a step": peak_memory(name, paths) for name, paths in cases}
 
     def costing() -> Any:
         from nasmake.benchmarks.throughput import costed_per_second

@@ -32,11 +32,12 @@ def cpu_seconds(action: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def ratio(first: Callable[[], object], second: Callable[[], object], repeats: int) -> float:
-    """Smallest CPU time of `first` over that of `second`, called in turn after one call each to warm up."""
-    first(), second()
-    pairs = [(cpu_seconds(first), cpu_seconds(second)) for _ in range(repeats)]
-    return min(pair[0] for pair in pairs) / min(pair[1] for pair in pairs)
+def smallest_times(actions: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Smallest CPU time of each action; they are called in turn, after one call each to warm up."""
+    for action in actions:
+        action()
+    rounds = [[cpu_seconds(action) for action in actions] for _ in range(repeats)]
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
 def spread(ratios: Sequence[float]) -> dict[str, float]:

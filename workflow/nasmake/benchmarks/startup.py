@@ -6,12 +6,18 @@ import sys
 import time
 
 PARSED = "nasmake.artifacts, nasmake.config, nasmake.controller, nasmake.preflight, nasmake.stages"
-IMPORTS = {
+IMPORTS = {  # what each script has loaded when its work begins
+    "download_dataset": "nasmake.data.prepared, nasmake.data.digits",
     "suggest": "nasmake.study",
     "train_supernet": "nasmake.training.supernet_training",
+    "measure_latency": "nasmake.measurement",
     "search_architecture": "nasmake.training.search",
-    "retrain": "nasmake.training.retraining",
-    "report": "nasmake.plots",
+    "take_architecture": "nasmake.job, nasmake.cost",
+    "retrain, retrain_final": "nasmake.training.retraining",
+    "promote": "nasmake.job, nasmake.summary",
+    "summarize_study": "nasmake.study, nasmake.summary",
+    "report": "nasmake.plots, nasmake.study",
+    "describe_architecture": "nasmake.description",
 }
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from nasmake.benchmarks import images, one_thread, ratio, read_space, spread
+from nasmake.benchmarks import images, one_thread, read_space, smallest_times, spread
 from nasmake.layers import channels_last
 from nasmake.networks import Network
 from nasmake.search_spaces import Decisions
@@ -38,19 +38,25 @@ def stepper(model: nn.Module, x: torch.Tensor, classes: int, paths: int = 1) -> 
 
 
 def step_ratios(name: str, paths: int, repeats: int) -> dict[str, Any]:
-    """Step of the supernet over that of the stand-alone network: in the same layout, and against NCHW."""
+    """Step of the supernet over that of the stand-alone network: in the same layout, and against NCHW.
+
+    Beside them the smallest and largest of all steps of the supernet, in CPU seconds.
+    """
     space, rng = read_space(name), random.Random(0)
     supernet = channels_last(Supernet(space, CHANNELS))
     x = images(BATCH, EDGE, CHANNELS)
-    same, contiguous = [], []
+    times = []
     for _ in range(paths):
         supernet.sample_active_subnet(rng)
-        shared = stepper(supernet, x, space.class_num)
         alone = channels_last(supernet.get_active_subnet())
-        nchw = contiguous_copy(supernet.get_active_subnet())
-        same.append(ratio(shared, stepper(alone, x, space.class_num), repeats))
-        contiguous.append(ratio(shared, stepper(nchw, x.contiguous(), space.class_num), repeats))
-    return {"same_layout": spread(same), "against_nchw": spread(contiguous)}
+        compared = ((supernet, x), (alone, x), (contiguous_copy(alone), x.contiguous()))
+        times.append(smallest_times([stepper(model, own, space.class_num) for model, own in compared], repeats))
+    seconds = [shared for shared, _, _ in times]
+    return {
+        "same_layout": spread([shared / same for shared, same, _ in times]),
+        "against_nchw": spread([shared / nchw for shared, _, nchw in times]),
+        "step_seconds": {"low": min(seconds), "high": max(seconds)},
+    }
 
 
 def contiguous_copy(network: Network) -> Network:
@@ -74,7 +80,8 @@ def evaluation_ratio(name: str, paths: int, repeats: int) -> dict[str, float]:
         network = supernet.get_active_subnet().eval()
 
         evaluate = partial(_evaluate, supernet, decisions, batches)
-        ratios.append(ratio(evaluate, partial(forward, network, batches), repeats))
+        evaluated, passed = smallest_times([evaluate, partial(forward, network, batches)], repeats)
+        ratios.append(evaluated / passed)
     return spread(ratios)
 
 

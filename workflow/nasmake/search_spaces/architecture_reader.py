@@ -33,7 +33,8 @@ DROPOUT = 0.2  # as in search spaces
 
 MEMBERSHIP = ("space", "space_hash", "decisions")  # of a network that was found in a search space
 IMAGES = ("input_size", "channels")  # for which images the network is meant
-FACTS = (*IMAGES, "name", "source", "string", "parameters", "macs", "state", "reason", "scores", "provenance")
+COSTS = ("parameters", "macs", "latency_ms")
+FACTS = (*IMAGES, *COSTS, "name", "source", "string", "state", "reason", "scores", "provenance")
 KEYS = {"stem": True, "blocks": True, "head": True, "class_num": False, "dropout": False} | dict.fromkeys(
     (*MEMBERSHIP, *FACTS), False
 )
