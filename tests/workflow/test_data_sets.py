@@ -27,13 +27,15 @@ def manifest(checkout, name):
 
 
 @pytest.mark.slow
-def test_cifar10_from_a_mirror_to_test_accuracy(checkout, tmp_path):
+@pytest.mark.parametrize("space", ["proxyless", "mnasnet"])
+def test_cifar10_from_a_mirror_to_test_accuracy(checkout, tmp_path, space):
     (tmp_path / "mirror").mkdir()
     checksum = small_data.write_cifar10_archive(tmp_path / "mirror/cifar-10-python.tar.gz", 250, 60)
     with small_data.serve(tmp_path / "mirror") as base:
         source = {"url": f"{base}/cifar-10-python.tar.gz", "sha256": checksum}
-        study = write_config(checkout.folder, CIFAR, {"dataset": source})
-        checkout.run("--configfile", study, "--cores", "2")
+        study = write_config(checkout.folder, CIFAR, {"dataset": source, "nas": {"search_space": space}})
+        output = checkout.run("--configfile", study, "--cores", "2")
+    assert output.count(f"search space config/search_spaces/config_{space}_cifar10.yaml") == 1
     assert best(checkout)["test_n"] == 60
     assert 0 <= best(checkout)["test_accuracy"] <= 1
     assert manifest(checkout, "cifar10")["train"]["count"] == 250
