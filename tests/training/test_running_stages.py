@@ -64,6 +64,20 @@ def test_every_stage_writes_its_artefacts_and_nothing_is_left(unit):
     assert written == {name for names in OUTPUTS.values() for name in names} | histories
 
 
+@pytest.mark.slow  # bfloat16 is emulated on many CPUs
+def test_mixed_precision_reaches_every_stage_and_leaves_float32_weights(unit, tmp_path, digits):
+    chain = ("train_supernet", "search_architecture", "retrain")
+    mixed = run(tmp_path / "trial-0000", digits, *chain, trainer__precision="bf16-mixed")
+    full = artefacts(unit)
+    for name in ("history/train_supernet.csv", "history/evaluations.csv", "history/retrain.csv"):
+        assert mixed[name] != full[name]
+    assert math.isfinite(mixed["result.json"]["val_loss"])
+    assert {own.dtype for own in read_weights(tmp_path / "trial-0000" / "model.safetensors").values()} <= {
+        torch.float32,
+        torch.int64,
+    }
+
+
 def test_json_artefacts_have_one_provenance_block(unit):
     for path in unit.glob("*.json"):
         content = read_json(path)
