@@ -31,6 +31,7 @@ OTHER = {
     "supernet.scheduler": "Linear",
     "supernet.gradient_clip": 1.0,
     "supernet.weight_sharing": "separate",
+    "supernet.sampler": "fair",
     "retrain.gradient_clip": 1.0,
     "search.algorithm": "random",
     "search.constraint.macs": 10**9,
@@ -44,7 +45,7 @@ OTHER = {
     "final.num_epochs": 7,
     "environment.device_ids": [0],
 }
-FIXED = {"supernet.sampler", "dataset.url", "dataset.sha256", "dataset.image_size"}  # one value, or not by themselves
+FIXED = {"dataset.url", "dataset.sha256", "dataset.image_size"}  # not by themselves
 
 
 def changed(path):

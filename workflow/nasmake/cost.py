@@ -4,10 +4,10 @@ Parameters are the learnable ones. MACs are the multiply-adds of convolutions an
 of squeeze and excitation included; normalisation, activation, pooling and biases are not counted. FLOPs = 2 MACs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 from nasmake.search_spaces import Convolution, Decisions, NetworkSpec, SearchSpace
 
@@ -57,6 +57,13 @@ class CostTable:
 
     def cheapest(self, metric: Metric) -> Decisions:
         """The canonical vector of the space's cheapest network; the first in lexical order if several are."""
+        return self._extreme(metric, min)
+
+    def costliest(self, metric: Metric) -> Decisions:
+        """The canonical vector of the space's most expensive network; the last in lexical order if several are."""
+        return self._extreme(metric, max)
+
+    def _extreme(self, metric: Metric, choose: Callable[[Iterable[tuple[int, Decisions]]], Any]) -> Decisions:
         place = PLACE[metric]
         best: dict[int, tuple[int, Decisions]] = {self._first_width: (0, ())}  # by the width that leaves the block
         for index, costs in enumerate(self._blocks):
@@ -65,9 +72,11 @@ class CostTable:
                 for own in self._space.vectors(index, width).values():
                     leaving, cost = costs[width, own]
                     candidate = (spent + cost[place], decisions + own)
-                    reached[leaving] = min(reached.get(leaving, candidate), candidate)
+                    reached[leaving] = choose([reached.get(leaving, candidate), candidate])
             best = reached
-        return min((spent + self._ends[width][place], decisions) for width, (spent, decisions) in best.items())[1]
+        ends = [(spent + self._ends[width][place], decisions) for width, (spent, decisions) in best.items()]
+        chosen: Decisions = choose(ends)[1]
+        return chosen
 
     def _total(self, decisions: Decisions, place: int) -> int:
         total, width, start = self._fixed[place], self._first_width, 0
