@@ -17,6 +17,7 @@ from torch.nn.functional import log_softmax
 
 SMOOTHING, PATHS = 0.1, 4
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
+TWO_STEPS = {"nas__num_epochs_supernet_train": 1, "supernet__batch_size": 300}
 UNCLIPPED = {"supernet__gradient_clip": None, "supernet__label_smoothing": SMOOTHING, "supernet__paths_per_step": PATHS}
 
 
@@ -99,10 +100,10 @@ def test_gradient_is_the_mean_over_paths_and_targets_come_from_the_weights_befor
         compared.append(loss)
 
     with around_each_step(monkeypatch, copied, compare):
-        train(tmp_path / "trial-0000", digits, name, **UNCLIPPED)
-    assert len(compared) == 8
+        train(tmp_path / "trial-0000", digits, name, **UNCLIPPED, **TWO_STEPS)
+    assert len(compared) == 2
     rows = read_csv(tmp_path / "trial-0000" / "history" / "train_supernet.csv")
-    assert float(rows[0]["train_loss"]) == pytest.approx(sum(compared[:4]) / 4, rel=1e-4)
+    assert float(rows[0]["train_loss"]) == pytest.approx(sum(compared) / 2, rel=1e-4)
 
 
 def test_fair_step_trains_every_weight_of_the_supernet(tmp_path, digits, monkeypatch):
@@ -113,11 +114,11 @@ def test_fair_step_trains_every_weight_of_the_supernet(tmp_path, digits, monkeyp
         untouched.append([key for key, own in module.supernet.named_parameters() if own.grad is None])
 
     with around_each_step(monkeypatch, lambda *_: None, look):
-        train(tmp_path / "trial-0000", digits, "fair")
+        train(tmp_path / "trial-0000", digits, "fair", **TWO_STEPS)
         fair = list(untouched)
-        train(tmp_path / "trial-0001", digits, "uniform")
-    assert fair == [[]] * 8
-    assert all(untouched[8:])
+        train(tmp_path / "trial-0001", digits, "uniform", **TWO_STEPS)
+    assert fair == [[]] * 2
+    assert all(untouched[2:])
 
 
 @every_sampler
@@ -155,7 +156,7 @@ def test_memory_is_that_of_one_path(name, tmp_path, digits, monkeypatch):
         around_each_step(monkeypatch, watch, judge),
         torch.autograd.graph.saved_tensors_hooks(Kept, lambda own: own.tensor),
     ):
-        train(tmp_path / "trial-0000", digits, name, supernet__paths_per_step=PATHS, nas__num_epochs_supernet_train=1)
+        train(tmp_path / "trial-0000", digits, name, supernet__paths_per_step=PATHS, **TWO_STEPS)
 
 
 @pytest.fixture(scope="module")
