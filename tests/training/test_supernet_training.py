@@ -173,7 +173,7 @@ def test_sampler_changes_the_weights_and_is_recorded(finished):
 
 
 @every_sampler
-@pytest.mark.parametrize("wanted", [0, 2, 4])
+@pytest.mark.parametrize("wanted", [2, 5])  # within the first epoch, and within the second
 def test_terminated_at_a_step_ends_the_same(name, wanted, finished, tmp_path, digits, monkeypatch):
     calls, unit = iter(range(100)), tmp_path / "trial-0000"
 
