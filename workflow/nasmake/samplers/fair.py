@@ -1,4 +1,4 @@
-"""Strict fairness (FairNAS; Chu et al., arXiv 1907.01845, section 3.2)."""
+"""Strict fairness (FairNAS; Chu et al., arXiv 1907.01845)."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""The sandwich rule with in-place distillation (Yu and Huang, arXiv 1903.05134, sections 3.2 and 3.3).
+"""The sandwich rule with in-place distillation (Yu and Huang, arXiv 1903.05134).
 
 There, a network is chosen by one width; here the largest and the smallest network are those of most and fewest MACs.
 """

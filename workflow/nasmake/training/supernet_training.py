@@ -63,7 +63,7 @@ class SupernetTraining(StageModule):
     def _add_gradients(self, paths: Sequence[Decisions], images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Add up the mean gradient, path by path: the graph of one is gone before the next is built.
 
-        The first path may teach the others (in-place distillation, arXiv 1903.05134, section 3.3): their target is its
+        The first path may teach the others (in-place distillation, arXiv 1903.05134): their target is its
         output before the update, through which no gradient flows; the labels are smoothed for it alone.
 
         Returns:
