@@ -103,14 +103,26 @@ def test_published_proxylessnas(widths, ends, blocks, parameters, macs):
     assert (count_parameters(spec, 3), count_macs(spec, 3, 224)) == (parameters, macs)
 
 
+WIDTHS_THAT_INTERACT = {"base_layer_num": [1, 1, 1], "kernel_size": [3], "se_ratio": [0.25], "layer_search_range": [0]}
+SMALL_SPACES = {
+    "mnasnet": small(**WIDTHS_THAT_INTERACT),
+    "joint": small(**WIDTHS_THAT_INTERACT, first_mbconv_filter_size=8),
+    "strided": small(**WIDTHS_THAT_INTERACT, strides=[2, 1, 2], base_filter_size=[8, 12, 6]),
+    "proxyless_digits": content("proxyless_digits"),
+}
+
+
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("changes", [{}, {"first_mbconv_filter_size": 8}])
-def test_cheapest_is_exact(changes, metric):
-    space = build(small(base_layer_num=[1, 1, 1], kernel_size=[3], se_ratio=[0.25], layer_search_range=[0], **changes))
+@pytest.mark.parametrize("name", SMALL_SPACES)
+def test_cheapest_and_costliest_are_exact(name, metric):
+    """Against every vector of the space; of equal ones, the first and the last canonical vector."""
+    space = build(SMALL_SPACES[name])
     table = table_with_latency(space, 1, 9)
-    everything = list(product(*(range(len(decision.choices)) for decision in space.decisions)))
     cost = getattr(table, metric)
-    assert cost(table.cheapest(metric)) == min(map(cost, everything))
+    costs = {vector: cost(vector) for vector in product(*(range(len(own.choices)) for own in space.decisions))}
+    for found, choose in ((table.cheapest(metric), min), (table.costliest(metric), max)):
+        extreme = choose(costs.values())
+        assert found == choose(space.canonical(vector) for vector, own in costs.items() if own == extreme)
 
 
 @settings(deadline=None)

@@ -285,3 +285,28 @@ def test_space_file_that_is_no_text(tmp_path):
 def test_a_limit_that_may_be_left_out_can_be_searched():
     searched = {"name": "search.constraint.macs", "type": "categorical", "choices": [None, 900000]}
     start(study(optimize={"parameters": [searched]}))
+
+
+FAIR = "without effect; sampler fair takes as many paths as the largest decision has options"
+SANDWICH = "leaves no path between largest and smallest; sampler sandwich takes 4"
+LAM = {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 4}
+SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices": ["uniform", "fair"]}
+
+
+@pytest.mark.parametrize(
+    "sampler, paths, parameters, said",
+    [
+        ("uniform", 5, [], []),
+        ("fair", 1, [], []),
+        ("fair", 5, [], [f"supernet.paths_per_step: 5: {FAIR}"]),
+        ("fair", 1, [LAM], [f"optimize.parameters: lam: {FAIR}"]),
+        ("fair", 5, [SEARCHED_SAMPLER], []),  # other trials may use it
+        ("sandwich", 1, [], []),
+        ("sandwich", 3, [], []),
+        ("sandwich", 2, [], [f"supernet.paths_per_step: 2: {SANDWICH}"]),
+        ("sandwich", 2, [LAM], []),
+    ],
+)
+def test_number_of_paths_that_the_sampler_does_not_take_is_said(sampler, paths, parameters, said):
+    supernet = {"sampler": sampler, "paths_per_step": paths}
+    assert notices(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == said

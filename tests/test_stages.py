@@ -36,6 +36,7 @@ OTHER = {
     "supernet.scheduler": "Linear",
     "supernet.gradient_clip": 1.0,
     "supernet.weight_sharing": "separate",
+    "supernet.sampler": "fair",
     "retrain.gradient_clip": 1.0,
     "search.algorithm": "random",
     "search.constraint.macs": 10**9,
@@ -52,7 +53,7 @@ OTHER = {
     "environment.device_ids": [0],
 }
 LIMIT_OF_LATENCY = {"name": "search.constraint.latency_ms", "type": "uniform_float", "lower": 0.5, "upper": 2e6}
-FIXED = {"supernet.sampler", "dataset.url", "dataset.sha256", "dataset.image_size"}  # one value, or not by themselves
+FIXED = {"dataset.url", "dataset.sha256", "dataset.image_size"}  # not by themselves
 
 
 def changed(path):

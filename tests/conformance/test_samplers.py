@@ -1,17 +1,45 @@
 """What every sampler of paths must satisfy. A new entry of SAMPLERS is tested without further work."""
 
 from collections import Counter
+from functools import cache
 from random import Random
 from typing import get_args
 
 import pytest
 from nasmake.config import Supernet
+from nasmake.cost import CostTable
 from nasmake.samplers import SAMPLERS
-from small_spaces import build, shipped, small
+from nasmake.training.seeding import python_random
+from small_spaces import SHIPPED, build, shipped, small
 
+MADE_UP = "made_up"
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
-SPACES = {"proxyless": shipped("proxyless_imagenet"), "mnasnet": build(small())}
-every_space = pytest.mark.parametrize("space", SPACES)
+every_space = pytest.mark.parametrize("space", [*SHIPPED, MADE_UP])
+
+
+def space_called(name):
+    return build(small(), MADE_UP) if name == MADE_UP else shipped(name)
+
+
+@cache
+def sampler(name, space, paths_per_step=1):
+    found = space_called(space)
+    return SAMPLERS[name](found, costs_of(space), Supernet(sampler=name, paths_per_step=paths_per_step))
+
+
+@cache
+def costs_of(space):
+    return CostTable(space_called(space), 3, 32)
+
+
+def options(space):
+    return [len(decision.choices) for decision in space_called(space).decisions]
+
+
+def counts(paths, place, number):
+    """How often each of a decision's options was taken."""
+    found = Counter(path[place] for path in paths)
+    return [found[option] for option in range(number)]
 
 
 def test_configuration_offers_all_of_them():
@@ -20,48 +48,103 @@ def test_configuration_offers_all_of_them():
 
 @every_sampler
 @every_space
-@pytest.mark.parametrize("count", [1, 4, 64])
-def test_gives_as_many_valid_paths_as_asked_for(name, space, count):
-    paths = SAMPLERS[name](SPACES[space], Random(0), count)
-    assert len(paths) == count
-    for path in paths:
+def test_gives_valid_paths_and_the_same_number_in_every_step(name, space):
+    steps = [sampler(name, space).draw(Random(step)) for step in range(20)]
+    assert len({len(paths) for paths in steps}) == 1 <= len(steps[0])
+    for path in (path for paths in steps for path in paths):
         assert isinstance(path, tuple)
-        SPACES[space].check(path)
+        space_called(space).check(path)
+
+
+@every_space
+@pytest.mark.parametrize("paths_per_step", [1, 2, 3, 4, 8, 64])
+def test_number_of_paths(space, paths_per_step):
+    found = {name: len(sampler(name, space, paths_per_step).draw(Random(0))) for name in SAMPLERS}
+    sandwich = 4 if paths_per_step < 3 else paths_per_step
+    assert found == {"uniform": paths_per_step, "fair": max(options(space)), "sandwich": sandwich}
 
 
 @every_sampler
 @every_space
-def test_generator_decides(name, space):
-    def draw(seed):
-        return SAMPLERS[name](SPACES[space], Random(seed), 8)
-
-    assert draw(0) == draw(0) != draw(1)
-
-
-@every_sampler
-@every_space
-def test_keeps_no_state_between_steps(name, space):
-    alone = SAMPLERS[name](SPACES[space], Random("step 7"), 4)
-    for step in range(7):
-        SAMPLERS[name](SPACES[space], Random(step), 4)
-    assert SAMPLERS[name](SPACES[space], Random("step 7"), 4) == alone
+def test_seed_stage_epoch_and_step_decide(name, space):
+    """A fresh sampler that begins with a later step draws what one draws that took all steps before."""
+    places = [(42, "train_supernet", "paths", epoch, step) for epoch in range(3) for step in range(4)]
+    all_at_once = [sampler(name, space).draw(python_random(*place)) for place in places]
+    fresh = SAMPLERS[name](space_called(space), costs_of(space), Supernet(sampler=name))
+    assert [fresh.draw(python_random(*place)) for place in places[7:]] == all_at_once[7:]
+    assert len({tuple(paths) for paths in all_at_once}) > 1
+    assert fresh.draw(python_random(7, *places[0][1:])) != all_at_once[0]
 
 
 @every_sampler
 @every_space
 def test_every_choice_of_every_decision_is_trained(name, space):
-    own, rng = SPACES[space], Random(0)
-    paths = [path for _ in range(300) for path in SAMPLERS[name](own, rng, 4)]
-    for place, decision in enumerate(own.decisions):
-        assert {path[place] for path in paths} == set(range(len(decision.choices)))
+    rng = Random(0)
+    paths = [path for _ in range(300) for path in sampler(name, space).draw(rng)]
+    for place, number in enumerate(options(space)):
+        assert min(counts(paths, place, number)) > 0
 
 
 @every_space
 def test_uniform_is_uniform_over_each_decision(space):
-    own, draws = SPACES[space], 4000
-    paths = SAMPLERS["uniform"](own, Random(0), draws)
-    for place, decision in enumerate(own.decisions):
-        expected = draws / len(decision.choices)
-        counts = Counter(path[place] for path in paths)
-        square = sum((counts[index] - expected) ** 2 / expected for index in range(len(decision.choices)))
-        assert square < 3 * len(decision.choices) + 12  # chi squared, far beyond its mean of n - 1
+    rng = Random(0)
+    paths = [path for _ in range(100) for path in sampler("uniform", space, 40).draw(rng)]
+    for place, number in enumerate(options(space)):
+        expected = len(paths) / number
+        square = sum((count - expected) ** 2 / expected for count in counts(paths, place, number))
+        assert square < 3 * number + 12  # chi squared, far beyond its mean of n - 1
+
+
+# Strict fairness.
+
+
+@every_space
+def test_fair_step_takes_every_option_equally_often_or_once_more(space):
+    most = max(options(space))
+    for step in range(50):
+        paths = sampler("fair", space).draw(Random(step))
+        for place, number in enumerate(options(space)):
+            less, more = most // number, most % number  # every option `less` times, `more` of them once more
+            assert sorted(counts(paths, place, number)) == [less] * (number - more) + [less + 1] * more
+
+
+@every_space
+def test_fair_over_many_steps_is_exact_for_largest_decisions_and_fair_in_the_mean_for_others(space):
+    most, steps, rng = max(options(space)), 420, Random(0)
+    paths = [path for _ in range(steps) for path in sampler("fair", space).draw(rng)]
+    for place, number in enumerate(options(space)):
+        found, expected = counts(paths, place, number), steps * most / number
+        assert sum(found) == steps * most
+        share = (most % number) / number  # of steps in which an option is taken once more
+        assert all(abs(count - expected) <= 4.5 * (steps * share * (1 - share)) ** 0.5 for count in found)
+
+
+def test_fair_permutations_of_decisions_are_independent():
+    """Else only as many networks as options would ever be trained."""
+    rng = Random(0)
+    paths = [path for _ in range(1000) for path in sampler("fair", "proxyless_digits").draw(rng)]
+    pairs = Counter((path[1], path[3]) for path in paths)  # the two decisions of 7 options
+    assert len(pairs) == 49
+    assert sum((count - 1000 / 7) ** 2 / (1000 / 7) for count in pairs.values()) < 90  # chi squared, 36 degrees
+
+
+# The sandwich rule.
+
+
+@every_space
+@pytest.mark.parametrize("paths_per_step", [1, 3, 6])
+def test_sandwich_has_the_largest_first_and_the_smallest_in_every_step(space, paths_per_step):
+    costs, rng = costs_of(space), Random(1)
+    known = [costs.macs(space_called(space).sample(rng)) for _ in range(500)]
+    between = set()
+    for step in range(30):
+        largest, smallest, *others = sampler("sandwich", space, paths_per_step).draw(Random(step))
+        assert (largest, smallest) == (costs.costliest("macs"), costs.cheapest("macs"))
+        drawn = list(map(costs.macs, others))
+        assert costs.macs(smallest) <= min(known + drawn) and max(known + drawn) <= costs.macs(largest)
+        between |= set(others)
+    assert len(between) > 20  # drawn anew in every step
+
+
+def test_only_the_sandwich_distils():
+    assert [name for name in SAMPLERS if SAMPLERS[name].distils] == ["sandwich"]

@@ -154,9 +154,15 @@ class Supernet(Scheduler, Optimizer):
         "sliced",
         description="sliced: widths and expansions share weights; separate: each candidate has its own (ProxylessNAS)",
     )
-    sampler: Literal["uniform"] = Field("uniform", description="how paths are drawn (single path one-shot)")
+    sampler: Literal["uniform", "fair", "sandwich"] = Field(
+        "uniform",
+        description="how paths are drawn: uniform (SPOS, arXiv 1904.00420), fair (FairNAS, arXiv 1907.01845), "
+        "sandwich with distillation (arXiv 1903.05134)",
+    )
     paths_per_step: Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="paths whose gradients are averaged in a step"
+        1,
+        description="paths whose gradients are averaged in a step; sandwich: 1 and 2 mean 4; "
+        "fair: as many as the largest decision has options, whatever stands here",
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="mass spread over the other classes")
     gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradient; null: no limit")

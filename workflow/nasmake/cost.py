@@ -5,7 +5,7 @@ of squeeze and excitation included; normalisation, activation, pooling and biase
 The latency of a network is the sum of the medians of its pieces.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from nasmake.artifacts import InputError
@@ -96,6 +96,17 @@ class CostTable:
         Raises:
             InputError: the metric is latency, and there is no latency table.
         """
+        return self._extreme(metric, min)
+
+    def costliest(self, metric: Metric) -> Decisions:
+        """The canonical vector of the space's most expensive network; the last in lexical order if several are.
+
+        Raises:
+            InputError: the metric is latency, and there is no latency table.
+        """
+        return self._extreme(metric, max)
+
+    def _extreme(self, metric: Metric, choose: Callable[[Iterable[tuple[int, Decisions]]], Any]) -> Decisions:
         place = self._place(metric)
         best: dict[int, tuple[int, Decisions]] = {self._first_width: (0, ())}  # by the width that leaves the block
         for index, costs in enumerate(self._blocks):
@@ -104,9 +115,11 @@ class CostTable:
                 for own in self._space.vectors(index, width).values():
                     leaving, *cost = costs[width][own]
                     candidate = (spent + cost[place], decisions + own)
-                    reached[leaving] = min(reached.get(leaving, candidate), candidate)
+                    reached[leaving] = choose([reached.get(leaving, candidate), candidate])
             best = reached
-        return min((spent + self._ends[width][place], decisions) for width, (spent, decisions) in best.items())[1]
+        ends = [(spent + self._ends[width][place], decisions) for width, (spent, decisions) in best.items()]
+        chosen: Decisions = choose(ends)[1]
+        return chosen
 
     def block(self, index: int, in_width: int, own: Decisions, metric: Metric) -> tuple[int, float]:
         """The width that leaves a block, and what the block costs, for its own decisions and the arriving width."""

@@ -13,7 +13,7 @@ from nasmake.data.image_folder import check_image_folder
 from nasmake.latency import read_latency
 from nasmake.messages import nearest
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import check_parameters, limits_latency
+from nasmake.stages import check_parameters, limits_latency, path_of
 from nasmake.strategies.limits import check_feasible
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
@@ -172,7 +172,19 @@ def notices(config: Config) -> list[str]:
     if overruled:
         winner = config.nas.num_epochs_retrain
         said.append(f"retrain: num_epochs: {overruled[0]}: overruled by nas.num_epochs_retrain: {winner}")
-    return said
+    return [*said, *_notice_of_paths(config)]
+
+
+def _notice_of_paths(config: Config) -> list[str]:
+    """One line if a number of paths was given, or is searched, that the sampler does not take."""
+    key, sampler, paths = "supernet.paths_per_step", config.supernet.sampler, config.supernet.paths_per_step
+    searched = {path_of(parameter.name): parameter.name for parameter in config.optimize.parameters}
+    given = f"optimize.parameters: {searched[key]}" if key in searched else f"{key}: {paths}"
+    if sampler == "fair" and "supernet.sampler" not in searched and (paths != 1 or key in searched):
+        return [f"{given}: without effect; sampler fair takes as many paths as the largest decision has options"]
+    if sampler == "sandwich" and paths == 2 and key not in searched:
+        return [f"{given}: leaves no path between largest and smallest; sampler sandwich takes 4"]
+    return []
 
 
 def _facts(config: Config) -> tuple[int | None, int | None, tuple[int, int, int] | None]:

@@ -1,16 +1,10 @@
 """How the supernet draws paths while it trains."""
 
-import random
-from collections.abc import Callable
+from nasmake.samplers.base import Sampler
+from nasmake.samplers.fair import Fair
+from nasmake.samplers.sandwich import Sandwich
+from nasmake.samplers.uniform import Uniform
 
-from nasmake.search_spaces import Decisions, SearchSpace
+SAMPLERS: dict[str, type[Sampler]] = {"uniform": Uniform, "fair": Fair, "sandwich": Sandwich}
 
-Sampler = Callable[[SearchSpace, random.Random, int], list[Decisions]]
-
-
-def uniform(space: SearchSpace, rng: random.Random, count: int) -> list[Decisions]:
-    """Single path one-shot (Guo et al., arXiv 1904.00420, section 3.2): every decision vector is equally likely."""
-    return [space.sample(rng) for _ in range(count)]
-
-
-SAMPLERS: dict[str, Sampler] = {"uniform": uniform}
+__all__ = ["SAMPLERS", "Sampler"]

@@ -1,17 +1,22 @@
-"""Supernet training: single path one-shot (Guo et al., arXiv 1904.00420, section 3.2), one or several paths a step."""
+"""Supernet training: every step trains the paths that a sampler draws, one after another, in the memory of one."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from nasmake.artifacts import write_csv, write_json
 from nasmake.config import Config
+from nasmake.cost import CostTable
 from nasmake.data.batches import BatchSource
 from nasmake.job import COMPLETE, PRUNED, Job
 from nasmake.layers import channels_last
-from nasmake.samplers import SAMPLERS
+from nasmake.samplers import SAMPLERS, Sampler
+from nasmake.search_spaces import Decisions
 from nasmake.supernet import Supernet
 from nasmake.training import schedules
 from nasmake.training.classification import scores
@@ -30,38 +35,53 @@ class SupernetTraining(StageModule):
     Manual optimization: Lightning's automatic one knows one backward pass per step.
     """
 
-    def __init__(self, supernet: Supernet, source: BatchSource, settings: Config) -> None:
+    def __init__(self, supernet: Supernet, sampler: Sampler, source: BatchSource, settings: Config) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.supernet, self.settings = supernet, settings
+        self.supernet, self.sampler, self.settings = supernet, sampler, settings
         self.source = source
-        self.sampler = SAMPLERS[settings.supernet.sampler]
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the shared weights."""
         return build_optimizer(self.settings.supernet, self.supernet.parameters())
 
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
-        """One update from `paths_per_step` paths over the same batch."""
+        """One update from the paths of this step over the same batch."""
         settings, epoch = self.settings.supernet, self.current_epoch
         where = (self.settings.nas.seed, STAGE)
         seed_torch(self.device, *where, "dropout", epoch, batch_idx)
-        images, labels = self.source.batch(epoch, batch_idx)
+        paths = self.sampler.draw(python_random(*where, "paths", epoch, batch_idx))
         optimizer: Any = self.optimizers()
         optimizer.zero_grad(set_to_none=True)  # what no path touches keeps None: neither momentum nor decay moves it
-        metrics: dict[str, torch.Tensor] = {}
-        rng = python_random(*where, "paths", epoch, batch_idx)
-        for path in self.sampler(self.supernet.space, rng, settings.paths_per_step):
-            self.supernet.set_active_subnet(path)
-            logits = self.supernet(images)
-            loss = cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
-            self.manual_backward(loss / settings.paths_per_step)
-            metrics = scores(logits.detach(), labels, loss.detach(), metrics)
+        metrics = self._add_gradients(paths, *self.source.batch(epoch, batch_idx))
         if settings.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), settings.gradient_clip)
         set_learning_rate(optimizer, self._rate(epoch + batch_idx / len(self.source)))
         optimizer.step()
         return {"metrics": metrics}
+
+    def _add_gradients(self, paths: Sequence[Decisions], images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Add up the mean gradient, path by path: the graph of one is gone before the next is built.
+
+        The first path may teach the others (in-place distillation, arXiv 1903.05134): their target is its
+        output before the update, through which no gradient flows; the labels are smoothed for it alone.
+
+        Returns:
+            Sums over all paths, of the loss on the labels even where a path is trained on something else.
+        """
+        loss_on_labels = partial(cross_entropy, target=labels, label_smoothing=self.settings.supernet.label_smoothing)
+        metrics: dict[str, Tensor] = {}
+        soft_labels: Tensor | None = None
+        for path in paths:
+            self.supernet.set_active_subnet(path)
+            logits = self.supernet(images)
+            loss = loss_on_labels(logits) if soft_labels is None else cross_entropy(logits, soft_labels)
+            self.manual_backward(loss / len(paths))
+            logits = logits.detach()
+            metrics = scores(logits, labels, loss_on_labels(logits), metrics)
+            if self.sampler.distils and soft_labels is None:
+                soft_labels = logits.softmax(1)
+        return metrics
 
     def epoch_summary(self) -> dict[str, float]:
         """The learning rate at the end of the epoch."""
@@ -79,14 +99,17 @@ def train_supernet(job: Job) -> None:
         space = run.space()
         seed_torch(torch.device("cpu"), settings.nas.seed, STAGE, "weights")
         supernet = channels_last(Supernet(space, run.parts.in_channels, settings.supernet.weight_sharing))
+        costs = CostTable(space, run.parts.in_channels, run.parts.input_size)
+        sampler = SAMPLERS[settings.supernet.sampler](space, costs, settings.supernet)
         source = run.parts.training("train", settings.supernet.batch_size, STAGE)
+        module = SupernetTraining(supernet, sampler, source, settings)
         record: dict[str, Any] = {
             "search_space": {"name": space.name, "hash": space.hash},
             "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
             "state": COMPLETE,
         }
         try:
-            rows = run.fit(SupernetTraining(supernet, source, settings), source, settings.nas.num_epochs_supernet_train)
+            rows = run.fit(module, source, settings.nas.num_epochs_supernet_train)
             weights = run.weights("supernet.")
         except DivergedError as diverged:
             rows, weights = diverged.rows, {}
