@@ -22,7 +22,7 @@ from nasmake.strategies.limits import within_limits
 from nasmake.training.parts import Parts
 from nasmake.training.retraining import retrain, retrain_final
 from nasmake.training.run import read_weights, write_weights
-from nasmake.training.search import search_architecture
+from nasmake.training.search import ArchitectureSearch, search_architecture
 from nasmake.training.supernet_training import train_supernet
 from small_jobs import SPACE, artefacts, make_job, settings
 from small_spaces import shipped
@@ -225,7 +225,6 @@ def dying_at(step_of, wanted):
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monkeypatch, stage, wanted):
     from nasmake.training.classification import Retraining
-    from nasmake.training.search import ArchitectureSearch
     from nasmake.training.supernet_training import SupernetTraining
 
     module = {"train_supernet": SupernetTraining, "search_architecture": ArchitectureSearch}.get(stage, Retraining)
@@ -239,6 +238,31 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
     assert ended.value.code == 143
     assert not any((copy / name).exists() for name in OUTPUTS[stage])
     assert run(copy, digits, stage) == artefacts(unit)
+
+
+@pytest.mark.parametrize("algorithm", ["asng", "reinforce"])
+@pytest.mark.parametrize("wanted", [1, 4, 8])
+def test_search_with_a_distribution_terminated_at_a_step_ends_the_same(copy, digits, monkeypatch, algorithm, wanted):
+    """Three epochs of three steps and generations of two: the last step is the mode's."""
+    changes = {
+        "search__algorithm": algorithm,
+        "search__samples_per_update": 2,
+        "nas__num_epochs_architecture_search": 3,
+    }
+    whole = run(copy, digits, "search_architecture", **changes)
+    rows = read_csv(copy / "history" / "search_architecture.csv")
+    diagnostics = {"entropy", "max_probability"} | ({"Delta", "snr"} if algorithm == "asng" else set())
+    assert len(rows) == 3 and diagnostics <= rows[0].keys()
+    assert all(math.isfinite(float(row[name])) for row in rows for name in diagnostics)
+    evaluations = read_csv(copy / "history" / "evaluations.csv")
+    assert len({row["decisions"] for row in evaluations}) == len(evaluations) == int(rows[-1]["evaluated"]) <= 9
+    for name in ("architecture.json", "history/search_architecture.csv", "history/evaluations.csv"):
+        (copy / name).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchitectureSearch, "training_step", dying_at(ArchitectureSearch.training_step, wanted))
+        with pytest.raises(SystemExit):
+            run(copy, digits, "search_architecture", **changes)
+    assert run(copy, digits, "search_architecture", **changes) == whole
 
 
 @pytest.fixture(autouse=True)
