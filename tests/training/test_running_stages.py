@@ -241,9 +241,9 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
 
 
 @pytest.mark.parametrize("algorithm", ["asng", "reinforce"])
-@pytest.mark.parametrize("wanted", [1, 4, 8])
+@pytest.mark.parametrize("wanted", [1, 3, 5])
 def test_search_with_a_distribution_terminated_at_a_step_ends_the_same(copy, digits, monkeypatch, algorithm, wanted):
-    """Three epochs of three steps and generations of two: the last step is the mode's."""
+    """Two epochs of three steps, generations of two: the second spans both, the last step is the mode's."""
     changes = {
         "search__algorithm": algorithm,
         "search__samples_per_update": 2,
@@ -252,12 +252,11 @@ def test_search_with_a_distribution_terminated_at_a_step_ends_the_same(copy, dig
     whole = run(copy, digits, "search_architecture", **changes)
     rows = read_csv(copy / "history" / "search_architecture.csv")
     diagnostics = {"entropy", "max_probability"} | ({"Delta", "snr"} if algorithm == "asng" else set())
-    assert len(rows) == 3 and diagnostics <= rows[0].keys()
+    assert len(rows) == 2 and diagnostics <= rows[0].keys()
     assert all(math.isfinite(float(row[name])) for row in rows for name in diagnostics)
     evaluations = read_csv(copy / "history" / "evaluations.csv")
-    assert len({row["decisions"] for row in evaluations}) == len(evaluations) == int(rows[-1]["evaluated"]) <= 9
-    for name in ("architecture.json", "history/search_architecture.csv", "history/evaluations.csv"):
-        (copy / name).unlink()
+    assert len({row["decisions"] for row in evaluations}) == len(evaluations) == int(rows[-1]["evaluated"]) <= 6
+    (copy / "architecture.json").unlink()
     with monkeypatch.context() as patch:
         patch.setattr(ArchitectureSearch, "training_step", dying_at(ArchitectureSearch.training_step, wanted))
         with pytest.raises(SystemExit):
