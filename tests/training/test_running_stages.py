@@ -244,11 +244,7 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
 @pytest.mark.parametrize("wanted", [1, 3, 5])
 def test_search_with_a_distribution_terminated_at_a_step_ends_the_same(copy, digits, monkeypatch, algorithm, wanted):
     """Two epochs of three steps, generations of two: the second spans both, the last step is the mode's."""
-    changes = {
-        "search__algorithm": algorithm,
-        "search__samples_per_update": 2,
-        "nas__num_epochs_architecture_search": 3,
-    }
+    changes = {"search__algorithm": algorithm, "search__samples_per_update": 2}
     whole = run(copy, digits, "search_architecture", **changes)
     rows = read_csv(copy / "history" / "search_architecture.csv")
     diagnostics = {"entropy", "max_probability"} | ({"Delta", "snr"} if algorithm == "asng" else set())
