@@ -310,3 +310,17 @@ SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices"
 def test_number_of_paths_that_the_sampler_does_not_take_is_said(sampler, paths, parameters, said):
     supernet = {"sampler": sampler, "paths_per_step": paths}
     assert notices(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == said
+
+
+@pytest.mark.parametrize("searched", [False, True])
+def test_asng_in_a_space_with_one_decision_is_refused_before_any_job(tmp_path, searched):
+    mapping = content("proxyless_digits")
+    for key in ("base_layer_num", "base_filter_size"):
+        mapping["search_range"][key] = mapping["search_range"][key][:1]
+    mapping["settings"]["strides"] = [1]
+    (tmp_path / "config_one_digits.yaml").write_text(yaml.safe_dump(mapping))
+    parameter = {"name": "search.algorithm", "type": "categorical", "choices": ["random", "asng"]}
+    optimize = {"optimize": {"parameters": [parameter]}} if searched else {}
+    nas = {"search_space": "one", "search_space_config_path": "."}
+    text = error_of(study(nas=nas, search={"algorithm": "random" if searched else "asng"}, **optimize))
+    assert text.startswith("search.algorithm: asng: config_one_digits.yaml has one decision with a choice, block0;")

@@ -146,11 +146,16 @@ def test_tables_speak_of_the_same_stages():
         assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in stage)
 
 
+def test_all_names_of_the_predecessor_are_known():
+    assert len(ALIASES) == 23
+
+
 @pytest.mark.parametrize("alias", ALIASES)
 def test_alias_stands_for_a_key_of_the_supernet_or_the_search(alias):
     assert path_of(alias) in set(keys())
     assert path_of(path_of(alias)) == path_of(alias)
-    assert stage_of(alias) == ("search_architecture" if alias == "batch_size_architecture_search" else "train_supernet")
+    of_the_search = ("batch_size_architecture_search", "alpha", "epsilon")
+    assert stage_of(alias) == ("search_architecture" if alias in of_the_search else "train_supernet")
 
 
 @pytest.mark.parametrize(

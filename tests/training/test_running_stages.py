@@ -22,7 +22,7 @@ from nasmake.strategies.limits import within_limits
 from nasmake.training.parts import Parts
 from nasmake.training.retraining import retrain, retrain_final
 from nasmake.training.run import read_weights, write_weights
-from nasmake.training.search import search_architecture
+from nasmake.training.search import ArchitectureSearch, search_architecture
 from nasmake.training.supernet_training import train_supernet
 from small_jobs import SPACE, artefacts, make_job, settings
 from small_spaces import shipped
@@ -62,20 +62,6 @@ def test_every_stage_writes_its_artefacts_and_nothing_is_left(unit):
     written = {str(path.relative_to(unit)) for path in unit.rglob("*") if path.is_file()}
     histories = {f"history/{stage}.csv" for stage in STAGES} | {"history/evaluations.csv"}
     assert written == {name for names in OUTPUTS.values() for name in names} | histories
-
-
-@pytest.mark.slow  # bfloat16 is emulated on many CPUs
-def test_mixed_precision_reaches_every_stage_and_leaves_float32_weights(unit, tmp_path, digits):
-    chain = ("train_supernet", "search_architecture", "retrain")
-    mixed = run(tmp_path / "trial-0000", digits, *chain, trainer__precision="bf16-mixed")
-    full = artefacts(unit)
-    for name in ("history/train_supernet.csv", "history/evaluations.csv", "history/retrain.csv"):
-        assert mixed[name] != full[name]
-    assert math.isfinite(mixed["result.json"]["val_loss"])
-    assert {own.dtype for own in read_weights(tmp_path / "trial-0000" / "model.safetensors").values()} <= {
-        torch.float32,
-        torch.int64,
-    }
 
 
 def test_json_artefacts_have_one_provenance_block(unit):
@@ -239,7 +225,6 @@ def dying_at(step_of, wanted):
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monkeypatch, stage, wanted):
     from nasmake.training.classification import Retraining
-    from nasmake.training.search import ArchitectureSearch
     from nasmake.training.supernet_training import SupernetTraining
 
     module = {"train_supernet": SupernetTraining, "search_architecture": ArchitectureSearch}.get(stage, Retraining)
@@ -253,6 +238,26 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
     assert ended.value.code == 143
     assert not any((copy / name).exists() for name in OUTPUTS[stage])
     assert run(copy, digits, stage) == artefacts(unit)
+
+
+@pytest.mark.parametrize("algorithm", ["asng", "reinforce"])
+@pytest.mark.parametrize("wanted", [1, 3, 5])
+def test_search_with_a_distribution_terminated_at_a_step_ends_the_same(copy, digits, monkeypatch, algorithm, wanted):
+    """Two epochs of three steps, generations of two: the second spans both, the last step is the mode's."""
+    changes = {"search__algorithm": algorithm, "search__samples_per_update": 2}
+    whole = run(copy, digits, "search_architecture", **changes)
+    rows = read_csv(copy / "history" / "search_architecture.csv")
+    diagnostics = {"entropy", "max_probability"} | ({"Delta", "snr"} if algorithm == "asng" else set())
+    assert len(rows) == 2 and diagnostics <= rows[0].keys()
+    assert all(math.isfinite(float(row[name])) for row in rows for name in diagnostics)
+    evaluations = read_csv(copy / "history" / "evaluations.csv")
+    assert len({row["decisions"] for row in evaluations}) == len(evaluations) == int(rows[-1]["evaluated"]) <= 6
+    (copy / "architecture.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchitectureSearch, "training_step", dying_at(ArchitectureSearch.training_step, wanted))
+        with pytest.raises(SystemExit):
+            run(copy, digits, "search_architecture", **changes)
+    assert run(copy, digits, "search_architecture", **changes) == whole
 
 
 @pytest.fixture(autouse=True)

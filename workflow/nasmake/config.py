@@ -23,6 +23,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # part o
 OPTIMIZERS = Literal["MomentumSGD", "NAG", "RMSprop", "Adam", "AMSGrad", "NAdam", "AdamW"]
 SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
 DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "image_folder"]
+SEARCH_STRATEGIES = Literal["random", "evolution", "asng", "reinforce"]
 SEARCH_ALGORITHMS = Literal[
     "aiaccel.optimizer.TpeOptimizer", "aiaccel.optimizer.RandomOptimizer", "TpeOptimizer", "RandomOptimizer"
 ]
@@ -103,7 +104,7 @@ class Nas(Section):
     seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of every stage")
     type: Literal["separate"] = Field("separate", description="supernet training and search one after the other")
     num_epochs_supernet_train: Count = Field(60, description="epochs of supernet training")
-    num_epochs_architecture_search: Count = Field(20, description="generations of search.population_size candidates")
+    num_epochs_architecture_search: Count = Field(20, description="epochs of search.population_size evaluations")
     num_epochs_retrain: Count | None = Field(60, description="epochs of retraining from scratch; wins over the others")
     skip_train: Literal[False] = Field(False, description="leave supernet training out (not in this version)")
     skip_architecture_search: Literal[False] = Field(False, description="leave the search out (not in this version)")
@@ -181,14 +182,23 @@ class Constraint(Section):
 class Search(Section):
     """Architecture search. Defaults: single path one-shot (arXiv 1904.00420), section 3.4."""
 
-    algorithm: Literal["random", "evolution"] = Field("evolution", description="how candidates are proposed")
+    algorithm: SEARCH_STRATEGIES = Field("evolution", description="how candidates are proposed")
     batch_size: Count = Field(256, description="images per forward pass of an evaluation")
-    population_size: Annotated[int, Field(ge=2)] = Field(50, description="candidates of one generation")
+    population_size: Annotated[int, Field(ge=2)] = Field(
+        50, description="candidates of an epoch; of a generation, for random and evolution"
+    )
     parent_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
         0.2, description="evolution: parents, as a share of population_size, best of all evaluated"
     )
     crossover_ratio: Fraction = Field(0.5, description="evolution: children by crossover, the others by mutation")
     mutation_prob: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="evolution: chance of each decision")
+    samples_per_update: Annotated[int, Field(ge=2)] = Field(
+        8, description="asng, reinforce: candidates between two updates of the distribution"
+    )
+    alpha: Positive = Field(1.5, description="asng: signal-to-noise ratio above which the steps grow")
+    epsilon: NotNegative = Field(0.0, description="asng: weight of the number of parameters")
+    delta0: Positive = Field(1.0, description="asng: size of the first step")
+    policy_lr: Positive = Field(0.2, description="reinforce: step of Adam")
     recalibration_images: Count = Field(2000, description="train images that set a candidate's BatchNorm statistics")
     constraint: Constraint = Field(default_factory=Constraint, description="hard limits")
 

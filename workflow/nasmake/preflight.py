@@ -14,7 +14,7 @@ from nasmake.latency import read_latency
 from nasmake.messages import nearest
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages import check_parameters, limits_latency, path_of
-from nasmake.strategies.limits import check_feasible
+from nasmake.strategies.limits import check_algorithm, check_feasible
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
 KNOWN = {
@@ -125,6 +125,11 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
             f"dataset.num_search_classes: {subset}: searching on some of the classes is not in this version; "
             f"allowed: null or {space.class_num}"
         )
+    searched = [
+        parameter.choices or [] for parameter in config.optimize.parameters if parameter.name == "search.algorithm"
+    ]
+    for algorithm in searched[0] if searched else [config.search.algorithm]:
+        check_algorithm(algorithm, space)
     if shape is not None:
         edge, _, channels = shape
         table = limits_latency(config) and config.latency.table

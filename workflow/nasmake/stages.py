@@ -64,6 +64,8 @@ ALIASES = {
     "batch_size_architecture_search": "search.batch_size",
     "initial_lr": "supernet.lr",
     "lam": "supernet.paths_per_step",
+    "alpha": "search.alpha",
+    "epsilon": "search.epsilon",
 } | {
     name: f"supernet.{name}"
     for name in (

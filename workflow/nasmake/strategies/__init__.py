@@ -1,9 +1,32 @@
-"""How architectures are proposed, a generation at a time, from what was told of the generations before."""
+"""How architectures are proposed, a generation at a time, from what was told of the generations before.
 
+This package is imported while Snakemake reads the workflow: what needs numpy is loaded when it is asked for.
+"""
+
+from pkgutil import resolve_name
+
+from nasmake.config import Search
+from nasmake.cost import CostTable
+from nasmake.search_spaces import SearchSpace
 from nasmake.strategies.base import Evaluation, Strategy
-from nasmake.strategies.evolution import Evolution
-from nasmake.strategies.random_search import RandomSearch
 
-STRATEGIES: dict[str, type[Strategy]] = {"random": RandomSearch, "evolution": Evolution}
+STRATEGIES = {  # search.algorithm -> "module:class"
+    "random": "nasmake.strategies.random_search:RandomSearch",
+    "evolution": "nasmake.strategies.evolution:Evolution",
+    "asng": "nasmake.strategies.asng_search:AsngSearch",
+    "reinforce": "nasmake.strategies.reinforce_search:ReinforceSearch",
+}
 
-__all__ = ["STRATEGIES", "Evaluation", "Evolution", "RandomSearch", "Strategy"]
+
+def strategy_of(algorithm: str) -> type[Strategy]:
+    """The class behind a value of search.algorithm."""
+    found: type[Strategy] = resolve_name(STRATEGIES[algorithm])
+    return found
+
+
+def make_strategy(space: SearchSpace, costs: CostTable, settings: Search) -> Strategy:
+    """The strategy that `settings` name."""
+    return strategy_of(settings.algorithm)(space, costs, settings)
+
+
+__all__ = ["STRATEGIES", "Evaluation", "Strategy", "make_strategy", "strategy_of"]

@@ -1,9 +1,9 @@
-"""What all strategies share: the limits, and no architecture twice."""
+"""What all strategies share: generations, limits; and, for those that propose each network once, how that is kept."""
 
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from nasmake.artifacts import InputError
 from nasmake.config import Search
@@ -24,15 +24,72 @@ class Evaluation(NamedTuple):
 
 
 class Strategy(ABC):
-    """Proposes candidates within hard limits, each network once.
+    """Proposes candidates within hard limits.
 
-    A generation is a function of its random generator and of the evaluations told; there is no other state.
+    A generation is a function of its random generator and of the evaluations told, in their order, of the generations
+    before; there is no other state.
+
+    Attributes:
+        columns: names of the diagnostics.
     """
+
+    columns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, space: SearchSpace, costs: CostTable, settings: Search) -> None:
         self.space, self.costs, self.settings = space, costs, settings
         limited: Iterable[Metric] = limits_of(settings.constraint) or ("parameters",)
         self._cheapest = [costs.cheapest(metric) for metric in limited]
+
+    @property
+    @abstractmethod
+    def generation_size(self) -> int:
+        """Candidates of one generation."""
+
+    @abstractmethod
+    def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
+        """The candidates of the next generation: generation_size of them, fewer if no more are found.
+
+        Raises:
+            InputError: no architecture keeps the limits.
+        """
+
+    def conclusion(self, told: Sequence[Evaluation]) -> Decisions | None:
+        """What the last evaluation of the search is for; None: one more candidate."""
+        return None
+
+    def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
+        """How the search is doing, by the names in `columns`."""
+        return {}
+
+    def keeps_limits(self, decisions: Decisions) -> bool:
+        """Whether an architecture is within all limits."""
+        return within_limits(self.costs, self.settings, decisions)
+
+    def repaired(self, rng: random.Random, drawn: Decisions, cheapest: Decisions) -> Decisions:
+        """The vector with decisions taken from `cheapest`, in random order, until it keeps the limits.
+
+        For limits that leave too little to be hit by chance, and for parents that have no new children left. With
+        several limits the network that is the cheapest by one may break another: then the result does too.
+        """
+        changed = list(drawn)
+        for place in rng.sample(range(len(changed)), len(changed)):
+            if self.keeps_limits(self.space.canonical(tuple(changed))):
+                break
+            changed[place] = cheapest[place]
+        return tuple(changed)
+
+    def no_architecture(self) -> InputError:
+        """The error of limits that leave nothing to begin with."""
+        return InputError(f"search.constraint: no architecture found that keeps all of {self.settings.constraint}")
+
+
+class PopulationStrategy(Strategy):
+    """Proposes each network once, as its canonical vector."""
+
+    @property
+    def generation_size(self) -> int:
+        """Candidates of one generation."""
+        return self.settings.population_size
 
     @abstractmethod
     def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
@@ -42,21 +99,17 @@ class Strategy(ABC):
         """
 
     def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
-        """The candidates of the next generation: population_size of them, fewer if no more are found.
-
-        Raises:
-            InputError: there is no architecture to begin with.
-        """
+        """The candidates of the next generation, all of them new."""
         ranked, seen = sorted(told), {evaluation.decisions for evaluation in told}
         generation: list[Decisions] = []
-        for index in range(self.settings.population_size):
+        for index in range(self.generation_size):
             candidate = self._new(rng, index, ranked, seen)
             if candidate is None:
                 break
             seen.add(candidate)
             generation.append(candidate)
         if not seen:
-            raise InputError(f"search.constraint: no architecture found that keeps all of {self.settings.constraint}")
+            raise self.no_architecture()
         return generation
 
     def _new(
@@ -64,20 +117,11 @@ class Strategy(ABC):
     ) -> Decisions | None:
         for cheapest in (None, *self._cheapest):
             for _ in range(TRIES):
-                drawn = self._draw_within_limits(rng, cheapest) if cheapest else self.draw(rng, index, ranked)
+                drawn = self._any_within_limits(rng, cheapest) if cheapest else self.draw(rng, index, ranked)
                 candidate = self.space.canonical(drawn)
-                if candidate not in seen and within_limits(self.costs, self.settings, candidate):
+                if candidate not in seen and self.keeps_limits(candidate):
                     return candidate
         return None
 
-    def _draw_within_limits(self, rng: random.Random, cheapest: Decisions) -> Decisions:
-        """Any vector, with decisions taken from `cheapest`, in random order, until it keeps the limits.
-
-        For limits that leave too little to be hit by chance, and for parents that have no new children left.
-        """
-        drawn = list(self.space.sample(rng))
-        for place in rng.sample(range(len(drawn)), len(drawn)):
-            if within_limits(self.costs, self.settings, self.space.canonical(tuple(drawn))):
-                break
-            drawn[place] = cheapest[place]
-        return tuple(drawn)
+    def _any_within_limits(self, rng: random.Random, cheapest: Decisions) -> Decisions:
+        return self.repaired(rng, self.space.sample(rng), cheapest)

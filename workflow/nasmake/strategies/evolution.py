@@ -8,10 +8,10 @@ import random
 from collections.abc import Sequence
 
 from nasmake.search_spaces import Decisions
-from nasmake.strategies.base import Evaluation, Strategy
+from nasmake.strategies.base import Evaluation, PopulationStrategy
 
 
-class Evolution(Strategy):
+class Evolution(PopulationStrategy):
     """The first generation is random; later ones are children of the best of all that were told."""
 
     def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:

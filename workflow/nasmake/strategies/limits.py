@@ -1,9 +1,9 @@
-"""Hard limits on the cost of an architecture. Imported by the Snakefile: no torch here."""
+"""What a search can be refused for: hard limits, and a space too small. Imported by the Snakefile: no torch here."""
 
 from nasmake.artifacts import InputError
 from nasmake.config import Constraint, Search
 from nasmake.cost import METRICS, CostTable, Metric
-from nasmake.search_spaces import Decisions
+from nasmake.search_spaces import Decisions, SearchSpace
 
 
 def limits_of(constraint: Constraint) -> dict[Metric, float]:
@@ -32,3 +32,17 @@ def check_feasible(costs: CostTable, settings: Search) -> None:
                 f"search.constraint.{metric}: {limit} is below the cheapest architecture of the space, "
                 f"{list(cheapest)} with {least}; allowed: {least} or more"
             )
+
+
+def check_algorithm(algorithm: str, space: SearchSpace) -> None:
+    """Refuse a strategy that cannot search the space.
+
+    Raises:
+        InputError: asng where one decision only has a choice: its lower bounds leave it no room.
+    """
+    searched = [decision.name for decision in space.decisions if len(decision.choices) > 1]
+    if algorithm == "asng" and len(searched) == 1:
+        raise InputError(
+            f"search.algorithm: asng: {space.source} has one decision with a choice, {searched[0]}; asng needs two or "
+            "more: use evolution, random or reinforce"
+        )

@@ -4,10 +4,10 @@ import random
 from collections.abc import Sequence
 
 from nasmake.search_spaces import Decisions
-from nasmake.strategies.base import Evaluation, Strategy
+from nasmake.strategies.base import Evaluation, PopulationStrategy
 
 
-class RandomSearch(Strategy):
+class RandomSearch(PopulationStrategy):
     """Uniform over the decision vectors that keep the limits."""
 
     def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:

@@ -1,8 +1,9 @@
-"""Architecture search over a trained supernet: one step evaluates one candidate, one epoch is one generation."""
+"""Architecture search over a trained supernet: one step evaluates one candidate.
+
+An epoch is search.population_size steps. How many of them make a generation is the strategy's to say.
+"""
 
 import math
-from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -16,13 +17,13 @@ from nasmake.job import COMPLETE, PRUNED, Job
 from nasmake.latency import read_latency
 from nasmake.layers import channels_last
 from nasmake.search_spaces import Architecture, Decisions, SearchSpace
-from nasmake.strategies import STRATEGIES, Evaluation, Strategy
+from nasmake.strategies import Evaluation, Strategy, make_strategy, strategy_of
 from nasmake.strategies.limits import check_feasible
+from nasmake.strategies.progress import Progress
 from nasmake.supernet import Supernet, recalibrate_batchnorm
 from nasmake.training.classification import evaluate
 from nasmake.training.parts import Parts
 from nasmake.training.run import Rows, StageRun, read_weights, stage
-from nasmake.training.seeding import python_random
 from nasmake.training.state import DivergedError, StageModule
 
 STAGE = "search_architecture"
@@ -35,9 +36,6 @@ class ArchitectureSearch(StageModule):
 
     BatchNorm statistics are made anew for each candidate from train images (arXiv 1904.00420, section 3.4): those that
     the paths left in the supernet fit none of them.
-
-    Attributes:
-        told: evaluations so far, in order.
     """
 
     part = "val"
@@ -47,28 +45,23 @@ class ArchitectureSearch(StageModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.strategy, self.settings, self.val = strategy, settings, val
+        self.settings, self.val = settings, val
         self._frozen = [supernet]  # in a list it is no part of the module, so the training state stays small
         steps = range(min(len(recalibration), -(-settings.search.recalibration_images // recalibration.batch_size)))
         self.recalibration = [recalibration.batch(0, step)[0] for step in steps]
-        self.told: list[Evaluation] = []
-        self._generation = lru_cache(maxsize=1)(self._propose)
+        where, epochs = (settings.nas.seed, STAGE), settings.nas.num_epochs_architecture_search
+        self.progress = Progress(strategy, where, epochs * settings.search.population_size, self.evaluate)
 
     def configure_optimizers(self) -> None:
         """Nothing is trained."""
 
     @torch.no_grad()
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
-        """Evaluate one candidate; nothing, if the space has no more of them."""
-        candidates = self._generation(self.current_epoch)
-        if batch_idx >= len(candidates):
+        """One candidate; one too far out is no reason to give up: it does not count in the mean."""
+        found = self.progress.step(self.current_epoch * self.settings.search.population_size + batch_idx)
+        if found is None or math.isinf(found.val_loss):
             return {"metrics": _metrics(0.0, 0.0, 0)}
-        loss, accuracy = self.evaluate(candidates[batch_idx])
-        if not math.isfinite(loss):  # one candidate too far out is no reason to give up: it is the worst
-            self.told.append(Evaluation(math.inf, candidates[batch_idx], accuracy, self.current_epoch))
-            return {"metrics": _metrics(0.0, 0.0, 0)}
-        self.told.append(Evaluation(loss, candidates[batch_idx], accuracy, self.current_epoch))
-        return {"metrics": _metrics(loss, accuracy, 1)}
+        return {"metrics": _metrics(found.val_loss, found.val_accuracy, 1)}
 
     def evaluate(self, decisions: Decisions) -> tuple[float, float]:
         """Val loss and accuracy (0..1) with inherited weights after recalibration."""
@@ -78,35 +71,28 @@ class ArchitectureSearch(StageModule):
         recalibrate_batchnorm(subnet, self.recalibration)
         return evaluate(subnet, self.val)
 
-    def best(self) -> Evaluation:
-        """The evaluation with the smallest val loss."""
-        return min(self.told)
-
     def epoch_summary(self) -> dict[str, float]:
-        """The best so far."""
-        best = self.best()
-        costs = self.strategy.costs.of(best.decisions)
-        return {
-            "evaluated": len(self.told),
+        """The best so far, and how the strategy is doing."""
+        best = self.progress.best()
+        costs = self.progress.strategy.costs.of(best.decisions)
+        found = {
+            "evaluated": len(self.progress.evaluations),
             "best_val_loss": best.val_loss,
             "best_val_accuracy": best.val_accuracy,
         } | {f"best_{metric}": cost for metric, cost in costs.items()}
+        places = (self.current_epoch + 1) * self.settings.search.population_size
+        return found | self.progress.diagnostics(places)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put the evaluations in, as plain lists."""
+        """Put what was told in, as plain lists."""
         checkpoint["told"] = [
-            [*evaluation[:1], list(evaluation.decisions), *evaluation[2:]] for evaluation in self.told
+            [*evaluation[:1], list(evaluation.decisions), *evaluation[2:]] for evaluation in self.progress.told
         ]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the evaluations back."""
-        self.told = [Evaluation(loss, tuple(genes), *rest) for loss, genes, *rest in checkpoint["told"]]
-
-    def _propose(self, generation: int) -> Sequence[Decisions]:
-        rng = python_random(self.settings.nas.seed, STAGE, generation)
-        return self.strategy.propose(
-            rng, [evaluation for evaluation in self.told if evaluation.generation < generation]
-        )
+        """Take it back."""
+        for loss, decisions, *rest in checkpoint["told"]:
+            self.progress.tell(Evaluation(loss, tuple(decisions), *rest))
 
 
 def search_architecture(job: Job) -> None:
@@ -133,17 +119,26 @@ def search_architecture(job: Job) -> None:
             content = _found(module, space, run.parts)
         except DivergedError as diverged:
             rows, content = diverged.rows, {"state": PRUNED, "reason": f"{STAGE}: {diverged}"}
-        _write(job, run.runtime.name, content, rows, [_evaluation(costs, told) for told in module.told])
+        _write(
+            job,
+            run.runtime.name,
+            content,
+            rows,
+            [_evaluation(costs, told) for told in module.progress.evaluations.values()],
+        )
 
 
 def _found(module: ArchitectureSearch, space: SearchSpace, parts: Parts) -> dict[str, Any]:
-    best = module.best()
+    progress = module.progress
+    best, conclusion = progress.best(), progress.conclusion()
     scores = {"val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
+    if conclusion not in (None, best):
+        scores |= {"mode_val_loss": conclusion.val_loss, "mode_val_accuracy": conclusion.val_accuracy}
     found = described(Architecture.from_decisions(best.decisions, space), parts.in_channels, parts.input_size)
     return found | {
         "state": COMPLETE,
-        "scores": scores | {"generation": best.generation + 1, "evaluated": len(module.told)},
-        **module.strategy.costs.of(best.decisions),
+        "scores": scores | {"generation": best.generation + 1, "evaluated": len(progress.evaluations)},
+        **progress.strategy.costs.of(best.decisions),
     }
 
 
@@ -154,7 +149,7 @@ def _costs(run: StageRun, space: SearchSpace) -> CostTable:
 
 def _search(run: StageRun, supernet: Supernet, costs: CostTable) -> ArchitectureSearch:
     settings = run.job.settings.search
-    strategy = STRATEGIES[settings.algorithm](supernet.space, costs, settings)
+    strategy = make_strategy(supernet.space, costs, settings)
     recalibration = run.parts.recalibration(settings.batch_size, STAGE)
     val = run.parts.evaluation("val", settings.batch_size)
     return ArchitectureSearch(supernet, strategy, run.job.settings, recalibration, val)
@@ -172,7 +167,9 @@ def _evaluation(costs: CostTable, told: Evaluation) -> dict[str, Any]:
 
 def _write(job: Job, device: str | None, content: dict[str, Any], rows: Rows, evaluations: Rows) -> None:
     metrics: tuple[Metric, ...] = METRICS if "latency" in job.inputs else METRICS[:2]
-    write_csv(job.history(STAGE), rows, [*SEARCH_COLUMNS, *(f"best_{metric}" for metric in metrics)])
+    best = (f"best_{metric}" for metric in metrics)
+    diagnostics = strategy_of(job.settings.search.algorithm).columns
+    write_csv(job.history(STAGE), rows, [*SEARCH_COLUMNS, *best, *diagnostics])
     write_csv(job.history("evaluations"), evaluations, [*EVALUATION_COLUMNS, *metrics, "decisions"])
     write_json(job.unit / "architecture.json", content | {"provenance": job.provenance(device)})
 

@@ -1,0 +1,27 @@
+import math
+
+import pytest
+import torch
+from nasmake.training.retraining import retrain
+from nasmake.training.run import read_weights
+from nasmake.training.search import search_architecture
+from nasmake.training.supernet_training import train_supernet
+from small_jobs import artefacts, make_job
+
+CHAIN = {"train_supernet": train_supernet, "search_architecture": search_architecture, "retrain": retrain}
+
+
+@pytest.mark.slow  # bfloat16 is emulated on many CPUs
+def test_mixed_precision_reaches_every_stage_and_leaves_float32_weights(tmp_path, digits):
+    found = {}
+    for precision in ("32-true", "bf16-mixed"):
+        unit = tmp_path / precision
+        for stage, run in CHAIN.items():
+            run(make_job(stage, unit, digits, trainer__precision=precision))
+        found[precision] = artefacts(unit)
+    full, mixed = found["32-true"], found["bf16-mixed"]
+    for name in ("history/train_supernet.csv", "history/evaluations.csv", "history/retrain.csv"):
+        assert mixed[name] != full[name]
+    assert math.isfinite(mixed["result.json"]["val_loss"])
+    weights = read_weights(tmp_path / "bf16-mixed" / "model.safetensors")
+    assert {own.dtype for own in weights.values()} <= {torch.float32, torch.int64}

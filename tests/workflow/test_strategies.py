@@ -1,0 +1,48 @@
+"""Studies whose search draws from a distribution, from data to report."""
+
+import csv
+import json
+
+import pytest
+from studies import artefacts, write_config
+
+ALONE = {"optimize": {"trial_number": 1, "parameters": []}, "promote": {"top": 1}, "final": {"baseline": False}}
+SEARCHED = {"name": "alpha", "type": "uniform_float", "lower": 0.5, "upper": 3.0, "initial": 1.5}
+COLUMNS = {"asng": ["entropy", "max_probability", "Delta", "snr"], "reinforce": ["entropy", "max_probability"]}
+
+
+def rows(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", COLUMNS)
+def test_study_ends_within_its_limit_and_again_with_the_same_bytes(checkout, algorithm):
+    search = {"algorithm": algorithm, "samples_per_update": 2, "constraint": {"macs": 900000}}
+    runs = []
+    for name in ("once", "again"):
+        study = write_config(checkout.folder, ALONE, {"run": name, "search": search})
+        checkout.run("--configfile", study, "--cores", "2")
+        runs.append(checkout.folder / "results" / name)
+    found = json.loads((runs[0] / "shared/architecture.json").read_text())
+    evaluations = rows(runs[0] / "shared/history/evaluations.csv")
+    assert found["macs"] <= 900000 and all(int(row["macs"]) <= 900000 for row in evaluations)
+    assert found["scores"]["val_loss"] == min(float(row["val_loss"]) for row in evaluations)
+    history = rows(runs[0] / "shared/history/search_architecture.csv")
+    assert [*history[0]][-len(COLUMNS[algorithm]) :] == COLUMNS[algorithm] and len(history) == 2
+    assert int(history[-1]["evaluated"]) == len(evaluations) <= 6
+    first, second = (
+        {name: value for name, value in artefacts(run).items() if name.startswith("shared/")} for run in runs
+    )
+    assert first == second and "shared/history/evaluations.csv" in first
+
+
+@pytest.mark.slow
+def test_alpha_by_the_predecessors_name_is_searched_over_one_supernet(checkout):
+    optimize = {"optimize": {"trial_number": 2, "parameters": [SEARCHED]}}
+    study = write_config(checkout.folder, ALONE, optimize, {"search": {"algorithm": "asng", "samples_per_update": 2}})
+    checkout.run("--configfile", study, "--cores", "2")
+    run = checkout.folder / "results/tiny"
+    assert (run / "shared/supernet.json").is_file()
+    assert all((run / f"trial-000{trial}/architecture.json").is_file() for trial in (0, 1))

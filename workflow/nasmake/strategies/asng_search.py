@@ -1,0 +1,53 @@
+"""Search by adaptive stochastic natural gradient (arXiv 1905.08537) over a trained supernet."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasmake.expected_cost import ExpectedCost
+from nasmake.strategies.asng import ASNG
+from nasmake.strategies.base import Evaluation
+from nasmake.strategies.distribution import DistributionStrategy, Probabilities
+
+
+class AsngSearch(DistributionStrategy):
+    """ASNG with its adaptive step size; see `nasmake.strategies.asng`.
+
+    With search.epsilon the direction has a term for the parameters of the network. The cost of an option is the
+    derivative of the expected number of parameters by its probability, at the uniform distribution: the parameters of
+    the block, where a block is one decision and has one width; else those of the network with the other decisions
+    averaged out, up to a constant for each decision.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = (*DistributionStrategy.columns, "Delta", "snr")
+
+    def reset(self) -> None:
+        """Begin with the uniform distribution."""
+        settings = self.settings
+        self.asng = ASNG(
+            self.categories, settings.alpha, settings.delta0, epsilon=settings.epsilon, costs=self.option_costs()
+        )
+
+    def update(self, samples: NDArray[np.int64], losses: NDArray[np.float64]) -> None:
+        """One step of ASNG; only the order of the losses matters."""
+        self.asng.update(samples, losses)
+
+    def probabilities(self) -> Probabilities:
+        """Theta, without its padding."""
+        return [own[:options].tolist() for own, options in zip(self.asng.theta, self.categories, strict=True)]
+
+    def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
+        """Also what divides the step, and the signal-to-noise ratio that adapts it; 0 before the first step."""
+        common = super().diagnostics(told)
+        signal, noise = float(self.asng.s @ self.asng.s), self.asng.gamma
+        return common | {"Delta": self.asng.Delta, "snr": signal / noise if noise else 0.0}
+
+    def option_costs(self) -> list[list[float]] | None:
+        """Parameters that each option stands for, with search.epsilon."""
+        if not self.settings.epsilon:
+            return None
+        uniform = [np.full(options, 1 / options) for options in self.categories]
+        _, derivatives = ExpectedCost(self.space, self.costs, "parameters")(uniform)
+        return [own.tolist() for own in derivatives]

@@ -1,0 +1,81 @@
+"""The course of a search: what each evaluation of its budget is for, and what was found. No networks here."""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+from nasmake.search_spaces import Decisions
+from nasmake.strategies.base import Evaluation, Strategy
+from nasmake.training.seeding import python_random
+
+Score = Callable[[Decisions], tuple[float, float]]  # val loss and accuracy (0..1) of a network, by its canonical vector
+
+
+class Progress:
+    """Goes through the places 0, 1, ... budget - 1 of a search, one candidate each.
+
+    What a place is for is a function of the seed, the place and what was told before, so a search that stopped goes on
+    from `told` alone. A network that was evaluated before is not evaluated again, but takes its place.
+
+    Args:
+        strategy: proposes the candidates.
+        where: the place of all random draws, such as (seed, "search_architecture").
+        budget: number of evaluations.
+        score: evaluates a network.
+
+    Attributes:
+        told: what was found, in order; the decisions are those proposed.
+        evaluations: the first of them for each network, by its canonical vector.
+    """
+
+    def __init__(self, strategy: Strategy, where: tuple[int | str, ...], budget: int, score: Score) -> None:
+        self.strategy, self.where, self.budget, self.score = strategy, where, budget, score
+        self.told: list[Evaluation] = []
+        self.evaluations: dict[Decisions, Evaluation] = {}
+        self._generation = lru_cache(maxsize=1)(self._propose)
+
+    def step(self, place: int) -> Evaluation | None:
+        """Evaluate one candidate; None, if the space has no more of them. A loss that is not finite is infinite."""
+        candidate, generation = self._candidate(place)
+        if candidate is None:
+            return None
+        network = self.strategy.space.canonical(candidate)
+        known = self.evaluations.get(network)
+        loss, accuracy = (known.val_loss, known.val_accuracy) if known else self.score(network)
+        evaluation = Evaluation(loss if math.isfinite(loss) else math.inf, candidate, accuracy, generation)
+        self.tell(evaluation)
+        return evaluation
+
+    def tell(self, evaluation: Evaluation) -> None:
+        """Add what was found at the next place."""
+        self.told.append(evaluation)
+        network = self.strategy.space.canonical(evaluation.decisions)
+        self.evaluations.setdefault(network, evaluation._replace(decisions=network))
+
+    def best(self) -> Evaluation:
+        """The evaluation with the smallest val loss."""
+        return min(self.evaluations.values())
+
+    def conclusion(self) -> Evaluation | None:
+        """At the end: the evaluation of the network that the strategy concluded with, if it is one that does."""
+        concluded = self.strategy.conclusion(self.told[:-1])
+        return self.evaluations[self.strategy.space.canonical(concluded)] if concluded else None
+
+    def diagnostics(self, places: int) -> dict[str, float]:
+        """Those of the strategy after so many places, by its whole generations; at the end by everything."""
+        whole = self._before(places // self.strategy.generation_size) if places < self.budget else self.told
+        return self.strategy.diagnostics(whole)
+
+    def _candidate(self, place: int) -> tuple[Decisions | None, int]:
+        """The candidate of a place and its generation; a conclusion is a generation of its own."""
+        generation, index = divmod(place, self.strategy.generation_size)
+        if place + 1 == self.budget and (conclusion := self.strategy.conclusion(self.told)):
+            return conclusion, generation + bool(index)
+        candidates = self._generation(generation)
+        return (candidates[index] if index < len(candidates) else None), generation
+
+    def _propose(self, generation: int) -> list[Decisions]:
+        return self.strategy.propose(python_random(*self.where, generation), self._before(generation))
+
+    def _before(self, generation: int) -> list[Evaluation]:
+        return [evaluation for evaluation in self.told if evaluation.generation < generation]
