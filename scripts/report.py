@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.artifacts import read_json, write_atomically
-from nasmake.config import Optimize
 from nasmake.findings import read_findings, trials_page
 from nasmake.job import script
+from nasmake.optimize import Optimize
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.artifacts import InputError, provenance, read_json, write_json
-from nasmake.config import Optimize
 from nasmake.job import script
+from nasmake.optimize import Optimize
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.artifacts import provenance, read_json, write_atomically, write_csv, write_json
-from nasmake.config import Optimize
 from nasmake.job import script
+from nasmake.optimize import Optimize
 from nasmake.summary import best_of, suggestions_of, table, trial_columns, trial_rows
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nasmake.artifacts import write_csv, write_json
-from nasmake.config import Optimize
 from nasmake.cost import count_macs, count_parameters, described
+from nasmake.optimize import Optimize
 from nasmake.search_spaces import Architecture, SearchSpace
 from nasmake.stages import STAGES, STAGES_WITHOUT_SEARCH, first_searched
 from nasmake.summary import BEST_KEYS, promote, trial_columns, trial_rows

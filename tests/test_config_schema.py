@@ -12,7 +12,8 @@ import jsonschema
 import pytest
 import yaml
 from nasmake.artifacts import canonical_json
-from nasmake.config import Config, Parameter, keys, load
+from nasmake.config import Config, keys, load
+from nasmake.optimize import Parameter
 from nasmake.stages import ALIASES, check_parameters
 from pydantic import BaseModel
 

@@ -3,9 +3,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from nasmake.config import Optimize
 from nasmake.drawing import rows_of, svg
 from nasmake.findings import Findings, read_findings
+from nasmake.optimize import Optimize
 from nasmake.plots import (
     FIGURES,
     IMPORTANCE_MINIMUM,

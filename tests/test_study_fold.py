@@ -8,8 +8,8 @@ from pathlib import Path
 import optuna
 import pytest
 from nasmake.artifacts import read_json, write_json
-from nasmake.config import Optimize
 from nasmake.job import COMPLETE, PRUNED
+from nasmake.optimize import Optimize
 from nasmake.study import RUNNING, distributions, frozen_trials, in_memory, suggest, write_journal
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "suggest.py"

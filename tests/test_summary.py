@@ -7,7 +7,7 @@ import optuna
 import pytest
 import yaml
 from nasmake.artifacts import InputError, read_json, write_json
-from nasmake.config import Optimize
+from nasmake.optimize import Optimize
 from nasmake.summary import BEST_KEYS, best_of, promote, table, trial_columns, trial_rows, write_resolved
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nasmake.artifacts import read_csv, read_json
-from nasmake.config import Optimize
 from nasmake.job import COMPLETE
+from nasmake.optimize import Optimize
 from nasmake.stages import first_searched
 from nasmake.summary import suggestions_of
 

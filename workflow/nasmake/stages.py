@@ -9,8 +9,9 @@ from copy import deepcopy
 from typing import Any
 
 from nasmake.artifacts import InputError
-from nasmake.config import Config, Parameter, keys, load
+from nasmake.config import Config, keys, load
 from nasmake.messages import nearest
+from nasmake.optimize import Parameter
 
 STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of one trial, in order
 STAGES_WITHOUT_SEARCH = ("take_architecture", "retrain")  # with nas.architecture

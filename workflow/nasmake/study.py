@@ -13,8 +13,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nasmake.config import Optimize, Parameter
 from nasmake.job import COMPLETE
+from nasmake.optimize import Optimize, Parameter
 
 RUNNING = "RUNNING"  # not told yet
 

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from nasmake.artifacts import InputError, read_json, write_atomically
-from nasmake.config import Optimize
 from nasmake.job import COMPLETE
+from nasmake.optimize import Optimize
 
 Record = Mapping[str, Any]
 
