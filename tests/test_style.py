@@ -28,6 +28,12 @@ def test_file_is_short(path):
     assert lines(path) <= LONGEST_FILE
 
 
+def test_names_of_test_files_are_unique():
+    """Without packages pytest tells them apart by their names alone, and leaves out the second."""
+    names = [path.name for path in PYTHON if path.name.startswith("test_")]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("path", OURS, ids=name)
 def test_functions_are_short(path):
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
