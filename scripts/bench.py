@@ -22,7 +22,10 @@ MEMORY_SPACES = ("proxyless_cifar10", "mnasnet_cifar10")
 def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=(*measurements(20, 5),), help="measure these; default: all")
+    parser.add_argument(
+        "--only", nargs="+", choices=(*measurements(20, 5, SPACES),), help="measure these; default: all"
+    )
+    parser.add_argument("--spaces", nargs="+", choices=SPACES, default=SPACES, help="for what is measured by space")
     parser.add_argument("--paths", type=int, default=20, help="architectures of each space")
     parser.add_argument("--repeats", type=int, default=5, help="of each time; the smallest counts")
     parser.add_argument("--out", type=Path, default=Path("bench/bench.json"))
@@ -30,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from nasmake.benchmarks import one_thread
 
     one_thread()
-    chosen = measurements(arguments.paths, arguments.repeats)
+    chosen = measurements(arguments.paths, arguments.repeats, arguments.spaces)
     found: dict[str, Any] = {}
     for name in arguments.only or chosen:
         found[name] = chosen[name]()
@@ -39,18 +42,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_json(arguments.out, found | {"machine": machine, "provenance": provenance(started)})
 
 
-def measurements(paths: int, repeats: int) -> dict[str, Callable[[], Any]]:
+def measurements(paths: int, repeats: int, spaces: Sequence[str]) -> dict[str, Callable[[], Any]]:
     """What can be measured, by name; nothing is imported before it is called."""
 
     def steps() -> Any:
         from nasmake.benchmarks.steps import step_ratios
 
-        return {name: step_ratios(name, paths, repeats) for name in SPACES}
+        return {name: step_ratios(name, paths, repeats) for name in spaces}
 
     def evaluation() -> Any:
         from nasmake.benchmarks.steps import evaluation_ratio
 
-        return {name: evaluation_ratio(name, max(paths // 4, 2), repeats) for name in SPACES}
+        return {name: evaluation_ratio(name, max(paths // 4, 2), repeats) for name in spaces}
 
     def memory() -> Any:
         from nasmake.benchmarks.steps import peak_memory
@@ -61,7 +64,7 @@ def measurements(paths: int, repeats: int) -> dict[str, Callable[[], Any]]:
     def costing() -> Any:
         from nasmake.benchmarks.throughput import costed_per_second
 
-        return {name: costed_per_second(name) for name in SPACES}
+        return {name: costed_per_second(name) for name in spaces}
 
     def data() -> Any:
         from nasmake.benchmarks.throughput import images_per_second

@@ -113,6 +113,7 @@ def test_search_settings_leave_the_supernet_alone(finished):
     assert "train_supernet" not in counts and "download_dataset" not in counts
 
 
+@pytest.mark.slow
 def test_missing_intermediates_are_made_again(finished):
     run = finished.folder / "results/tiny"
     before = artefacts(run)
@@ -135,6 +136,7 @@ def test_number_of_promoted_trials_trains_only_the_missing(finished):
     assert {path: path.stat().st_mtime_ns for path in done} == done
 
 
+@pytest.mark.slow
 def test_a_failed_rerun_is_not_forgotten(finished):
     """What was planned and failed is planned again, also where only files between the stages are missing."""
     study = write_config(
