@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 
 
@@ -13,3 +15,12 @@ def digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("datasets") / "digits"
     prepare({"name": "digits", "path": str(folder.parent)}, folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def keep_signal_handlers():
+    """Stages take these signals for themselves."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

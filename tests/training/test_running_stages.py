@@ -260,14 +260,6 @@ def test_search_with_a_distribution_terminated_at_a_step_ends_the_same(copy, dig
     assert run(copy, digits, "search_architecture", **changes) == whole
 
 
-@pytest.fixture(autouse=True)
-def keep_signal_handlers():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 # Divergence is a result.
 
 

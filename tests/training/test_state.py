@@ -99,14 +99,6 @@ def train(folder, module=None, epochs=EPOCHS):
     return rows, {name: value.tolist() for name, value in weights.items()}
 
 
-@pytest.fixture(autouse=True)
-def keep_signal_handlers():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     return train(tmp_path_factory.mktemp("reference"))

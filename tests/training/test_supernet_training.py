@@ -187,14 +187,6 @@ def test_terminated_at_a_step_ends_the_same(name, wanted, finished, tmp_path, di
     assert train(unit, digits, name) == finished[name]
 
 
-@pytest.fixture(autouse=True)
-def keep_signal_handlers():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @every_sampler
 def test_divergence_is_a_result(name, tmp_path, digits):
     found = train(tmp_path / "trial-0000", digits, name, supernet__lr=1e30, supernet__gradient_clip=None)

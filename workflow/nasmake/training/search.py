@@ -96,7 +96,7 @@ class ArchitectureSearch(StageModule):
 
 
 def search_architecture(job: Job) -> None:
-    """Run the stage: architecture.json, and one row per generation and per evaluation in history/."""
+    """Run the stage: architecture.json, and one row per epoch and per evaluated network in history/."""
     supernet_record = read_json(job.inputs["supernet"].with_suffix(".json"))
     if supernet_record["state"] != COMPLETE:
         return _write(job, None, {key: supernet_record[key] for key in ("state", "reason")}, [], [])
