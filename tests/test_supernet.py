@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from nasmake.layers import MOMENTUM
-from nasmake.supernet import CANDIDATES, SlicedTensor, Supernet, recalibrate_batchnorm
+from nasmake.supernet import CANDIDATES, SlicedTensor, Supernet, batch_statistics, recalibrate_batchnorm
 from small_spaces import build, shipped, small
 from subnets import gradients
 from torch import nn
@@ -232,3 +232,16 @@ def test_channels_last_stays(space):
         supernet.sample_active_subnet(Random(seed))
         supernet(images().contiguous(memory_format=torch.channels_last))
     assert all(output.is_contiguous(memory_format=torch.channels_last) for output in outputs)
+
+
+@every_kind
+def test_batch_statistics_leave_no_trace(space):
+    supernet = supernet_of(space).train()
+    before = {name: value.clone() for name, value in supernet.state_dict().items() if "running" in name}
+    with batch_statistics(supernet), torch.no_grad():
+        assert torch.equal(supernet(images()), supernet(images()))  # no dropout either
+    after = supernet.state_dict()
+    assert supernet.training and all(torch.equal(before[name], after[name]) for name in before)
+    with torch.no_grad():
+        supernet(images())
+    assert any(not torch.equal(before[name], after[name]) for name in before)

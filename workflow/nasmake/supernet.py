@@ -9,7 +9,8 @@ A sliced weight is stored as chunks, cut where a choice may end, and not as one 
 subnet leaves out have no gradient (None, not zeros), and momentum and weight decay do not move them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
@@ -92,6 +93,9 @@ class SlicedBatchNorm(nn.Module):
             "running_var": self.running_var[: self.width],
             "num_batches_tracked": torch.tensor(0),
         }
+
+
+NORMS = (nn.BatchNorm2d, SlicedBatchNorm)
 
 
 class SharedStage(nn.Module):
@@ -289,8 +293,24 @@ class Supernet(nn.Module):
         """The batch normalisations of the active subnet."""
         active = [self.stem, *self.fixed, self.head]
         active += [stage for layers in self.path for layer in layers for _, stage in layer.stages]
-        kinds = (nn.BatchNorm2d, SlicedBatchNorm)
-        return [module for part in active for module in part.modules() if isinstance(module, kinds)]
+        return [module for part in active for module in part.modules() if isinstance(module, NORMS)]
+
+
+@contextmanager
+def batch_statistics(supernet: Supernet) -> Iterator[None]:
+    """Normalise by the statistics of each batch and remember none; dropout is off. For scores of single batches."""
+    was_training = supernet.training
+    supernet.eval()
+    norms: list[Any] = [module for module in supernet.modules() if isinstance(module, NORMS)]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.momentum = MOMENTUM
+        supernet.train(was_training)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from pkgutil import resolve_name
 from nasmake.config import Search
 from nasmake.cost import CostTable
 from nasmake.search_spaces import SearchSpace
-from nasmake.strategies.base import Evaluation, Strategy
+from nasmake.strategies.base import Evaluation, ProposingStrategy, Strategy
 
 STRATEGIES = {  # search.algorithm -> "module:class"
     "random": "nasmake.strategies.random_search:RandomSearch",
@@ -29,4 +29,4 @@ def make_strategy(space: SearchSpace, costs: CostTable, settings: Search) -> Str
     return strategy_of(settings.algorithm)(space, costs, settings)
 
 
-__all__ = ["STRATEGIES", "Evaluation", "Strategy", "make_strategy", "strategy_of"]
+__all__ = ["STRATEGIES", "Evaluation", "ProposingStrategy", "Strategy", "make_strategy", "strategy_of"]

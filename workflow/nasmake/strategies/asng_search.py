@@ -1,14 +1,13 @@
 """Search by adaptive stochastic natural gradient (arXiv 1905.08537) over a trained supernet."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasmake.expected_cost import ExpectedCost
 from nasmake.strategies.asng import ASNG
-from nasmake.strategies.base import Evaluation
 from nasmake.strategies.distribution import DistributionStrategy, Probabilities
 
 
@@ -38,9 +37,17 @@ class AsngSearch(DistributionStrategy):
         """Theta, without its padding."""
         return [own[:options].tolist() for own, options in zip(self.asng.theta, self.categories, strict=True)]
 
-    def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
+    def state_dict(self) -> dict[str, Any]:
+        """All that updates change."""
+        return self.asng.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+        self.asng.load_state_dict(state)
+
+    def state_diagnostics(self) -> dict[str, float]:
         """Also what divides the step, and the signal-to-noise ratio that adapts it; 0 before the first step."""
-        common = super().diagnostics(told)
+        common = super().state_diagnostics()
         signal, noise = float(self.asng.s @ self.asng.s), self.asng.gamma
         return common | {"Delta": self.asng.Delta, "snr": signal / noise if noise else 0.0}
 

@@ -1,4 +1,4 @@
-"""What all strategies share: generations, limits; and, for those that propose each network once, how that is kept."""
+"""What all strategies share: limits, generations; and, for those that propose each network once, how that is kept."""
 
 import random
 from abc import ABC, abstractmethod
@@ -23,11 +23,8 @@ class Evaluation(NamedTuple):
     generation: int
 
 
-class Strategy(ABC):
-    """Proposes candidates within hard limits.
-
-    A generation is a function of its random generator and of the evaluations told, in their order, of the generations
-    before; there is no other state.
+class Strategy:
+    """Searches within hard limits.
 
     Attributes:
         columns: names of the diagnostics.
@@ -39,27 +36,6 @@ class Strategy(ABC):
         self.space, self.costs, self.settings = space, costs, settings
         limited: Iterable[Metric] = limits_of(settings.constraint) or ("parameters",)
         self._cheapest = [costs.cheapest(metric) for metric in limited]
-
-    @property
-    @abstractmethod
-    def generation_size(self) -> int:
-        """Candidates of one generation."""
-
-    @abstractmethod
-    def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
-        """The candidates of the next generation: generation_size of them, fewer if no more are found.
-
-        Raises:
-            InputError: no architecture keeps the limits.
-        """
-
-    def conclusion(self, told: Sequence[Evaluation]) -> Decisions | None:
-        """What the last evaluation of the search is for; None: one more candidate."""
-        return None
-
-    def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
-        """How the search is doing, by the names in `columns`."""
-        return {}
 
     def keeps_limits(self, decisions: Decisions) -> bool:
         """Whether an architecture is within all limits."""
@@ -83,7 +59,36 @@ class Strategy(ABC):
         return InputError(f"search.constraint: no architecture found that keeps all of {self.settings.constraint}")
 
 
-class PopulationStrategy(Strategy):
+class ProposingStrategy(Strategy, ABC):
+    """Proposes candidates, a generation at a time, and is told their scores.
+
+    A generation is a function of its random generator and of the evaluations told, in their order, of the generations
+    before; there is no other state.
+    """
+
+    @property
+    @abstractmethod
+    def generation_size(self) -> int:
+        """Candidates of one generation."""
+
+    @abstractmethod
+    def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
+        """The candidates of the next generation: generation_size of them, fewer if no more are found.
+
+        Raises:
+            InputError: no architecture keeps the limits.
+        """
+
+    def conclusion(self, told: Sequence[Evaluation]) -> Decisions | None:
+        """What the last evaluation of the search is for; None: one more candidate."""
+        return None
+
+    def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
+        """How the search is doing, by the names in `columns`."""
+        return {}
+
+
+class PopulationStrategy(ProposingStrategy):
     """Proposes each network once, as its canonical vector."""
 
     @property

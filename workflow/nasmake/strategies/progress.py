@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from nasmake.search_spaces import Decisions
-from nasmake.strategies.base import Evaluation, Strategy
+from nasmake.strategies.base import Evaluation, ProposingStrategy
 from nasmake.training.seeding import python_random
 
 Score = Callable[[Decisions], tuple[float, float]]  # val loss and accuracy (0..1) of a network, by its canonical vector
@@ -28,7 +28,7 @@ class Progress:
         evaluations: the first of them for each network, by its canonical vector.
     """
 
-    def __init__(self, strategy: Strategy, where: tuple[int | str, ...], budget: int, score: Score) -> None:
+    def __init__(self, strategy: ProposingStrategy, where: tuple[int | str, ...], budget: int, score: Score) -> None:
         self.strategy, self.where, self.budget, self.score = strategy, where, budget, score
         self.told: list[Evaluation] = []
         self.evaluations: dict[Decisions, Evaluation] = {}

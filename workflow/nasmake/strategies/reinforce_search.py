@@ -1,5 +1,8 @@
 """Search by REINFORCE (ProxylessNAS, arXiv 1812.00332, section 3.3.2) over a trained supernet."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,3 +34,12 @@ class ReinforceSearch(DistributionStrategy):
     def probabilities(self) -> Probabilities:
         """Softmax of the parameters of every decision."""
         return [softmax(own).tolist() for own in self._alphas]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The parameters and the averages of Adam."""
+        return {"alphas": [own.tolist() for own in self._alphas], "adam": self._adam.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+        self._alphas = [np.array(own) for own in state["alphas"]]
+        self._adam.load_state_dict(state["adam"])

@@ -17,7 +17,7 @@ from nasmake.job import COMPLETE, PRUNED, Job
 from nasmake.latency import read_latency
 from nasmake.layers import channels_last
 from nasmake.search_spaces import Architecture, Decisions, SearchSpace
-from nasmake.strategies import Evaluation, Strategy, make_strategy, strategy_of
+from nasmake.strategies import Evaluation, ProposingStrategy, make_strategy, strategy_of
 from nasmake.strategies.limits import check_feasible
 from nasmake.strategies.progress import Progress
 from nasmake.supernet import Supernet, recalibrate_batchnorm
@@ -41,7 +41,12 @@ class ArchitectureSearch(StageModule):
     part = "val"
 
     def __init__(
-        self, supernet: Supernet, strategy: Strategy, settings: Config, recalibration: BatchSource, val: BatchSource
+        self,
+        supernet: Supernet,
+        strategy: ProposingStrategy,
+        settings: Config,
+        recalibration: BatchSource,
+        val: BatchSource,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -150,6 +155,7 @@ def _costs(run: StageRun, space: SearchSpace) -> CostTable:
 def _search(run: StageRun, supernet: Supernet, costs: CostTable) -> ArchitectureSearch:
     settings = run.job.settings.search
     strategy = make_strategy(supernet.space, costs, settings)
+    assert isinstance(strategy, ProposingStrategy)
     recalibration = run.parts.recalibration(settings.batch_size, STAGE)
     val = run.parts.evaluation("val", settings.batch_size)
     return ArchitectureSearch(supernet, strategy, run.job.settings, recalibration, val)
