@@ -299,3 +299,17 @@ def test_choices_that_look_like_broken_yaml_stay_text():
 
 def test_empty_list_of_parameters():
     assert load({"optimize": {"trial_number": 1, "parameters": None}}).optimize.parameters == []
+
+
+@pytest.mark.parametrize(
+    ("given", "algorithm", "sampler"),
+    [
+        ({}, "evolution", "uniform"),
+        ({"nas": {"type": "simultaneous"}}, "asng", "asng"),
+        ({"nas": {"type": "simultaneous"}, "search": {"algorithm": "reinforce"}}, "reinforce", "asng"),
+        ({"search": {"algorithm": "asng"}}, "asng", "uniform"),
+    ],
+)
+def test_type_decides_strategy_and_sampler_where_none_is_given(given, algorithm, sampler):
+    config = load({"optimize": {"trial_number": 1}} | given)
+    assert (config.search.algorithm, config.supernet.sampler) == (algorithm, sampler)

@@ -8,13 +8,16 @@ from nasmake.cost import CostTable
 from nasmake.data.digits import NUM_TEST, make_digits, make_digits_canvas
 from nasmake.preflight import (
     KNOWN,
+    WITH_DISTRIBUTION,
     check,
     notices,
     read_search_space,
     read_taken_architecture,
     source_of_networks,
 )
+from nasmake.samplers import SAMPLERS
 from nasmake.search_spaces import Architecture, SearchSpace
+from nasmake.strategies import STRATEGIES
 from small_data import write_image_folder
 from small_spaces import content, latency_file, shipped, table_with_latency
 
@@ -324,3 +327,33 @@ def test_asng_in_a_space_with_one_decision_is_refused_before_any_job(tmp_path, s
     nas = {"search_space": "one", "search_space_config_path": "."}
     text = error_of(study(nas=nas, search={"algorithm": "random" if searched else "asng"}, **optimize))
     assert text.startswith("search.algorithm: asng: config_one_digits.yaml has one decision with a choice, block0;")
+
+
+ALGORITHMS = {"name": "search.algorithm", "type": "categorical", "choices": ["asng", "random"]}
+SAMPLERS_TOO = {"name": "supernet.sampler", "type": "categorical", "choices": ["fair", "asng"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"supernet": {"sampler": "asng"}}, "supernet.sampler: asng: draws from the distribution"),
+        ({"optimize": {"parameters": [SAMPLERS_TOO]}}, "supernet.sampler: asng: draws from the distribution"),
+        (
+            {"nas": {"type": "simultaneous"}, "search": {"algorithm": "evolution"}},
+            "search.algorithm: evolution: has no distribution",
+        ),
+        (
+            {"nas": {"type": "simultaneous"}, "optimize": {"parameters": [ALGORITHMS]}},
+            "search.algorithm: random: has no distribution",
+        ),
+    ],
+)
+def test_sampler_or_strategy_that_the_type_does_not_allow(changes, message):
+    assert message in error_of(study(**changes))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("algorithm", WITH_DISTRIBUTION)
+def test_every_sampler_goes_with_every_strategy_that_has_a_distribution(sampler, algorithm):
+    if algorithm in STRATEGIES:
+        start(study(nas={"type": "simultaneous"}, supernet={"sampler": sampler}, search={"algorithm": algorithm}))

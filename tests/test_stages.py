@@ -11,6 +11,7 @@ from nasmake.stages import (
     STAGE_KEYS,
     STAGE_VERSION,
     STAGES,
+    STAGES_SIMULTANEOUS,
     STAGES_WITHOUT_SEARCH,
     assign,
     chain_of,
@@ -138,7 +139,7 @@ def test_who_needs_a_latency_table(changes, expected):
 
 
 def test_tables_speak_of_the_same_stages():
-    assert STAGE_KEYS.keys() == OUTPUTS.keys() == {*STAGES, "retrain_final"}
+    assert STAGE_KEYS.keys() == OUTPUTS.keys() == {*STAGES, *STAGES_SIMULTANEOUS, "retrain_final"}
     assert STAGE_VERSION.keys() == STAGE_KEYS.keys() | {"download_dataset", "suggest", "take_architecture", MEASUREMENT}
     assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in SHARED_KEYS)
     assert {*MEASUREMENT_KEYS} <= {*keys()}
@@ -180,6 +181,9 @@ def test_stages_before_the_first_searched_one_are_shared(names, shared):
 def test_without_a_search_only_retraining_differs():
     assert chain_of(load(ONE_TRIAL)) == STAGES
     assert chain_of(load(ONE_TRIAL | {"nas": {"architecture": "mobilenet_v2"}})) == STAGES_WITHOUT_SEARCH
+    assert chain_of(load(ONE_TRIAL | {"nas": {"type": "simultaneous"}})) == STAGES_SIMULTANEOUS
+    for name in ("initial_lr", "search.alpha"):
+        assert stage_of(name, STAGES_SIMULTANEOUS) == "search_supernet"
     assert first_searched(["nas.seed", "retrain.weight_decay"], STAGES_WITHOUT_SEARCH) == 1
     assert stage_of("nas.seed", STAGES_WITHOUT_SEARCH) == "retrain"
     assert stage_of("initial_lr", STAGES_WITHOUT_SEARCH) is None

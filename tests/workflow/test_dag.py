@@ -57,6 +57,13 @@ def test_trials_share_what_no_searched_parameter_touches(checkout, stages, super
     }
 
 
+@pytest.mark.parametrize(("stage", "searches"), [("supernet", 3), ("search", 3), ("retrain", 1)])
+def test_simultaneous_is_one_stage_instead_of_two(checkout, stage, searches):
+    study = write_config(checkout.folder, searching(stage), {"nas": {"type": "simultaneous"}})
+    counts = job_counts(checkout.run("-n", "--configfile", study))
+    assert counts == ONCE | {"suggest": 3, "search_supernet": searches, "retrain": 3}
+
+
 def test_nothing_searched_is_one_trial(checkout):
     study = write_config(checkout.folder, {"optimize": {"trial_number": 1, "parameters": []}})
     counts = job_counts(checkout.run("-n", "--configfile", study))

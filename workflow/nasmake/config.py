@@ -96,9 +96,13 @@ class Nas(Section):
         None, description="network that is taken instead of searching one: a name in config/architectures, or a file"
     )
     seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of every stage")
-    type: Literal["separate"] = Field("separate", description="supernet training and search one after the other")
-    num_epochs_supernet_train: Count = Field(60, description="epochs of supernet training")
-    num_epochs_architecture_search: Count = Field(20, description="epochs of search.population_size evaluations")
+    type: Literal["separate", "simultaneous"] = Field(
+        "separate", description="search after supernet training, or simultaneous: steps of both in turn, in one stage"
+    )
+    num_epochs_supernet_train: Count = Field(60, description="epochs of supernet training; simultaneous: of both")
+    num_epochs_architecture_search: Count = Field(
+        20, description="separate: epochs of search.population_size evaluations"
+    )
     num_epochs_retrain: Count | None = Field(60, description="epochs of retraining from scratch; wins over the others")
     skip_train: Literal[False] = Field(False, description="leave supernet training out (not in this version)")
     skip_architecture_search: Literal[False] = Field(False, description="leave the search out (not in this version)")
@@ -149,10 +153,11 @@ class Supernet(Scheduler, Optimizer):
         "sliced",
         description="sliced: widths and expansions share weights; separate: each candidate has its own (ProxylessNAS)",
     )
-    sampler: Literal["uniform", "fair", "sandwich"] = Field(
-        "uniform",
+    sampler: Literal["uniform", "fair", "sandwich", "asng"] | None = Field(
+        None,
         description="how paths are drawn: uniform (SPOS, arXiv 1904.00420), fair (FairNAS, arXiv 1907.01845), "
-        "sandwich with distillation (arXiv 1903.05134)",
+        "sandwich with distillation (arXiv 1903.05134), asng (simultaneous: from the distribution that is searched); "
+        "null: uniform, simultaneous: asng",
     )
     paths_per_step: Annotated[int, Field(ge=1, le=64)] = Field(
         1,
@@ -176,7 +181,9 @@ class Constraint(Section):
 class Search(Section):
     """Architecture search. Defaults: single path one-shot (arXiv 1904.00420), section 3.4."""
 
-    algorithm: SEARCH_STRATEGIES = Field("evolution", description="how candidates are proposed")
+    algorithm: SEARCH_STRATEGIES | None = Field(
+        None, description="how candidates are proposed; null: evolution, with nas.type simultaneous: asng"
+    )
     batch_size: Count = Field(256, description="images per forward pass of an evaluation")
     population_size: Annotated[int, Field(ge=2)] = Field(
         50, description="candidates of an epoch; of a generation, for random and evolution"
@@ -192,6 +199,12 @@ class Search(Section):
     alpha: Positive = Field(1.5, description="asng: signal-to-noise ratio above which the steps grow")
     epsilon: NotNegative = Field(0.0, description="asng: weight of the number of parameters")
     delta0: Positive = Field(1.0, description="asng: size of the first step")
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.25, description="simultaneous: share of the epochs that train weights only (ProxylessNAS: 40 of 160)"
+    )
+    update_interval: Count = Field(
+        1, description="simultaneous: weight steps between two updates of the distribution (ProxylessNAS: 5)"
+    )
     policy_lr: Positive = Field(0.2, description="reinforce: step of Adam")
     recalibration_images: Count = Field(2000, description="train images that set a candidate's BatchNorm statistics")
     constraint: Constraint = Field(default_factory=Constraint, description="hard limits")
@@ -299,6 +312,9 @@ class Config(Section):
     def _resolved(self) -> "Config":
         if self.run is None:
             self.run = f"{self.nas.taken or self.nas.search_space}_{self.dataset.name}"
+        alternating = self.nas.type == "simultaneous"
+        self.search.algorithm = self.search.algorithm or ("asng" if alternating else "evolution")
+        self.supernet.sampler = self.supernet.sampler or ("asng" if alternating else "uniform")
         lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs)
         self.nas.num_epochs_retrain = next((n for n in lengths if n is not None), 60)
         if not self.optimize.parameters and self.optimize.trial_number > 1:

@@ -48,6 +48,7 @@ class CostTable:
         latency: nanoseconds of every piece of the space by its key, as `read_latency` gives them; None: not known.
 
     Attributes:
+        space: of the networks.
         metrics: what the table knows.
     """
 
@@ -56,7 +57,7 @@ class CostTable:
     ) -> None:
         self.metrics = METRICS if latency is not None else METRICS[:2]
         begin, sizes, ends = Layout.of(space, in_channels, input_size)
-        self._space = space
+        self.space = space
         self._first_width = space.blocks[0].in_widths[0]
         self._fixed = _sum(begin, latency)
         self._blocks = [
@@ -112,7 +113,7 @@ class CostTable:
         for index, costs in enumerate(self._blocks):
             reached: dict[int, tuple[int, Decisions]] = {}
             for width, (spent, decisions) in best.items():
-                for own in self._space.vectors(index, width).values():
+                for own in self.space.vectors(index, width).values():
                     leaving, *cost = costs[width][own]
                     candidate = (spent + cost[place], decisions + own)
                     reached[leaving] = choose([reached.get(leaving, candidate), candidate])

@@ -95,6 +95,8 @@ def read_findings(run: Path, optimize: Optimize, chain: Sequence[str]) -> Findin
     results = [run / unit_of(int(row["trial"])) / "result.json" for row in table]
     units = {stage: _units(stage, chain, optimize, len(table)) for stage in chain}
     units["retrain_final"] = [unit_of(trial) for trial in promoted]
+    if both := units.pop("search_supernet", None):
+        units |= {"train_supernet": both, "search_architecture": both}
     found = units.pop("take_architecture", None) or units["search_architecture"]
     trials = zip(results, suggestions_of(results), strict=True)
     return Findings(

@@ -27,6 +27,7 @@ SPACES_OF = {  # whose space files a data set uses, in this order
     "digits_canvas": ("digits_canvas", "digits"),
     "image_folder": ("image_folder", "cifar10"),
 }
+WITH_DISTRIBUTION = ("asng", "proxyless", "reinforce")  # strategies that can search while the supernet trains
 
 
 def find_search_space(config: Config) -> Path:
@@ -125,16 +126,37 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
             f"dataset.num_search_classes: {subset}: searching on some of the classes is not in this version; "
             f"allowed: null or {space.class_num}"
         )
-    searched = [
-        parameter.choices or [] for parameter in config.optimize.parameters if parameter.name == "search.algorithm"
-    ]
-    for algorithm in searched[0] if searched else [config.search.algorithm]:
+    for algorithm in _values(config, "search.algorithm"):
         check_algorithm(algorithm, space)
+    _check_type(config)
     if shape is not None:
         edge, _, channels = shape
         table = limits_latency(config) and config.latency.table
         latency = read_latency(Path(table), space, channels, edge) if table else None
         _check_limits(config, CostTable(space, channels, edge, latency))
+
+
+def _check_type(config: Config) -> None:
+    """Refuse a sampler or a strategy that does not go with nas.type."""
+    alternating = config.nas.type == "simultaneous"
+    if not alternating and "asng" in _values(config, "supernet.sampler"):
+        raise InputError(
+            "supernet.sampler: asng: draws from the distribution that is searched at the same time; set nas.type: "
+            "simultaneous, or choose uniform, fair or sandwich"
+        )
+    refused = [own for own in _values(config, "search.algorithm") if alternating and own not in WITH_DISTRIBUTION]
+    if refused:
+        raise InputError(
+            f"search.algorithm: {refused[0]}: has no distribution that could be moved while the supernet trains; "
+            f"choose {', '.join(WITH_DISTRIBUTION)}, or set nas.type: separate"
+        )
+
+
+def _values(config: Config, path: str) -> list[Any]:
+    """What a key may be in a trial: the choices, if it is searched."""
+    searched = [parameter.choices or [] for parameter in config.optimize.parameters if path_of(parameter.name) == path]
+    section, key = path.split(".")
+    return searched[0] if searched else [getattr(getattr(config, section), key)]
 
 
 def _check_writable(key: str, folder: Path) -> None:

@@ -14,6 +14,7 @@ from nasmake.messages import nearest
 from nasmake.optimize import Parameter
 
 STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of one trial, in order
+STAGES_SIMULTANEOUS = ("search_supernet", "retrain")  # with nas.type simultaneous
 STAGES_WITHOUT_SEARCH = ("take_architecture", "retrain")  # with nas.architecture
 
 # Raised when a stage's meaning changes, so that its old results are made again.
@@ -23,6 +24,7 @@ STAGE_VERSION = {
     "train_supernet": 2,
     "measure_latency": 1,
     "search_architecture": 2,
+    "search_supernet": 1,
     "take_architecture": 1,
     "retrain": 1,
     "retrain_final": 1,
@@ -32,6 +34,7 @@ STAGE_VERSION = {
 OUTPUTS = {
     "train_supernet": ("supernet.safetensors", "supernet.json"),
     "search_architecture": ("architecture.json",),
+    "search_supernet": ("supernet.safetensors", "supernet.json", "architecture.json"),
     "retrain": ("model.safetensors", "result.json"),
     "retrain_final": ("final.safetensors", "final.json"),
 }
@@ -49,6 +52,7 @@ SHARED_KEYS = (
 STAGE_KEYS = {
     "train_supernet": ("supernet", "nas.num_epochs_supernet_train"),
     "search_architecture": ("search", "nas.num_epochs_architecture_search"),
+    "search_supernet": ("supernet", "search", "nas.num_epochs_supernet_train"),
     "retrain": ("retrain", "nas.num_epochs_retrain"),
     "retrain_final": ("retrain", "nas.num_epochs_retrain", "final"),
 }
@@ -87,7 +91,9 @@ def path_of(name: str) -> str:
 
 def chain_of(config: Config) -> tuple[str, ...]:
     """The stages of one trial, in order."""
-    return STAGES if config.nas.architecture is None else STAGES_WITHOUT_SEARCH
+    if config.nas.architecture is not None:
+        return STAGES_WITHOUT_SEARCH
+    return STAGES_SIMULTANEOUS if config.nas.type == "simultaneous" else STAGES
 
 
 def stage_of(name: str, chain: Sequence[str] = STAGES) -> str | None:

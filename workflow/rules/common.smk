@@ -70,6 +70,8 @@ ARTEFACTS = {  # of every unit of these stages
     "take_architecture": ("architecture.json",),
     "retrain": ("suggestion.json", "model.safetensors", "result.json", "history/retrain.csv"),
 }
+ARTEFACTS["search_supernet"] = ARTEFACTS["train_supernet"] + ARTEFACTS["search_architecture"]
+SEARCHING = ("train_supernet", "measure_latency", "search_architecture", "search_supernet")  # told the search space
 
 
 wildcard_constraints:
@@ -125,7 +127,7 @@ def promoted(artefact):
 
 def settings(stage):
     """What a stage is told, as JSON with sorted keys: params are compared as text."""
-    space = {"search_space": SPACE} if stage in ("train_supernet", "measure_latency", "search_architecture") else {}
+    space = {"search_space": SPACE} if stage in SEARCHING else {}
     return canonical_json(settings_of(stage, CONFIG) | space | {"version": STAGE_VERSION[stage]})
 
 

@@ -1,7 +1,7 @@
 # The stage that every trial has of its own. The one before it finds an architecture, or takes one (nas.architecture).
 
 
-include: "take.smk" if TAKEN else "search.smk"
+include: f"{CHAIN[-2]}.smk"
 
 
 rule retrain:

@@ -26,7 +26,7 @@ def strategy_of(algorithm: str) -> type[Strategy]:
 
 def make_strategy(space: SearchSpace, costs: CostTable, settings: Search) -> Strategy:
     """The strategy that `settings` name."""
-    return strategy_of(settings.algorithm)(space, costs, settings)
+    return strategy_of(str(settings.algorithm))(space, costs, settings)
 
 
 __all__ = ["STRATEGIES", "Evaluation", "ProposingStrategy", "Strategy", "make_strategy", "strategy_of"]

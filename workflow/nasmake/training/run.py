@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import load_file, save
 
 from nasmake.artifacts import InputError, write_atomically
+from nasmake.cost import CostTable
 from nasmake.job import Job
+from nasmake.latency import read_latency
 from nasmake.runtime import Runtime, start
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages import OUTPUTS
@@ -55,6 +57,13 @@ class StageRun:
         """The trained weights below `prefix` of the module, without it."""
         weights = final_weights(self.folder.checkpoint)
         return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def cost_table(run: StageRun) -> CostTable:
+    """Costs of the networks of the job's search space for its images; latency too where the job has its table."""
+    space, table = run.space(), run.job.inputs.get("latency")
+    shape = (run.parts.in_channels, run.parts.input_size)
+    return CostTable(space, *shape, read_latency(table, space, *shape) if table else None)
 
 
 @contextmanager

@@ -174,7 +174,7 @@ def _evaluation(costs: CostTable, told: Evaluation) -> dict[str, Any]:
 def _write(job: Job, device: str | None, content: dict[str, Any], rows: Rows, evaluations: Rows) -> None:
     metrics: tuple[Metric, ...] = METRICS if "latency" in job.inputs else METRICS[:2]
     best = (f"best_{metric}" for metric in metrics)
-    diagnostics = strategy_of(job.settings.search.algorithm).columns
+    diagnostics = strategy_of(str(job.settings.search.algorithm)).columns
     write_csv(job.history(STAGE), rows, [*SEARCH_COLUMNS, *best, *diagnostics])
     write_csv(job.history("evaluations"), evaluations, [*EVALUATION_COLUMNS, *metrics, "decisions"])
     write_json(job.unit / "architecture.json", content | {"provenance": job.provenance(device)})

@@ -39,6 +39,8 @@ class DivergedError(Exception):
 class StageModule(LightningModule):
     """What a stage trains or evaluates. Steps return {"metrics": sums}, validation steps the sums themselves.
 
+    Steps that also evaluate add {"val_metrics": sums}.
+
     Attributes:
         part: what the sums of a step are about, first word of their columns.
     """
@@ -129,6 +131,7 @@ class TrainingState(Checkpoint):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Add up, and save if it is time; the last batch is saved at the end of the epoch, after validation."""
         self._add(pl_module.part, outputs["metrics"])
+        self._add("val", outputs.get("val_metrics", {}))
         due = self.stop_signal is not None or time.monotonic() - self.saved_at > self.interval
         if due and batch_idx + 1 < trainer.num_training_batches:
             self._save(trainer)

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from nasmake.artifacts import write_csv, write_json
 from nasmake.config import Config
+from nasmake.config import Supernet as SupernetSettings
 from nasmake.cost import CostTable
 from nasmake.data.batches import BatchSource
 from nasmake.job import COMPLETE, PRUNED, Job
@@ -21,7 +22,7 @@ from nasmake.supernet import Supernet
 from nasmake.training import schedules
 from nasmake.training.classification import scores
 from nasmake.training.optimizers import build_optimizer, set_learning_rate
-from nasmake.training.run import stage, write_weights
+from nasmake.training.run import Rows, StageRun, cost_table, stage, write_weights
 from nasmake.training.seeding import python_random, seed_torch
 from nasmake.training.state import DivergedError, StageModule
 
@@ -33,7 +34,12 @@ class SupernetTraining(StageModule):
     """Each step draws paths, adds up their gradients, and updates what they touched.
 
     Manual optimization: Lightning's automatic one knows one backward pass per step.
+
+    Attributes:
+        stage: whose random draws these are.
     """
+
+    stage = STAGE
 
     def __init__(self, supernet: Supernet, sampler: Sampler, source: BatchSource, settings: Config) -> None:
         super().__init__()
@@ -48,7 +54,7 @@ class SupernetTraining(StageModule):
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
         """One update from the paths of this step over the same batch."""
         settings, epoch = self.settings.supernet, self.current_epoch
-        where = (self.settings.nas.seed, STAGE)
+        where = (self.settings.nas.seed, self.stage)
         seed_torch(self.device, *where, "dropout", epoch, batch_idx)
         paths = self.sampler.draw(python_random(*where, "paths", epoch, batch_idx))
         optimizer: Any = self.optimizers()
@@ -96,25 +102,37 @@ def train_supernet(job: Job) -> None:
     """Run the stage: supernet.safetensors, supernet.json, history/train_supernet.csv."""
     settings = job.settings
     with stage(job) as run:
-        space = run.space()
-        seed_torch(torch.device("cpu"), settings.nas.seed, STAGE, "weights")
-        supernet = channels_last(Supernet(space, run.parts.in_channels, settings.supernet.weight_sharing))
-        costs = CostTable(space, run.parts.in_channels, run.parts.input_size)
-        sampler = SAMPLERS[settings.supernet.sampler](space, costs, settings.supernet)
+        supernet, costs = new_supernet(run), cost_table(run)
         source = run.parts.training("train", settings.supernet.batch_size, STAGE)
-        module = SupernetTraining(supernet, sampler, source, settings)
-        record: dict[str, Any] = {
-            "search_space": {"name": space.name, "hash": space.hash},
-            "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
-            "state": COMPLETE,
-        }
+        module = SupernetTraining(supernet, new_sampler(costs, settings.supernet), source, settings)
         try:
-            rows = run.fit(module, source, settings.nas.num_epochs_supernet_train)
-            weights = run.weights("supernet.")
+            rows, reason = run.fit(module, source, settings.nas.num_epochs_supernet_train), None
         except DivergedError as diverged:
-            rows, weights = diverged.rows, {}
-            record |= {"state": PRUNED, "reason": f"{STAGE}: {diverged}"}
-        record["parameters"] = sum(parameter.numel() for parameter in supernet.parameters())
-        write_csv(job.history(STAGE), rows, COLUMNS)
-        write_weights(job.unit / "supernet.safetensors", weights)
-        write_json(job.unit / "supernet.json", record | {"provenance": job.provenance(run.runtime.name)})
+            rows, reason = diverged.rows, f"{STAGE}: {diverged}"
+        write_supernet(run, supernet, rows, reason)
+
+
+def new_supernet(run: StageRun) -> Supernet:
+    """A supernet of the job's search space with fresh weights."""
+    settings = run.job.settings
+    seed_torch(torch.device("cpu"), settings.nas.seed, run.job.stage, "weights")
+    return channels_last(Supernet(run.space(), run.parts.in_channels, settings.supernet.weight_sharing))
+
+
+def new_sampler(costs: CostTable, settings: SupernetSettings) -> Sampler:
+    """The sampler that `settings` name."""
+    return SAMPLERS[str(settings.sampler)](costs.space, costs, settings)
+
+
+def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | None) -> None:
+    """Write the artefacts of a supernet; no weights if its training diverged, for the `reason` given."""
+    job, settings = run.job, run.job.settings
+    outcome = {"state": COMPLETE} if reason is None else {"state": PRUNED, "reason": reason}
+    record = {
+        "search_space": {"name": supernet.space.name, "hash": supernet.space.hash},
+        "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
+        "parameters": sum(parameter.numel() for parameter in supernet.parameters()),
+    }
+    write_csv(job.history("train_supernet"), [{name: row[name] for name in COLUMNS} for row in rows], COLUMNS)
+    write_weights(job.unit / "supernet.safetensors", {} if reason else run.weights("supernet."))
+    write_json(job.unit / "supernet.json", record | outcome | {"provenance": job.provenance(run.runtime.name)})
