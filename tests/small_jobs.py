@@ -1,5 +1,7 @@
 """Jobs of the stages on digits, small enough for tests."""
 
+import os
+import signal
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -63,3 +65,15 @@ def artefacts(unit: Path) -> dict[str, Any]:
         elif path.is_file() and ".resume" not in path.parts:
             found[str(path.relative_to(unit))] = path.read_bytes()
     return found
+
+
+def dying_at(step_of, wanted):
+    """A replacement for a stage's training_step after which the process is told to stop, once."""
+    calls = iter(range(10**6))
+
+    def training_step(self, step, batch_idx):
+        if next(calls) == wanted:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step_of(self, step, batch_idx)
+
+    return training_step

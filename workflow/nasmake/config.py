@@ -194,6 +194,9 @@ class Search(Section):
     delta0: Positive = Field(1.0, description="asng: size of the first step")
     policy_lr: Positive = Field(0.2, description="reinforce: step of Adam")
     recalibration_images: Count = Field(2000, description="train images that set a candidate's BatchNorm statistics")
+    random_baseline: bool = Field(
+        True, description="as many evaluations by random search, to compare with; doubles the cost of the search"
+    )
     constraint: Constraint = Field(default_factory=Constraint, description="hard limits")
 
 

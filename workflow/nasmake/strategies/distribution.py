@@ -4,8 +4,7 @@ import random
 from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import groupby
-from math import log, prod
-from typing import ClassVar
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ from nasmake.config import Search
 from nasmake.cost import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.base import TRIES, Evaluation, Strategy
-
-Probabilities = list[list[float]]
+from nasmake.strategies.probabilities import Probabilities
 
 
 class DistributionStrategy(Strategy):
@@ -29,8 +27,6 @@ class DistributionStrategy(Strategy):
     The state is rebuilt from the evaluations told, generation by generation. Generations that the object has learnt
     already are not learnt again.
     """
-
-    columns: ClassVar[tuple[str, ...]] = ("entropy", "max_probability")
 
     def __init__(self, space: SearchSpace, costs: CostTable, settings: Search) -> None:
         super().__init__(space, costs, settings)
@@ -78,15 +74,10 @@ class DistributionStrategy(Strategy):
             key=lambda vector: (_probability(vector, probabilities), vector),
         )
 
-    def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
-        """Entropy in nats and largest probability, both means over the decisions that have a choice."""
+    def probabilities_after(self, told: Sequence[Evaluation]) -> Probabilities:
+        """Those to which the evaluations lead."""
         self.learn(told)
-        searched = [own for own in self.probabilities() if len(own) > 1] or [[1.0]]
-        entropies = [-sum(p * log(p) for p in own if p > 0) for own in searched]
-        return {
-            "entropy": sum(entropies) / len(searched),
-            "max_probability": sum(map(max, searched)) / len(searched),
-        }
+        return self.probabilities()
 
     def learn(self, told: Sequence[Evaluation]) -> None:
         """Bring the distribution to where these evaluations, in generations one after the other, lead."""
