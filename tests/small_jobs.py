@@ -1,5 +1,7 @@
 """Jobs of the stages on digits, small enough for tests."""
 
+import os
+import signal
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ TINY: dict[str, Any] = {
     "retrain": {"hyperparameters": {"batch_size": 100}, "warmup_epochs": 1},
     "optimize": {"trial_number": 1},
 }
+SEARCHING = ("train_supernet", "search_architecture", "search_supernet")
 # The cheapest network of the space: what a test trains when any network will do.
 CHEAPEST = {"decisions": [0, 0, 0, 0, 0, 0]}
 
@@ -37,13 +40,14 @@ def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
     names = {
         "train_supernet": (),
         "search_architecture": (("supernet", "supernet.safetensors"),),
+        "search_supernet": (),
         "retrain": (("architecture", "architecture.json"),),
         "retrain_final": (("architecture", "architecture.json"), ("result", "result.json")),
     }[stage]
     return Job(
         stage=stage,
         settings=load(settings(stage, **changes) | {"optimize": {"trial_number": 1}}),
-        search_space=SPACE if stage in ("train_supernet", "search_architecture") else None,
+        search_space=SPACE if stage in SEARCHING else None,
         version=STAGE_VERSION[stage],
         dataset=dataset,
         inputs={name: unit / file for name, file in names},
@@ -63,3 +67,15 @@ def artefacts(unit: Path) -> dict[str, Any]:
         elif path.is_file() and ".resume" not in path.parts:
             found[str(path.relative_to(unit))] = path.read_bytes()
     return found
+
+
+def dying_at(step_of, wanted):
+    """A replacement for a stage's training_step after which the process is told to stop, once."""
+    calls = iter(range(10**6))
+
+    def training_step(self, step, batch_idx):
+        if next(calls) == wanted:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step_of(self, step, batch_idx)
+
+    return training_step

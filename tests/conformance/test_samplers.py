@@ -62,7 +62,8 @@ def test_gives_valid_paths_and_the_same_number_in_every_step(name, space):
 def test_number_of_paths(space, paths_per_step):
     found = {name: len(sampler(name, space, paths_per_step).draw(Random(0))) for name in SAMPLERS}
     sandwich = 4 if paths_per_step < 3 else paths_per_step
-    assert found == {"uniform": paths_per_step, "fair": max(options(space)), "sandwich": sandwich, "asng": paths_per_step}
+    given = {"uniform": paths_per_step, "asng": paths_per_step}
+    assert found == given | {"fair": max(options(space)), "sandwich": sandwich}
 
 
 @every_sampler

@@ -24,9 +24,10 @@ from nasmake.training.retraining import retrain, retrain_final
 from nasmake.training.run import read_weights, write_weights
 from nasmake.training.search import ArchitectureSearch, search_architecture
 from nasmake.training.supernet_training import train_supernet
-from small_jobs import SPACE, artefacts, make_job, settings
+from small_jobs import SPACE, artefacts, dying_at, make_job, settings
 from small_spaces import shipped
 
+OF_SEARCHES = ("evaluations", "random_evaluations", "probabilities")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 STAGES = {
     "train_supernet": train_supernet,
@@ -60,7 +61,7 @@ def copy(unit, tmp_path):
 
 def test_every_stage_writes_its_artefacts_and_nothing_is_left(unit):
     written = {str(path.relative_to(unit)) for path in unit.rglob("*") if path.is_file()}
-    histories = {f"history/{stage}.csv" for stage in STAGES} | {"history/evaluations.csv"}
+    histories = {f"history/{stage}.csv" for stage in STAGES} | {f"history/{name}.csv" for name in OF_SEARCHES}
     assert written == {name for names in OUTPUTS.values() for name in names} | histories
 
 
@@ -209,18 +210,6 @@ def test_script_terminated_in_the_middle_fails_and_goes_on_where_it_stopped(tmp_
     assert not list(unit.glob(".resume/*"))
 
 
-def dying_at(step_of, wanted):
-    """A replacement for a stage's training_step after which the process is told to stop, once."""
-    calls = iter(range(10**6))
-
-    def training_step(self, step, batch_idx):
-        if next(calls) == wanted:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return step_of(self, step, batch_idx)
-
-    return training_step
-
-
 @pytest.mark.parametrize("wanted", [0, 2, 4, 5])
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monkeypatch, stage, wanted):
@@ -271,7 +260,7 @@ def test_supernet_that_diverges_makes_a_pruned_trial(tmp_path, digits):
         assert found[name]["reason"].startswith(("train_supernet: not finite in epoch", "search_architecture: not"))
     assert found["result.json"]["value"] is None and found["result.json"]["trial"] == 0
     assert "decisions" not in found["architecture.json"]
-    for name in ("train_supernet", "search_architecture", "evaluations", "retrain"):
+    for name in ("train_supernet", "search_architecture", "retrain", *OF_SEARCHES):
         assert (unit / "history" / f"{name}.csv").is_file()
     assert not list(unit.glob(".resume/*"))
 

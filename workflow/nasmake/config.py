@@ -207,6 +207,9 @@ class Search(Section):
     )
     policy_lr: Positive = Field(0.2, description="reinforce: step of Adam")
     recalibration_images: Count = Field(2000, description="train images that set a candidate's BatchNorm statistics")
+    random_baseline: bool = Field(
+        True, description="as many evaluations by random search, to compare with; doubles the cost of the search"
+    )
     constraint: Constraint = Field(default_factory=Constraint, description="hard limits")
 
 

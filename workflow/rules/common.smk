@@ -63,10 +63,11 @@ FIGURES = [
     )
 ]
 
+SEARCH_HISTORIES = ("search_architecture.csv", "evaluations.csv", "random_evaluations.csv", "probabilities.csv")
 
 ARTEFACTS = {  # of every unit of these stages
     "train_supernet": ("supernet.safetensors", "supernet.json", "history/train_supernet.csv"),
-    "search_architecture": ("architecture.json", "history/search_architecture.csv", "history/evaluations.csv"),
+    "search_architecture": ("architecture.json", *(f"history/{name}" for name in SEARCH_HISTORIES)),
     "take_architecture": ("architecture.json",),
     "retrain": ("suggestion.json", "model.safetensors", "result.json", "history/retrain.csv"),
 }

@@ -43,7 +43,7 @@ rule search_architecture:
         latency=ancient(GIVEN_TABLE) if GIVEN_TABLE else MEASURED_TABLE,
     output:
         architecture=f"{RUN}/{{unit}}/architecture.json",
-        histories=multiext(f"{RUN}/{{unit}}/history/", "search_architecture.csv", "evaluations.csv"),
+        histories=multiext(f"{RUN}/{{unit}}/history/", *SEARCH_HISTORIES),
     log:
         f"{RUN}/{{unit}}/logs/search_architecture.log",
     benchmark:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from nasmake.expected_cost import ExpectedCost
 from nasmake.strategies.asng import ASNG
-from nasmake.strategies.distribution import DistributionStrategy, Probabilities
+from nasmake.strategies.distribution import DistributionStrategy
+from nasmake.strategies.probabilities import Probabilities
 
 
 class AsngSearch(DistributionStrategy):

@@ -10,6 +10,7 @@ from nasmake.config import Search
 from nasmake.cost import CostTable, Metric
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.limits import limits_of, within_limits
+from nasmake.strategies.probabilities import Probabilities, concentration, shares
 
 TRIES = 500  # draws of each kind for one candidate that is new and within the limits, before the generation ends short
 
@@ -30,7 +31,7 @@ class Strategy:
         columns: names of the diagnostics.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[tuple[str, ...]] = ("entropy", "max_probability")
 
     def __init__(self, space: SearchSpace, costs: CostTable, settings: Search) -> None:
         self.space, self.costs, self.settings = space, costs, settings
@@ -85,7 +86,13 @@ class ProposingStrategy(Strategy, ABC):
 
     def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
         """How the search is doing, by the names in `columns`."""
-        return {}
+        return concentration(self.probabilities_after(told))
+
+    def probabilities_after(self, told: Sequence[Evaluation]) -> Probabilities:
+        """Of the choices of every decision: here their shares among the candidates of the last generation told."""
+        last = max((evaluation.generation for evaluation in told), default=0)
+        vectors = [evaluation.decisions for evaluation in told if evaluation.generation == last]
+        return shares(vectors, [len(decision.choices) for decision in self.space.decisions])
 
 
 class PopulationStrategy(ProposingStrategy):

@@ -4,8 +4,8 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from math import log, prod
-from typing import Any, ClassVar
+from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,7 @@ from nasmake.config import Search
 from nasmake.cost import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.base import TRIES, Evaluation, ProposingStrategy, Strategy
-
-Probabilities = list[list[float]]
+from nasmake.strategies.probabilities import Probabilities, concentration
 
 
 class Distribution(Strategy, ABC):
@@ -24,8 +23,6 @@ class Distribution(Strategy, ABC):
     A vector that breaks a limit is drawn again, up to 500 times, and then repaired: decisions are taken, in random
     order, from a cheapest network until the limits are kept. Vectors are as drawn, not canonical ones, and may repeat.
     """
-
-    columns: ClassVar[tuple[str, ...]] = ("entropy", "max_probability")
 
     def __init__(self, space: SearchSpace, costs: CostTable, settings: Search) -> None:
         super().__init__(space, costs, settings)
@@ -47,6 +44,11 @@ class Distribution(Strategy, ABC):
     @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict()` of a strategy for the same space with the same settings."""
+
+    @property
+    @abstractmethod
+    def passes_per_update(self) -> int:
+        """Forward passes of a network that an update is worth; a backward pass counts as two."""
 
     def draw(self, rng: random.Random, count: int) -> list[Decisions]:
         """`count` vectors that keep the limits.
@@ -71,13 +73,8 @@ class Distribution(Strategy, ABC):
         return mode if self.keeps_limits(mode) else self.most_probable(self.draw(rng, TRIES))
 
     def state_diagnostics(self) -> dict[str, float]:
-        """Entropy in nats and largest probability, both means over the decisions that have a choice."""
-        searched = [own for own in self.probabilities() if len(own) > 1] or [[1.0]]
-        entropies = [-sum(p * log(p) for p in own if p > 0) for own in searched]
-        return {
-            "entropy": sum(entropies) / len(searched),
-            "max_probability": sum(map(max, searched)) / len(searched),
-        }
+        """How far it has concentrated."""
+        return concentration(self.probabilities())
 
     def most_probable(self, candidates: Sequence[Decisions]) -> Decisions:
         """That one of the vectors; of equals the last in lexical order."""
@@ -113,6 +110,11 @@ class DistributionStrategy(Distribution, ProposingStrategy):
         """Candidates between two updates."""
         return self.settings.samples_per_update
 
+    @property
+    def passes_per_update(self) -> int:
+        """One for each candidate."""
+        return self.generation_size
+
     @abstractmethod
     def update(self, samples: NDArray[np.int64], losses: NDArray[np.float64]) -> None:
         """Move the distribution by one generation.
@@ -137,6 +139,11 @@ class DistributionStrategy(Distribution, ProposingStrategy):
         """Those of the distribution to which the evaluations lead."""
         self.learn(told)
         return self.state_diagnostics()
+
+    def probabilities_after(self, told: Sequence[Evaluation]) -> Probabilities:
+        """Those to which the evaluations lead."""
+        self.learn(told)
+        return self.probabilities()
 
     def learn(self, told: Sequence[Evaluation]) -> None:
         """Bring the distribution to where these evaluations, in generations one after the other, lead."""

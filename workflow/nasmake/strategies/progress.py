@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from nasmake.search_spaces import Decisions
 from nasmake.strategies.base import Evaluation, ProposingStrategy
+from nasmake.strategies.probabilities import Probabilities
 from nasmake.training.seeding import python_random
 
 Score = Callable[[Decisions], tuple[float, float]]  # val loss and accuracy (0..1) of a network, by its canonical vector
@@ -35,7 +36,9 @@ class Progress:
         self._generation = lru_cache(maxsize=1)(self._propose)
 
     def step(self, place: int) -> Evaluation | None:
-        """Evaluate one candidate; None, if the space has no more of them. A loss that is not finite is infinite."""
+        """Evaluate one candidate; None, if space or budget have no more. A loss that is not finite is infinite."""
+        if place >= self.budget:
+            return None
         candidate, generation = self._candidate(place)
         if candidate is None:
             return None
@@ -63,8 +66,11 @@ class Progress:
 
     def diagnostics(self, places: int) -> dict[str, float]:
         """Those of the strategy after so many places, by its whole generations; at the end by everything."""
-        whole = self._before(places // self.strategy.generation_size) if places < self.budget else self.told
-        return self.strategy.diagnostics(whole)
+        return self.strategy.diagnostics(self._whole(places))
+
+    def probabilities(self, places: int) -> Probabilities:
+        """Of the choices of every decision, after so many places, by the same evaluations."""
+        return self.strategy.probabilities_after(self._whole(places))
 
     def _candidate(self, place: int) -> tuple[Decisions | None, int]:
         """The candidate of a place and its generation; a conclusion is a generation of its own."""
@@ -76,6 +82,9 @@ class Progress:
 
     def _propose(self, generation: int) -> list[Decisions]:
         return self.strategy.propose(python_random(*self.where, generation), self._before(generation))
+
+    def _whole(self, places: int) -> list[Evaluation]:
+        return self._before(places // self.strategy.generation_size) if places < self.budget else self.told
 
     def _before(self, generation: int) -> list[Evaluation]:
         return [evaluation for evaluation in self.told if evaluation.generation < generation]

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasmake.strategies.distribution import DistributionStrategy, Probabilities
+from nasmake.strategies.distribution import DistributionStrategy
+from nasmake.strategies.probabilities import Probabilities
 from nasmake.strategies.proxyless import Adam, softmax
 from nasmake.strategies.reinforce import policy_gradient
 

@@ -20,13 +20,14 @@ def fit(
     folder: ResumeFolder,
     settings: TrainerSettings,
     display: str,
+    name: str = "training",
     val_source: Iterable[int] | None = None,
     gradient_clip: float | None = None,
 ) -> list[dict[str, Any]]:
     """Train `module` for `epochs`, from where an earlier process stopped.
 
     The module reads its batches itself; `source` only counts the steps of an epoch, and `val_source` those of the
-    validation after it, if the stage has one.
+    validation after it, if the stage has one. A stage with several runs gives each a `name` for its training state.
 
     Returns:
         One row per epoch. Weights are to be read with `final_weights(folder.checkpoint)`.
@@ -35,8 +36,8 @@ def fit(
         DivergedError: a loss became NaN or infinite.
     """
     quiet()
-    state = TrainingState(folder.checkpoint)
-    newest = TwoGenerations.newest(folder.checkpoint)
+    state = TrainingState(folder.state(name))
+    newest = TwoGenerations.newest(folder.state(name))
     trainer = Trainer(
         accelerator=runtime.accelerator,
         devices=1,

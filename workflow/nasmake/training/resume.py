@@ -21,7 +21,11 @@ class ResumeFolder:
     @property
     def checkpoint(self) -> Path:
         """The newest training state; its predecessor lies beside it."""
-        return self.path / "training.ckpt"
+        return self.state("training")
+
+    def state(self, name: str) -> Path:
+        """That of one of several runs of a stage, by its name."""
+        return self.path / f"{name}.ckpt"
 
 
 @contextmanager

@@ -1,61 +1,49 @@
-"""Architecture search over a trained supernet: one step evaluates one candidate.
+"""Architecture search over a trained supernet, and random search of equal cost; a step evaluates one candidate.
 
 An epoch is search.population_size steps. How many of them make a generation is the strategy's to say.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nasmake.artifacts import InputError, read_json, write_csv, write_json
-from nasmake.config import Config
-from nasmake.cost import METRICS, CostTable, Metric, described
-from nasmake.data.batches import BatchSource
+from nasmake.artifacts import InputError, read_json
+from nasmake.cost import CostTable
+from nasmake.hypervolume import Reference, hypervolume, reference_of
 from nasmake.job import COMPLETE, PRUNED, Job
-from nasmake.latency import read_latency
-from nasmake.layers import channels_last
-from nasmake.search_spaces import Architecture, Decisions, SearchSpace
-from nasmake.strategies import Evaluation, ProposingStrategy, make_strategy, strategy_of
+from nasmake.search_spaces import Decisions, SearchSpace
+from nasmake.strategies import Evaluation, ProposingStrategy, make_strategy
 from nasmake.strategies.limits import check_feasible
 from nasmake.strategies.progress import Progress
-from nasmake.supernet import Supernet, recalibrate_batchnorm
-from nasmake.training.classification import evaluate
-from nasmake.training.parts import Parts
-from nasmake.training.run import Rows, StageRun, read_weights, stage
+from nasmake.strategies.random_search import RandomSearch
+from nasmake.supernet import Supernet
+from nasmake.training.inherited import InheritedScores
+from nasmake.training.run import StageRun, cost_table, read_weights, stage
+from nasmake.training.search_records import (
+    SearchRecords,
+    best_scores,
+    evaluation_rows,
+    found,
+    probability_rows,
+    write_search,
+)
 from nasmake.training.state import DivergedError, StageModule
 
-STAGE = "search_architecture"
-SEARCH_COLUMNS = ("epoch", "val_loss", "val_accuracy", "evaluated", "best_val_loss", "best_val_accuracy")
-EVALUATION_COLUMNS = ("generation", "val_loss", "val_accuracy")
+Evaluations = Mapping[Decisions, Evaluation]  # by canonical vectors
 
 
-class ArchitectureSearch(StageModule):
-    """Scores candidates by val loss with inherited weights, all on the same images.
-
-    BatchNorm statistics are made anew for each candidate from train images (arXiv 1904.00420, section 3.4): those that
-    the paths left in the supernet fit none of them.
-    """
+class CandidateEvaluation(StageModule):
+    """Goes through the places of a search, `population_size` in an epoch; what was told is its whole state."""
 
     part = "val"
 
-    def __init__(
-        self,
-        supernet: Supernet,
-        strategy: ProposingStrategy,
-        settings: Config,
-        recalibration: BatchSource,
-        val: BatchSource,
-    ) -> None:
+    def __init__(self, progress: Progress, population_size: int) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.settings, self.val = settings, val
-        self._frozen = [supernet]  # in a list it is no part of the module, so the training state stays small
-        steps = range(min(len(recalibration), -(-settings.search.recalibration_images // recalibration.batch_size)))
-        self.recalibration = [recalibration.batch(0, step)[0] for step in steps]
-        where, epochs = (settings.nas.seed, STAGE), settings.nas.num_epochs_architecture_search
-        self.progress = Progress(strategy, where, epochs * settings.search.population_size, self.evaluate)
+        self.progress, self.population_size = progress, population_size
 
     def configure_optimizers(self) -> None:
         """Nothing is trained."""
@@ -63,30 +51,10 @@ class ArchitectureSearch(StageModule):
     @torch.no_grad()
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
         """One candidate; one too far out is no reason to give up: it does not count in the mean."""
-        found = self.progress.step(self.current_epoch * self.settings.search.population_size + batch_idx)
+        found = self.progress.step(self.current_epoch * self.population_size + batch_idx)
         if found is None or math.isinf(found.val_loss):
             return {"metrics": _metrics(0.0, 0.0, 0)}
         return {"metrics": _metrics(found.val_loss, found.val_accuracy, 1)}
-
-    def evaluate(self, decisions: Decisions) -> tuple[float, float]:
-        """Val loss and accuracy (0..1) with inherited weights after recalibration."""
-        supernet = self._frozen[0]
-        supernet.set_active_subnet(decisions)
-        subnet = channels_last(supernet.get_active_subnet())
-        recalibrate_batchnorm(subnet, self.recalibration)
-        return evaluate(subnet, self.val)
-
-    def epoch_summary(self) -> dict[str, float]:
-        """The best so far, and how the strategy is doing."""
-        best = self.progress.best()
-        costs = self.progress.strategy.costs.of(best.decisions)
-        found = {
-            "evaluated": len(self.progress.evaluations),
-            "best_val_loss": best.val_loss,
-            "best_val_accuracy": best.val_accuracy,
-        } | {f"best_{metric}": cost for metric, cost in costs.items()}
-        places = (self.current_epoch + 1) * self.settings.search.population_size
-        return found | self.progress.diagnostics(places)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put what was told in, as plain lists."""
@@ -100,84 +68,132 @@ class ArchitectureSearch(StageModule):
             self.progress.tell(Evaluation(loss, tuple(decisions), *rest))
 
 
+class ArchitectureSearch(CandidateEvaluation):
+    """The search itself; see `search_architecture`."""
+
+    def __init__(
+        self, progress: Progress, population_size: int, inherited: InheritedScores, reference: Reference
+    ) -> None:
+        super().__init__(progress, population_size)
+        self._inherited, self._reference = inherited, reference
+        self._uncalibrated: dict[Decisions, float] = {}
+
+    def epoch_summary(self) -> dict[str, float]:
+        """The best so far, what was covered so far, and how the strategy is doing."""
+        progress, costs = self.progress, self.progress.strategy.costs
+        best = progress.best()
+        points = ((own.val_loss, costs.macs(network)) for network, own in progress.evaluations.items())
+        found = {
+            "evaluated": len(progress.evaluations),
+            "best_val_loss": best.val_loss,
+            "best_val_accuracy": best.val_accuracy,
+            "uncalibrated_val_accuracy": self._uncalibrated_accuracy(best.decisions),
+            "hypervolume": hypervolume(points, self._reference),
+        } | {f"best_{metric}": cost for metric, cost in costs.of(best.decisions).items()}
+        return found | progress.diagnostics((self.current_epoch + 1) * self.population_size)
+
+    def _uncalibrated_accuracy(self, decisions: Decisions) -> float:
+        if decisions not in self._uncalibrated:
+            with self.trainer.precision_plugin.forward_context():  # that of the steps; this is called after them
+                self._uncalibrated = {decisions: self._inherited.uncalibrated(decisions)[1]}
+        return self._uncalibrated[decisions]
+
+
+class RandomBaseline(CandidateEvaluation):
+    """Random search beside the search."""
+
+    def epoch_summary(self) -> dict[str, float]:
+        """The best so far."""
+        evaluations = self.progress.evaluations
+        return {"random_evaluated": len(evaluations)} | best_scores("random_best_", evaluations.values())
+
+
 def search_architecture(job: Job) -> None:
-    """Run the stage: architecture.json, and one row per epoch and per evaluated network in history/."""
-    supernet_record = read_json(job.inputs["supernet"].with_suffix(".json"))
-    if supernet_record["state"] != COMPLETE:
-        return _write(job, None, {key: supernet_record[key] for key in ("state", "reason")}, [], [])
+    """Run the stage: architecture.json, and in history/ rows of epochs, evaluated networks and probabilities."""
+    record = read_json(job.inputs["supernet"].with_suffix(".json"))
+    if record["state"] != COMPLETE:
+        return write_search(job, None, {key: record[key] for key in ("state", "reason")})
     with stage(job) as run:
         space = run.space()
-        made_in = supernet_record["search_space"]
-        if made_in["hash"] != space.hash:
-            raise InputError(
-                f"{job.inputs['supernet']}: trained in the space {made_in['name']} ({made_in['hash']}), not in "
-                f"{space.name} ({space.hash}); remove it, so that it is trained again"
-            )
-        supernet = Supernet(space, run.parts.in_channels, supernet_record["settings"]["weight_sharing"])
-        supernet.load_state_dict(read_weights(job.inputs["supernet"]))
-        costs = _costs(run, space)
+        inherited = InheritedScores(run, _trained_supernet(run, space, record))
+        costs = cost_table(run)
         check_feasible(costs, job.settings.search)
-        module = _search(run, supernet.to(run.runtime.device), costs)
-        steps, epochs = range(job.settings.search.population_size), job.settings.nas.num_epochs_architecture_search
-        try:
-            rows = run.fit(module, steps, epochs)
-            content = _found(module, space, run.parts)
-        except DivergedError as diverged:
-            rows, content = diverged.rows, {"state": PRUNED, "reason": f"{STAGE}: {diverged}"}
-        _write(
-            job,
-            run.runtime.name,
-            content,
-            rows,
-            [_evaluation(costs, told) for told in module.progress.evaluations.values()],
+        write_search(job, run.runtime.name, *_searched(run, space, costs, inherited))
+
+
+def _searched(
+    run: StageRun, space: SearchSpace, costs: CostTable, inherited: InheritedScores
+) -> tuple[dict[str, Any], SearchRecords]:
+    settings, epochs = run.job.settings.search, run.job.settings.nas.num_epochs_architecture_search
+    size, where = settings.population_size, (run.job.settings.nas.seed, run.job.stage)
+    strategy = make_strategy(space, costs, settings)
+    assert isinstance(strategy, ProposingStrategy)
+    progress = Progress(strategy, where, epochs * size, inherited)
+    reference = reference_of(space, costs)
+    random: Evaluations = {}
+    try:
+        rows = run.fit(ArchitectureSearch(progress, size, inherited, reference), range(size), epochs)
+        if settings.algorithm == "random":
+            random = progress.evaluations
+        elif settings.random_baseline:
+            random = random_baseline(run, costs, inherited, progress.budget, progress.evaluations)
+        content = found(run, costs, progress.best(), _scores(progress, reference, random))
+    except DivergedError as diverged:
+        rows, content = diverged.rows, {"state": PRUNED, "reason": f"{run.job.stage}: {diverged}"}
+    by_epoch = [progress.probabilities((epoch + 1) * size) for epoch in range(len(rows))]
+    evaluated, compared = (evaluation_rows(costs, own.values()) for own in (progress.evaluations, random))
+    return content, SearchRecords(rows, evaluated, compared, probability_rows(space, by_epoch))
+
+
+def random_baseline(
+    run: StageRun, costs: CostTable, inherited: InheritedScores, evaluations: int, known: Evaluations
+) -> Evaluations:
+    """Random search of equal cost: as many evaluations, within the same limits, with the same weights and images.
+
+    Its training state lies beside that of the search, so it resumes as exactly.
+
+    Args:
+        run: the stage that searched.
+        costs: of the networks of the space.
+        inherited: scores with the weights that the search ended with.
+        evaluations: how many; fewer, if no more networks keep the limits.
+        known: networks that `inherited` has scored already: taken from here when they are drawn.
+    """
+
+    def score(network: Decisions) -> tuple[float, float]:
+        own = known.get(network)
+        return (own.val_loss, own.val_accuracy) if own else inherited(network)
+
+    settings, size = run.job.settings.search, run.job.settings.search.population_size
+    where = (run.job.settings.nas.seed, run.job.stage, "random")
+    progress = Progress(RandomSearch(inherited.supernet.space, costs, settings), where, evaluations, score)
+    run.fit(RandomBaseline(progress, size), range(size), -(-evaluations // size), name="random_baseline")
+    return progress.evaluations
+
+
+def _trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, Any]) -> Supernet:
+    path, made_in = run.job.inputs["supernet"], record["search_space"]
+    if made_in["hash"] != space.hash:
+        raise InputError(
+            f"{path}: trained in the space {made_in['name']} ({made_in['hash']}), not in "
+            f"{space.name} ({space.hash}); remove it, so that it is trained again"
         )
+    supernet = Supernet(space, run.parts.in_channels, record["settings"]["weight_sharing"])
+    supernet.load_state_dict(read_weights(path))
+    return supernet.to(run.runtime.device)
 
 
-def _found(module: ArchitectureSearch, space: SearchSpace, parts: Parts) -> dict[str, Any]:
-    progress = module.progress
+def _scores(progress: Progress, reference: Reference, random: Evaluations) -> dict[str, float]:
+    """What is known of a search that ended, beyond the score of what it found."""
     best, conclusion = progress.best(), progress.conclusion()
-    scores = {"val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
+    scores: dict[str, float] = {"generation": best.generation + 1, "evaluated": len(progress.evaluations)}
     if conclusion not in (None, best):
         scores |= {"mode_val_loss": conclusion.val_loss, "mode_val_accuracy": conclusion.val_accuracy}
-    found = described(Architecture.from_decisions(best.decisions, space), parts.in_channels, parts.input_size)
-    return found | {
-        "state": COMPLETE,
-        "scores": scores | {"generation": best.generation + 1, "evaluated": len(progress.evaluations)},
-        **progress.strategy.costs.of(best.decisions),
-    }
-
-
-def _costs(run: StageRun, space: SearchSpace) -> CostTable:
-    shape, table = (run.parts.in_channels, run.parts.input_size), run.job.inputs.get("latency")
-    return CostTable(space, *shape, read_latency(table, space, *shape) if table else None)
-
-
-def _search(run: StageRun, supernet: Supernet, costs: CostTable) -> ArchitectureSearch:
-    settings = run.job.settings.search
-    strategy = make_strategy(supernet.space, costs, settings)
-    assert isinstance(strategy, ProposingStrategy)
-    recalibration = run.parts.recalibration(settings.batch_size, STAGE)
-    val = run.parts.evaluation("val", settings.batch_size)
-    return ArchitectureSearch(supernet, strategy, run.job.settings, recalibration, val)
-
-
-def _evaluation(costs: CostTable, told: Evaluation) -> dict[str, Any]:
-    return {
-        "generation": told.generation + 1,
-        "val_loss": told.val_loss,
-        "val_accuracy": told.val_accuracy,
-        "decisions": " ".join(map(str, told.decisions)),
-        **costs.of(told.decisions),
-    }
-
-
-def _write(job: Job, device: str | None, content: dict[str, Any], rows: Rows, evaluations: Rows) -> None:
-    metrics: tuple[Metric, ...] = METRICS if "latency" in job.inputs else METRICS[:2]
-    best = (f"best_{metric}" for metric in metrics)
-    diagnostics = strategy_of(str(job.settings.search.algorithm)).columns
-    write_csv(job.history(STAGE), rows, [*SEARCH_COLUMNS, *best, *diagnostics])
-    write_csv(job.history("evaluations"), evaluations, [*EVALUATION_COLUMNS, *metrics, "decisions"])
-    write_json(job.unit / "architecture.json", content | {"provenance": job.provenance(device)})
+    return (
+        scores
+        | {f"reference_{name}": value for name, value in reference._asdict().items()}
+        | best_scores("random_", random.values())
+    )
 
 
 def _metrics(loss: float, accuracy: float, count: int) -> dict[str, Tensor]:

@@ -13,15 +13,30 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from nasmake.config import Config
+from nasmake.cost import CostTable
 from nasmake.data.batches import BatchSource
+from nasmake.job import PRUNED, Job
 from nasmake.samplers import Asng, Sampler
-from nasmake.strategies.base import Evaluation
+from nasmake.strategies import Evaluation, make_strategy
 from nasmake.strategies.distribution import Distribution, DistributionStrategy
+from nasmake.strategies.limits import check_feasible
+from nasmake.strategies.probabilities import Probabilities
 from nasmake.supernet import Supernet, batch_statistics
 from nasmake.training.classification import scores
-from nasmake.training.scoring import Scorer
+from nasmake.training.inherited import InheritedScores
+from nasmake.training.run import StageRun, cost_table, stage
+from nasmake.training.search import Evaluations, random_baseline
+from nasmake.training.search_records import (
+    SearchRecords,
+    best_scores,
+    evaluation_rows,
+    found,
+    probability_rows,
+    write_search,
+)
 from nasmake.training.seeding import python_random
-from nasmake.training.supernet_training import SupernetTraining
+from nasmake.training.state import DivergedError
+from nasmake.training.supernet_training import SupernetTraining, new_sampler, new_supernet, write_supernet
 
 STAGE = "search_supernet"
 
@@ -34,6 +49,7 @@ class SupernetSearch(SupernetTraining):
 
     Attributes:
         evaluations: of the modes, epoch by epoch.
+        probabilities: of the distribution, epoch by epoch.
     """
 
     stage = STAGE
@@ -46,13 +62,14 @@ class SupernetSearch(SupernetTraining):
         settings: Config,
         strategy: Distribution,
         val: BatchSource,
-        scorer: Scorer,
+        inherited: InheritedScores,
     ) -> None:
         super().__init__(supernet, sampler, source, settings)
         if isinstance(sampler, Asng):
             sampler.distribution = strategy
-        self.strategy, self.val, self.scorer = strategy, val, scorer
+        self.strategy, self.val, self.inherited = strategy, val, inherited
         self.evaluations: list[Evaluation] = []
+        self.probabilities: list[Probabilities] = []
         self.warmup = int(settings.search.warmup_ratio * settings.nas.num_epochs_supernet_train)
 
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
@@ -69,25 +86,84 @@ class SupernetSearch(SupernetTraining):
     def epoch_summary(self) -> dict[str, float]:
         """The learning rate, how the distribution is doing, and the evaluation of its mode."""
         summary = super().epoch_summary() | self.strategy.state_diagnostics()
-        if self.current_epoch < self.warmup:
-            return summary
+        self.probabilities.append(self.strategy.probabilities())
+        return summary if self.current_epoch < self.warmup else summary | self._evaluate_mode()
+
+    def _evaluate_mode(self) -> dict[str, float]:
         rng = python_random(self.settings.nas.seed, STAGE, "mode", self.current_epoch)
         mode = self.strategy.space.canonical(self.strategy.mode_within_limits(rng))
-        loss, accuracy = self.scorer(mode)
+        with self.trainer.precision_plugin.forward_context():  # that of the steps; this is called after them
+            _, uncalibrated = self.inherited.uncalibrated(mode)
+            loss, accuracy = self.inherited(mode)
         self.evaluations.append(Evaluation(loss, mode, accuracy, self.current_epoch))
         costs = {f"best_{metric}": cost for metric, cost in self.strategy.costs.of(mode).items()}
-        return summary | {"evaluated": 1, "best_val_loss": loss, "best_val_accuracy": accuracy} | costs
+        scores = {"best_val_loss": loss, "best_val_accuracy": accuracy, "uncalibrated_val_accuracy": uncalibrated}
+        return {"evaluated": len(self.evaluations)} | scores | costs
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put the distribution in, and the evaluations as plain lists."""
+        """Put the distribution in, now and at the end of every epoch, and the evaluations as plain lists."""
         checkpoint["distribution"] = self.strategy.state_dict()
-        checkpoint["evaluations"] = [list(evaluation) for evaluation in self.evaluations]
+        checkpoint["probabilities"] = self.probabilities
+        checkpoint["evaluations"] = [[*own[:1], list(own.decisions), *own[2:]] for own in self.evaluations]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back."""
         self.strategy.load_state_dict(checkpoint["distribution"])
-        for loss, decisions, *rest in checkpoint["evaluations"]:
-            self.evaluations.append(Evaluation(loss, tuple(decisions), *rest))
+        self.probabilities = checkpoint["probabilities"]
+        self.evaluations = [
+            Evaluation(loss, tuple(decisions), *rest) for loss, decisions, *rest in checkpoint["evaluations"]
+        ]
+
+
+def search_supernet(job: Job) -> None:
+    """Run the stage: the artefacts of train_supernet and of search_architecture.
+
+    What is found is the mode at the end, evaluated with the weights at the end.
+    """
+    settings = job.settings
+    with stage(job) as run:
+        supernet, costs = new_supernet(run), cost_table(run)
+        check_feasible(costs, settings.search)
+        module = _module(run, supernet, costs)
+        random: Evaluations = {}
+        try:
+            rows, reason = run.fit(module, module.source, settings.nas.num_epochs_supernet_train), None
+            supernet.load_state_dict(run.weights("supernet."))
+            supernet.to(run.runtime.device)
+            if settings.search.random_baseline:
+                random = random_baseline(run, costs, module.inherited, _evaluations_worth(module), {})
+            content = found(run, costs, module.evaluations[-1], best_scores("random_", random.values()))
+        except DivergedError as diverged:
+            rows, reason = diverged.rows, f"{STAGE}: {diverged}"
+            content = {"state": PRUNED, "reason": reason}
+        write_supernet(run, supernet, rows, reason)
+        evaluated, compared = (evaluation_rows(costs, own) for own in (module.evaluations, random.values()))
+        probabilities = probability_rows(costs.space, module.probabilities[: len(rows)])
+        records = SearchRecords(rows, evaluated, compared, probabilities)
+        write_search(job, run.runtime.name, content, records)
+
+
+def _module(run: StageRun, supernet: Supernet, costs: CostTable) -> SupernetSearch:
+    settings = run.job.settings
+    strategy = make_strategy(costs.space, costs, settings.search)
+    assert isinstance(strategy, Distribution)
+    return SupernetSearch(
+        supernet,
+        new_sampler(costs, settings.supernet),
+        run.parts.training("train", settings.supernet.batch_size, STAGE),
+        settings,
+        strategy,
+        run.parts.shuffled("val", settings.search.batch_size, STAGE),
+        InheritedScores(run, supernet),
+    )
+
+
+def _evaluations_worth(module: SupernetSearch) -> int:
+    """Evaluations of networks that cost what the search did, weight steps aside: by images through a network."""
+    epochs = module.settings.nas.num_epochs_supernet_train - module.warmup
+    updates = epochs * len(module.source) // module.settings.search.update_interval
+    images = updates * module.strategy.passes_per_update * len(module.val.batch(0, 0)[1])
+    return len(module.evaluations) + round(images / module.inherited.images)
 
 
 def distribution_step(

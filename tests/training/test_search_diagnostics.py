@@ -1,0 +1,202 @@
+"""What a search leaves beside its network: a random baseline of equal cost, probabilities, the front."""
+
+import math
+import shutil
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+import torch
+from nasmake.artifacts import read_csv, read_json
+from nasmake.cost import CostTable
+from nasmake.hypervolume import hypervolume, reference_of
+from nasmake.supernet import Supernet
+from nasmake.training.classification import evaluate
+from nasmake.training.inherited import InheritedScores
+from nasmake.training.parts import Parts
+from nasmake.training.run import read_weights
+from nasmake.training.search import ArchitectureSearch, RandomBaseline, search_architecture
+from nasmake.training.supernet_training import train_supernet
+from small_jobs import artefacts, dying_at, make_job
+from small_spaces import shipped
+
+SPACE = shipped("proxyless_digits")
+COSTS = CostTable(SPACE, 1, 8)
+NAMES = ("evaluations", "random_evaluations")
+every_algorithm = pytest.mark.parametrize("algorithm", ["random", "evolution", "asng", "reinforce"])
+
+
+@pytest.fixture(scope="module")
+def supernet(tmp_path_factory, digits):
+    """A unit with a supernet that has learnt enough to tell networks apart, made once."""
+    unit = tmp_path_factory.mktemp("supernet") / "trial-0000"
+    train_supernet(make_job("train_supernet", unit, digits, nas__num_epochs_supernet_train=12, supernet__batch_size=60))
+    return unit
+
+
+@pytest.fixture
+def unit(supernet, tmp_path):
+    return Path(shutil.copytree(supernet, tmp_path / "trial-0000"))
+
+
+def search(unit, digits, algorithm="evolution", **changes):
+    told = {"search__algorithm": algorithm, "search__samples_per_update": 2} | changes
+    search_architecture(make_job("search_architecture", unit, digits, **told))
+    return artefacts(unit)
+
+
+def history(unit, name):
+    return read_csv(unit / "history" / f"{name}.csv")
+
+
+def best_of(rows):
+    return min(float(row["val_loss"]) for row in rows)
+
+
+@every_algorithm
+def test_random_baseline_has_as_many_evaluations_within_the_same_limits(unit, digits, algorithm):
+    limit = int(1.3 * COSTS.macs(COSTS.cheapest("macs")))
+    search(unit, digits, algorithm, search__constraint__macs=limit)
+    found, baseline = history(unit, "evaluations"), history(unit, "random_evaluations")
+    assert len({row["decisions"] for row in baseline}) == len(baseline) == 2 * 3 >= len(found)
+    assert found[0].keys() == baseline[0].keys()
+    assert all(int(row["macs"]) <= limit for row in baseline)
+    scores = read_json(unit / "architecture.json")["scores"]
+    assert scores["random_val_loss"] == best_of(baseline) and scores["val_loss"] == best_of(found)
+    assert 0 <= scores["random_val_accuracy"] <= 1
+
+
+def test_random_search_is_its_own_baseline(unit, digits, monkeypatch):
+    monkeypatch.setattr(RandomBaseline, "training_step", failing_at(RandomBaseline.training_step, 0))
+    found = search(unit, digits, "random")
+    assert found["history/random_evaluations.csv"] == found["history/evaluations.csv"]
+    scores = found["architecture.json"]["scores"]
+    assert scores["random_val_loss"] == scores["val_loss"]
+
+
+def test_baseline_can_be_left_out_and_changes_nothing_else(unit, digits):
+    compared = search(unit, digits)
+    alone = search(unit, digits, search__random_baseline=False)
+    assert history(unit, "random_evaluations") == []
+    scores = compared["architecture.json"]["scores"]
+    without = {name: value for name, value in scores.items() if not name.startswith("random_")}
+    assert alone["architecture.json"] == compared["architecture.json"] | {"scores": without} and without != scores
+    assert {name for name in alone if alone[name] != compared[name]} == {
+        "architecture.json",
+        "history/random_evaluations.csv",
+    }
+
+
+def test_network_of_the_search_is_not_evaluated_again_and_has_the_same_score(unit, digits, monkeypatch):
+    """Four networks keep this limit, so search and baseline meet all of them."""
+    limit = sorted({COSTS.macs(SPACE.canonical(own)) for own in neighbours()})[3]
+    asked = []
+    monkeypatch.setattr(InheritedScores, "__call__", counting(InheritedScores.__call__, asked))
+    search(unit, digits, search__constraint__macs=limit)
+    found, baseline = ({row["decisions"]: row["val_loss"] for row in history(unit, name)} for name in NAMES)
+    assert asked and len(asked) == len(set(asked)) == len(found.keys() | baseline.keys())
+    assert found.keys() & baseline.keys()
+    assert all(found[network] == baseline[network] for network in found.keys() & baseline.keys())
+
+
+def neighbours():
+    cheapest = COSTS.cheapest("macs")
+    for place, decision in enumerate(SPACE.decisions):
+        for index in range(len(decision.choices)):
+            yield (*cheapest[:place], index, *cheapest[place + 1 :])
+
+
+def counting(call, asked):
+    def counted(self, decisions):
+        asked.append(decisions)
+        return call(self, decisions)
+
+    return counted
+
+
+def failing_at(step_of, wanted):
+    """A replacement for a stage's training_step after which the process is gone, once: nothing is saved."""
+    calls = iter(range(10**6))
+
+    def training_step(self, step, batch_idx):
+        if next(calls) == wanted:
+            raise ConnectionAbortedError
+        return step_of(self, step, batch_idx)
+
+    return training_step
+
+
+@pytest.mark.parametrize("ending", [dying_at, failing_at])
+@pytest.mark.parametrize("wanted", [0, 2, 4])
+def test_stopped_in_the_baseline_it_ends_the_same(unit, digits, monkeypatch, wanted, ending):
+    whole = search(unit, digits)
+    (unit / "architecture.json").unlink()
+    shutil.rmtree(unit / "history")
+    with monkeypatch.context() as patch:
+        patch.setattr(RandomBaseline, "training_step", ending(RandomBaseline.training_step, wanted))
+        with pytest.raises((SystemExit, ConnectionAbortedError)):
+            search(unit, digits)
+    with monkeypatch.context() as patch:  # what the search evaluated before is not evaluated again
+        patch.setattr(ArchitectureSearch, "training_step", failing_at(ArchitectureSearch.training_step, 0))
+        again = search(unit, digits)
+    assert {name: whole[name] for name in again if "train_supernet" not in name} == {
+        name: again[name] for name in again if "train_supernet" not in name
+    }
+
+
+@every_algorithm
+def test_probabilities_have_a_row_per_epoch_decision_and_choice(unit, digits, algorithm):
+    search(unit, digits, algorithm)
+    rows, epochs = history(unit, "probabilities"), history(unit, "search_architecture")
+    assert len(rows) == 2 * sum(len(decision.choices) for decision in SPACE.decisions)
+    assert [row["choice"] for row in rows[: len(SPACE.decisions[0].choices)]] == list(SPACE.decisions[0].options)
+    for place, own in groupby(rows, key=lambda row: (row["epoch"], row["decision"])):
+        assert sum(float(row["probability"]) for row in own) == pytest.approx(1), place
+    for row in epochs:
+        own = [float(one["probability"]) for one in rows if one["epoch"] == row["epoch"] and float(one["probability"])]
+        entropy = -sum(probability * math.log(probability) for probability in own) / len(SPACE.decisions)
+        assert float(row["entropy"]) == pytest.approx(entropy, abs=1e-12)
+        assert 1 / 7 < float(row["max_probability"]) <= 1
+
+
+@pytest.mark.parametrize("algorithm", ["random", "evolution"])
+def test_probabilities_of_a_population_are_the_shares_in_its_generation(unit, digits, algorithm):
+    search(unit, digits, algorithm)
+    rows = history(unit, "probabilities")
+    for epoch in ("1", "2"):
+        candidates = [
+            tuple(map(int, row["decisions"].split()))
+            for row in history(unit, "evaluations")
+            if row["generation"] == epoch
+        ]
+        own = [float(row["probability"]) for row in rows if row["epoch"] == epoch]
+        expected = [
+            [candidate[place] for candidate in candidates].count(index) / len(candidates)
+            for place, decision in enumerate(SPACE.decisions)
+            for index in range(len(decision.choices))
+        ]
+        assert own == expected
+
+
+def test_accuracy_before_recalibration_is_that_of_the_statistics_in_the_supernet(unit, digits):
+    search(unit, digits)
+    parts = Parts.open(digits, make_job("search_architecture", unit, digits).settings, torch.device("cpu"))
+    supernet = Supernet(SPACE, 1)
+    supernet.load_state_dict(read_weights(unit / "supernet.safetensors"))
+    supernet.set_active_subnet(tuple(read_json(unit / "architecture.json")["decisions"]))
+    _, accuracy = evaluate(supernet, parts.evaluation("val", 600))
+    last = history(unit, "search_architecture")[-1]
+    assert float(last["uncalibrated_val_accuracy"]) == pytest.approx(accuracy, abs=2e-3)
+    assert last["uncalibrated_val_accuracy"] != last["best_val_accuracy"]
+
+
+def test_hypervolume_is_that_of_what_was_evaluated_so_far_and_never_shrinks(unit, digits):
+    search(unit, digits)
+    rows, evaluations = history(unit, "search_architecture"), history(unit, "evaluations")
+    reference = reference_of(SPACE, COSTS)
+    for row in rows:
+        points = [(float(one["val_loss"]), int(one["macs"])) for one in evaluations[: int(row["evaluated"])]]
+        assert float(row["hypervolume"]) == hypervolume(points, reference)
+    assert 0 < float(rows[0]["hypervolume"]) <= float(rows[1]["hypervolume"]) < 1
+    scores = read_json(unit / "architecture.json")["scores"]
+    assert (scores["reference_val_loss"], scores["reference_macs"]) == reference

@@ -1,0 +1,99 @@
+"""What an architecture search leaves: architecture.json and its histories."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nasmake.artifacts import write_csv, write_json
+from nasmake.cost import METRICS, CostTable, Metric
+from nasmake.job import COMPLETE, Job
+from nasmake.search_spaces import Architecture, SearchSpace
+from nasmake.strategies import Evaluation, strategy_of
+from nasmake.strategies.probabilities import Probabilities
+from nasmake.training.run import Rows, StageRun
+
+SEARCH_COLUMNS = (
+    *("epoch", "val_loss", "val_accuracy", "evaluated", "best_val_loss", "best_val_accuracy"),
+    *("uncalibrated_val_accuracy", "hypervolume"),
+)
+EVALUATION_COLUMNS = ("generation", "val_loss", "val_accuracy")
+PROBABILITY_COLUMNS = ("epoch", "decision", "choice", "probability")
+
+
+@dataclass(frozen=True)
+class SearchRecords:
+    """The rows of the histories.
+
+    Attributes:
+        epochs: one per epoch.
+        evaluations: one per network that the search evaluated.
+        random_evaluations: one per network of the random baseline.
+        probabilities: one per epoch, decision and choice.
+    """
+
+    epochs: Rows
+    evaluations: Rows
+    random_evaluations: Rows
+    probabilities: Rows
+
+    def write(self, job: Job) -> None:
+        """Write them as CSV."""
+        metrics: tuple[Metric, ...] = METRICS if "latency" in job.inputs else METRICS[:2]
+        diagnostics = strategy_of(str(job.settings.search.algorithm)).columns
+        columns = [*SEARCH_COLUMNS, *(f"best_{metric}" for metric in metrics), *diagnostics]
+        epochs = [{name: row[name] for name in columns if name in row} for row in self.epochs]
+        write_csv(job.history("search_architecture"), epochs, columns)
+        for name, rows in (("evaluations", self.evaluations), ("random_evaluations", self.random_evaluations)):
+            write_csv(job.history(name), rows, [*EVALUATION_COLUMNS, *metrics, "decisions"])
+        write_csv(job.history("probabilities"), self.probabilities, PROBABILITY_COLUMNS)
+
+
+def write_search(job: Job, device: str | None, content: dict[str, Any], records: SearchRecords | None = None) -> None:
+    """Write the histories, and then architecture.json; without records the histories are headers only."""
+    (records or SearchRecords([], [], [], [])).write(job)
+    write_json(job.unit / "architecture.json", content | {"provenance": job.provenance(device)})
+
+
+def found(run: StageRun, costs: CostTable, best: Evaluation, scores: dict[str, float]) -> dict[str, Any]:
+    """What architecture.json holds of a search that ended with `best`; `scores` are added to its own."""
+    own = {"val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
+    return Architecture.from_decisions(best.decisions, costs.space).to_json() | {
+        "input_size": run.parts.input_size,
+        "channels": run.parts.in_channels,
+        **costs.of(best.decisions),
+        "state": COMPLETE,
+        "scores": own | scores,
+    }
+
+
+def best_scores(prefix: str, evaluations: Iterable[Evaluation]) -> dict[str, float]:
+    """Of the best network; none where all are broken."""
+    best = min(evaluations, default=None)
+    if best is None or math.isinf(best.val_loss):
+        return {}
+    return {f"{prefix}val_loss": best.val_loss, f"{prefix}val_accuracy": best.val_accuracy}
+
+
+def evaluation_rows(costs: CostTable, evaluations: Iterable[Evaluation]) -> Rows:
+    """One row per network, with its costs."""
+    return [
+        {
+            "generation": evaluation.generation + 1,
+            "val_loss": evaluation.val_loss,
+            "val_accuracy": evaluation.val_accuracy,
+            "decisions": " ".join(map(str, evaluation.decisions)),
+            **costs.of(evaluation.decisions),
+        }
+        for evaluation in evaluations
+    ]
+
+
+def probability_rows(space: SearchSpace, epochs: Sequence[Probabilities]) -> Rows:
+    """One row per epoch, decision and choice, in this order."""
+    return [
+        {"epoch": epoch, "decision": decision.name, "choice": choice, "probability": probability}
+        for epoch, probabilities in enumerate(epochs, 1)
+        for decision, own in zip(space.decisions, probabilities, strict=True)
+        for choice, probability in zip(decision.options, own, strict=True)
+    ]
