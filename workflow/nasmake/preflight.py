@@ -7,14 +7,14 @@ from typing import Any
 
 from nasmake.artifacts import InputError, read_json
 from nasmake.catalogue import SPACES, architecture_file, read_architecture, read_mapping, space_file
-from nasmake.config import Config, Constraint, Resource
+from nasmake.config import Config, Constraint, Resource, Reward
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
 from nasmake.latency import read_latency
 from nasmake.messages import nearest
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import check_parameters, limits_latency, path_of
-from nasmake.strategies.limits import check_algorithm, check_feasible
+from nasmake.stages import check_parameters, needs_latency, path_of, possible_values
+from nasmake.strategies.limits import check_algorithm, check_feasible, target_of
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
 KNOWN = {
@@ -125,14 +125,12 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
             f"dataset.num_search_classes: {subset}: searching on some of the classes is not in this version; "
             f"allowed: null or {space.class_num}"
         )
-    searched = [
-        parameter.choices or [] for parameter in config.optimize.parameters if parameter.name == "search.algorithm"
-    ]
-    for algorithm in searched[0] if searched else [config.search.algorithm]:
+    for algorithm in possible_values(config, "search.algorithm"):
         check_algorithm(algorithm, space)
+    _check_reward(config)
     if shape is not None:
         edge, _, channels = shape
-        table = limits_latency(config) and config.latency.table
+        table = needs_latency(config) and config.latency.table
         latency = read_latency(Path(table), space, channels, edge) if table else None
         _check_limits(config, CostTable(space, channels, edge, latency))
 
@@ -142,6 +140,16 @@ def _check_writable(key: str, folder: Path) -> None:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise InputError(f"{key}: {folder}: {there} is no folder that can be written; choose another")
+
+
+def _check_reward(config: Config) -> None:
+    """Refuse a reward, given or searched, that has no target in some trial."""
+    targets = possible_values(config, "search.reward.target")
+    if "mnasnet_reward" not in possible_values(config, "search.objective") or None not in targets:
+        return
+    for metric in possible_values(config, "search.reward.metric"):
+        for limit in possible_values(config, f"search.constraint.{metric}"):
+            target_of(Reward(metric=metric), Constraint.model_validate({metric: limit}))
 
 
 def _check_limits(config: Config, costs: CostTable) -> None:
@@ -172,8 +180,8 @@ def notices(config: Config) -> list[str]:
         "generic": config.generic and "choose a profile",
     }
     said = [f"{key}: without effect in this version; {instead}" for key, instead in given.items() if instead]
-    if config.latency.table and not limits_latency(config):
-        said.append("latency.table: without effect: search.constraint.latency_ms sets no limit")
+    if config.latency.table and not needs_latency(config):
+        said.append("latency.table: without effect: no limit, reward or front of the search uses latency_ms")
     if overruled:
         winner = config.nas.num_epochs_retrain
         said.append(f"retrain: num_epochs: {overruled[0]}: overruled by nas.num_epochs_retrain: {winner}")

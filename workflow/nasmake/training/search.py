@@ -16,6 +16,7 @@ from nasmake.data.batches import BatchSource
 from nasmake.job import COMPLETE, PRUNED, Job
 from nasmake.latency import read_latency
 from nasmake.layers import channels_last
+from nasmake.pareto import non_dominated
 from nasmake.search_spaces import Architecture, Decisions, SearchSpace
 from nasmake.strategies import Evaluation, ProposingStrategy, make_strategy, strategy_of
 from nasmake.strategies.limits import check_feasible
@@ -27,12 +28,13 @@ from nasmake.training.run import Rows, StageRun, read_weights, stage
 from nasmake.training.state import DivergedError, StageModule
 
 STAGE = "search_architecture"
-SEARCH_COLUMNS = ("epoch", "val_loss", "val_accuracy", "evaluated", "best_val_loss", "best_val_accuracy")
-EVALUATION_COLUMNS = ("generation", "val_loss", "val_accuracy")
+BEST_COLUMNS = ("best_objective", "best_val_loss", "best_val_accuracy")
+SEARCH_COLUMNS = ("epoch", "val_loss", "val_accuracy", "evaluated", *BEST_COLUMNS)
+EVALUATION_COLUMNS = ("generation", "objective", "val_loss", "val_accuracy", "on_front")
 
 
 class ArchitectureSearch(StageModule):
-    """Scores candidates by val loss with inherited weights, all on the same images.
+    """Scores candidates by val loss and accuracy with inherited weights, all on the same images.
 
     BatchNorm statistics are made anew for each candidate from train images (arXiv 1904.00420, section 3.4): those that
     the paths left in the supernet fit none of them.
@@ -82,6 +84,7 @@ class ArchitectureSearch(StageModule):
         costs = self.progress.strategy.costs.of(best.decisions)
         found = {
             "evaluated": len(self.progress.evaluations),
+            "best_objective": best.objective,
             "best_val_loss": best.val_loss,
             "best_val_accuracy": best.val_accuracy,
         } | {f"best_{metric}": cost for metric, cost in costs.items()}
@@ -91,13 +94,13 @@ class ArchitectureSearch(StageModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put what was told in, as plain lists."""
         checkpoint["told"] = [
-            [*evaluation[:1], list(evaluation.decisions), *evaluation[2:]] for evaluation in self.progress.told
+            [*evaluation[:2], list(evaluation.decisions), *evaluation[3:]] for evaluation in self.progress.told
         ]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it back."""
-        for loss, decisions, *rest in checkpoint["told"]:
-            self.progress.tell(Evaluation(loss, tuple(decisions), *rest))
+        for objective, tie, decisions, *rest in checkpoint["told"]:
+            self.progress.tell(Evaluation(objective, tie, tuple(decisions), *rest))
 
 
 def search_architecture(job: Job) -> None:
@@ -124,19 +127,13 @@ def search_architecture(job: Job) -> None:
             content = _found(module, space, run.parts)
         except DivergedError as diverged:
             rows, content = diverged.rows, {"state": PRUNED, "reason": f"{STAGE}: {diverged}"}
-        _write(
-            job,
-            run.runtime.name,
-            content,
-            rows,
-            [_evaluation(costs, told) for told in module.progress.evaluations.values()],
-        )
+        _write(job, run.runtime.name, content, rows, _evaluations(module.progress))
 
 
 def _found(module: ArchitectureSearch, space: SearchSpace, parts: Parts) -> dict[str, Any]:
     progress = module.progress
     best, conclusion = progress.best(), progress.conclusion()
-    scores = {"val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
+    scores = {"objective": best.objective, "val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
     if conclusion not in (None, best):
         scores |= {"mode_val_loss": conclusion.val_loss, "mode_val_accuracy": conclusion.val_accuracy}
     found = described(Architecture.from_decisions(best.decisions, space), parts.in_channels, parts.input_size)
@@ -161,9 +158,18 @@ def _search(run: StageRun, supernet: Supernet, costs: CostTable) -> Architecture
     return ArchitectureSearch(supernet, strategy, run.job.settings, recalibration, val)
 
 
+def _evaluations(progress: Progress) -> Rows:
+    """One row for each network, with whether any other is better by val loss and all costs of search.front."""
+    strategy, evaluations = progress.strategy, list(progress.evaluations.values())
+    on_front = non_dominated([strategy.point(evaluation) for evaluation in evaluations])
+    rows = zip(evaluations, on_front, strict=True)
+    return [_evaluation(strategy.costs, told) | {"on_front": int(kept)} for told, kept in rows]
+
+
 def _evaluation(costs: CostTable, told: Evaluation) -> dict[str, Any]:
     return {
         "generation": told.generation + 1,
+        "objective": told.objective,
         "val_loss": told.val_loss,
         "val_accuracy": told.val_accuracy,
         "decisions": " ".join(map(str, told.decisions)),
