@@ -18,7 +18,7 @@ SEEDS = 5
 
 
 def loss(vector):
-    """0 .. 1: falls with cost, and rises with every decision that is not its block's own best: two objectives at odds."""
+    """0 .. 1, at odds with cost: low for dear networks, and high where many decisions are not the best of their own."""
     wrong = sum(index % 3 != place % 3 for place, index in enumerate(vector)) / len(vector)
     return 0.5 * (1 - COSTS.macs(vector) / MOST) + 0.5 * wrong
 
