@@ -258,13 +258,73 @@ def test_table_that_does_not_fit_is_refused():
 def test_table_without_a_limit_is_not_read_and_this_is_said():
     unused = study(latency={"table": "table.json"})
     start(unused)
-    assert notices(unused) == ["latency.table: without effect: search.constraint.latency_ms sets no limit"]
+    said = "latency.table: without effect: no limit, reward or front of the search uses latency_ms"
+    assert notices(unused) == [said]
     assert notices(limited(9)) == []
+    assert notices(study(latency={"table": "table.json"}, search={"front": ["latency_ms"]})) == []
 
 
 def test_searched_parameters_are_checked_too():
     parameter = {"name": "initial_lrr", "type": "uniform_float", "lower": 0.1, "upper": 1}
     assert "did you mean 'initial_lr'?" in error_of(study(optimize={"parameters": [parameter]}))
+
+
+REWARD = {"objective": "mnasnet_reward"}
+MISSING = "search.reward.target: null: mnasnet_reward needs a target for {0}; give search.reward.target or "
+MISSING += "search.constraint.{0}, or set search.objective: loss"
+
+
+def searched(name, *choices):
+    return {"optimize": {"parameters": [{"name": name, "type": "categorical", "choices": list(choices)}]}}
+
+
+@pytest.mark.parametrize(
+    "search, parameters, metric",
+    [
+        (REWARD, {}, "macs"),
+        (REWARD | {"reward": {"metric": "parameters"}, "constraint": {"macs": 10**6}}, {}, "parameters"),
+        (REWARD | {"reward": {"metric": "latency_ms"}}, {}, "latency_ms"),
+        ({}, searched("search.objective", "loss", "mnasnet_reward"), "macs"),
+        (
+            REWARD | {"constraint": {"macs": 10**6}},
+            searched("search.reward.metric", "macs", "parameters"),
+            "parameters",
+        ),
+        (REWARD, searched("search.constraint.macs", None, 10**6), "macs"),
+        (REWARD, searched("search.reward.target", None, 10**6), "macs"),
+    ],
+)
+def test_reward_without_a_target_is_refused_before_any_job(search, parameters, metric):
+    assert error_of(study(search=search, **parameters)) == MISSING.format(metric)
+
+
+@pytest.mark.parametrize(
+    "search, parameters",
+    [
+        (REWARD | {"reward": {"target": 5e5}}, {}),
+        (REWARD | {"constraint": {"macs": 10**6}}, {}),
+        ({"reward": {"metric": "parameters", "target": 1e4}}, searched("search.objective", "loss", "mnasnet_reward")),
+        (REWARD, searched("search.constraint.macs", 10**6, 2 * 10**6)),
+        (REWARD, searched("search.reward.target", 5e5, 10**6)),
+    ],
+)
+def test_reward_with_a_target_in_every_trial_can_start(search, parameters):
+    start(study(search=search, **parameters))
+
+
+@pytest.mark.parametrize("key", ["w_below", "w_above"])
+def test_exponent_that_would_reward_cost_is_refused(key):
+    with pytest.raises(InputError) as error:
+        study(search={"reward": {key: 0.07}})
+    assert str(error.value).startswith(f"config: search.reward.{key}: 0.07 is not allowed; ")
+    text = error_of(study(search=REWARD | {"reward": {"target": 1e6}}, **searched(f"search.reward.{key}", -0.07, 0.07)))
+    assert text.startswith(f"config: optimize.parameters: search.reward.{key}: its value search.reward.{key}: 0.07 ")
+
+
+@pytest.mark.parametrize("front", [[], ["flops"]])
+def test_front_that_is_none_is_refused(front):
+    with pytest.raises(InputError, match=r"^config: search\.front"):
+        study(search={"front": front})
 
 
 def test_searched_limit_below_the_cheapest_network():

@@ -17,7 +17,7 @@ from nasmake.stages import (
     chain_of,
     check_parameters,
     first_searched,
-    limits_latency,
+    needs_latency,
     path_of,
     settings_of,
     source_settings,
@@ -40,6 +40,10 @@ OTHER = {
     "supernet.sampler": "fair",
     "retrain.gradient_clip": 1.0,
     "search.algorithm": "random",
+    "search.objective": "mnasnet_reward",
+    "search.reward.metric": "parameters",
+    "search.reward.target": 1e6,
+    "search.front": ["macs", "parameters"],
     "search.constraint.macs": 10**9,
     "search.constraint.parameters": 10**9,
     "search.constraint.latency_ms": 10.0,
@@ -54,6 +58,8 @@ OTHER = {
     "environment.device_ids": [0],
 }
 LIMIT_OF_LATENCY = {"name": "search.constraint.latency_ms", "type": "uniform_float", "lower": 0.5, "upper": 2e6}
+SEARCHED_OBJECTIVE = {"name": "search.objective", "type": "categorical", "choices": ["loss", "mnasnet_reward"]}
+SEARCHED_METRIC = {"name": "search.reward.metric", "type": "categorical", "choices": ["macs", "latency_ms"]}
 FIXED = {"dataset.url", "dataset.sha256", "dataset.image_size"}  # not by themselves
 
 
@@ -132,10 +138,16 @@ def test_measurement_depends_on_no_training(path):
         ({"search": {"constraint": {"latency_ms": 1.5}}}, True),
         ({"optimize": {"parameters": [LIMIT_OF_LATENCY]}}, True),
         ({"optimize": {"parameters": [LIMIT_OF_LATENCY | {"name": "search.constraint.macs", "lower": 1e6}]}}, False),
+        ({"search": {"front": ["macs", "latency_ms"]}}, True),
+        ({"search": {"reward": {"metric": "latency_ms"}}}, False),
+        ({"search": {"objective": "mnasnet_reward", "reward": {"metric": "macs", "target": 1e6}}}, False),
+        ({"search": {"objective": "mnasnet_reward", "reward": {"metric": "latency_ms", "target": 1}}}, True),
+        ({"search": {"reward": {"metric": "latency_ms"}}, "optimize": {"parameters": [SEARCHED_OBJECTIVE]}}, True),
+        ({"search": {"objective": "mnasnet_reward"}, "optimize": {"parameters": [SEARCHED_METRIC]}}, True),
     ],
 )
 def test_who_needs_a_latency_table(changes, expected):
-    assert limits_latency(load(ONE_TRIAL | changes)) is expected
+    assert needs_latency(load(ONE_TRIAL | changes)) is expected
 
 
 def test_tables_speak_of_the_same_stages():

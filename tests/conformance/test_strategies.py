@@ -51,6 +51,10 @@ def loss(decisions):
     return sum((index - place % 3) ** 2 for place, index in enumerate(decisions)) / len(decisions)
 
 
+def evaluation(val_loss, decisions, generation=0):
+    return Evaluation(val_loss, 0.0, decisions, val_loss, 0.5, generation)
+
+
 def search(own, budget=BUDGET, seed=0, told=(), score=loss):
     """Search from wherever `told` stops, as the stage does."""
     progress = Progress(own, (seed, "search"), budget, lambda decisions: (score(decisions), 0.5))
@@ -139,7 +143,7 @@ def test_proposals_have_no_hidden_state(name, space):
     known = [evaluation for evaluation in whole if evaluation.generation < 2]
     proposals = [asked.propose(Random("0 2"), known) for asked in (own, strategy(name, space), own)]
     assert proposals[0] == proposals[1] == proposals[2]
-    own.propose(Random(0), [one._replace(val_loss=-one.val_loss) for one in known])
+    own.propose(Random(0), [one._replace(objective=-one.objective, val_loss=-one.val_loss) for one in known])
     assert own.propose(Random("0 2"), known) == proposals[0]
 
 
@@ -226,7 +230,7 @@ def test_last_networks_of_a_space_are_found_and_then_it_ends(name):
     space = build(two_blocks())
     networks = sorted({space.canonical(space.sample(Random(seed))) for seed in range(2000)})
     own = make_strategy(space, CostTable(space, 1, 8), Search(algorithm=name, population_size=5))
-    told = [Evaluation(loss(vector), vector, 0.5, 0) for vector in networks[3:]]
+    told = [evaluation(loss(vector), vector) for vector in networks[3:]]
     assert sorted(own.propose(Random(0), told)) == networks[:3]
 
 
@@ -302,14 +306,14 @@ def test_crossover_of_two_parents_takes_every_decision_from_one_of_them():
     rng = Random(3)
     parents = [space.canonical(space.sample(rng)) for _ in range(2)]
     others = [space.canonical(space.sample(rng)) for _ in range(6)]
-    told = [Evaluation(float(place), vector, 0.5, 0) for place, vector in enumerate([*parents, *others])]
+    told = [evaluation(float(place), vector) for place, vector in enumerate([*parents, *others])]
     for index in range(4):
         child = own.draw(rng, index, told)
         assert all(index in choices for index, choices in zip(child, zip(*parents, strict=True), strict=True))
 
 
 def test_evaluations_with_equal_loss_are_ordered_by_their_decisions():
-    first, second = Evaluation(1.0, (0, 1), 0.9, 5), Evaluation(1.0, (1, 0), 0.1, 0)
+    first, second = evaluation(1.0, (0, 1), generation=5), evaluation(1.0, (1, 0))
     assert min([second, first]) == first
 
 

@@ -20,7 +20,8 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # part o
 OPTIMIZERS = Literal["MomentumSGD", "NAG", "RMSprop", "Adam", "AMSGrad", "NAdam", "AdamW"]
 SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
 DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "image_folder"]
-SEARCH_STRATEGIES = Literal["random", "evolution", "asng", "reinforce"]
+SEARCH_STRATEGIES = Literal["random", "evolution", "asng", "reinforce", "nsga2"]
+COSTS = Literal["macs", "parameters", "latency_ms"]
 
 
 class DatasetRetrain(Section):
@@ -178,15 +179,34 @@ class Constraint(Section):
     )
 
 
+class Reward(Section):
+    """The reward of MnasNet (arXiv 1807.11626): accuracy x (cost / target)^w."""
+
+    metric: COSTS = Field("macs", description="cost of the reward")
+    target: Positive | None = Field(
+        None, description="cost that is aimed at, in the unit of the metric; null: the limit of search.constraint on it"
+    )
+    w_below: Annotated[float, Field(le=0)] = Field(-0.07, description="exponent up to the target; 0 counts nothing")
+    w_above: Annotated[float, Field(le=0)] = Field(-0.07, description="exponent beyond the target")
+
+
 class Search(Section):
     """Architecture search. Defaults: single path one-shot (arXiv 1904.00420), section 3.4."""
 
     algorithm: SEARCH_STRATEGIES | None = Field(
         None, description="how candidates are proposed; null: evolution, with nas.type simultaneous: asng"
     )
+    objective: Literal["loss", "mnasnet_reward"] = Field(
+        "loss", description="what makes a network the better one: val loss, or the reward below"
+    )
+    reward: Reward = Field(default_factory=Reward, description="mnasnet_reward: val accuracy x (cost / target)^w")
+    front: Annotated[list[COSTS], Field(min_length=1)] = Field(
+        ["macs"],
+        description="costs that span the Pareto front with val loss: on_front in evaluations.csv, objectives of nsga2",
+    )
     batch_size: Count = Field(256, description="images per forward pass of an evaluation")
     population_size: Annotated[int, Field(ge=2)] = Field(
-        50, description="candidates of an epoch; of a generation, for random and evolution"
+        50, description="candidates of an epoch; of a generation, for random, evolution and nsga2"
     )
     parent_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
         0.2, description="evolution: parents, as a share of population_size, best of all evaluated"

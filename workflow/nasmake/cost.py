@@ -91,6 +91,15 @@ class CostTable:
         known: dict[str, float] = {"macs": macs, "parameters": parameters}
         return known | {"latency_ms": nanoseconds / NANOSECONDS} if "latency_ms" in self.metrics else known
 
+    def require(self, metrics: Iterable[Metric]) -> None:
+        """Refuse to go on without one of these.
+
+        Raises:
+            InputError: one of them is latency, and there is no latency table.
+        """
+        for metric in metrics:
+            self._place(metric)
+
     def cheapest(self, metric: Metric) -> Decisions:
         """The canonical vector of the space's cheapest network; the first in lexical order if several are.
 

@@ -5,6 +5,7 @@ Trials are told apart by a colour map that is also ordered in grey; promoted one
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 from matplotlib import colormaps
@@ -20,6 +21,7 @@ from optuna.trial import FrozenTrial
 from nasmake.drawing import draw_network
 from nasmake.findings import SHARED, Findings, Rows, percent, trial_of
 from nasmake.job import COMPLETE
+from nasmake.pareto import non_dominated
 from nasmake.search_spaces import Architecture
 from nasmake.study import in_memory
 
@@ -45,7 +47,7 @@ PANELS = (
     ("train_supernet", "Supernet training: sampled paths", "epoch", "train_accuracy", "train accuracy (%)"),
     (
         "search_architecture",
-        "Architecture search: best by val loss",
+        "Architecture search: best so far",
         "generation",
         "best_val_accuracy",
         "val accuracy (%)",
@@ -171,12 +173,8 @@ def architecture(findings: Findings, channels: int, size: int) -> Figure:
 
 def pareto_front(rows: Rows) -> list[tuple[float, float]]:
     """(MACs, val accuracy in %) of the rows that none beats in both, by rising MACs."""
-    front: list[tuple[float, float]] = []
-    points = zip(_numbers(rows, "macs"), _percents(rows, "val_accuracy"), strict=True)
-    for macs, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not front or accuracy > front[-1][1]:
-            front.append((macs, accuracy))
-    return front
+    points = list(zip(_numbers(rows, "macs"), _percents(rows, "val_accuracy"), strict=True))
+    return sorted(set(compress(points, non_dominated([(macs, -accuracy) for macs, accuracy in points]))))
 
 
 FIGURES: Mapping[str, Callable[[Findings], Figure]] = {

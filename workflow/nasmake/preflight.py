@@ -7,14 +7,14 @@ from typing import Any
 
 from nasmake.artifacts import InputError, read_json
 from nasmake.catalogue import SPACES, architecture_file, read_architecture, read_mapping, space_file
-from nasmake.config import Config, Constraint, Resource
+from nasmake.config import Config, Constraint, Resource, Reward
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
 from nasmake.latency import read_latency
 from nasmake.messages import nearest
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import check_parameters, limits_latency, path_of
-from nasmake.strategies.limits import check_algorithm, check_feasible
+from nasmake.stages import check_parameters, needs_latency, path_of, possible_values
+from nasmake.strategies.limits import check_algorithm, check_feasible, target_of
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
 KNOWN = {
@@ -126,12 +126,13 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
             f"dataset.num_search_classes: {subset}: searching on some of the classes is not in this version; "
             f"allowed: null or {space.class_num}"
         )
-    for algorithm in _values(config, "search.algorithm"):
+    for algorithm in possible_values(config, "search.algorithm"):
         check_algorithm(algorithm, space)
     _check_type(config)
+    _check_reward(config)
     if shape is not None:
         edge, _, channels = shape
-        table = limits_latency(config) and config.latency.table
+        table = needs_latency(config) and config.latency.table
         latency = read_latency(Path(table), space, channels, edge) if table else None
         _check_limits(config, CostTable(space, channels, edge, latency))
 
@@ -139,12 +140,14 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
 def _check_type(config: Config) -> None:
     """Refuse a sampler or a strategy that does not go with nas.type."""
     alternating = config.nas.type == "simultaneous"
-    if not alternating and "asng" in _values(config, "supernet.sampler"):
+    if not alternating and "asng" in possible_values(config, "supernet.sampler"):
         raise InputError(
             "supernet.sampler: asng: draws from the distribution that is searched at the same time; set nas.type: "
             "simultaneous, or choose uniform, fair or sandwich"
         )
-    refused = [own for own in _values(config, "search.algorithm") if alternating and own not in WITH_DISTRIBUTION]
+    refused = [
+        own for own in possible_values(config, "search.algorithm") if alternating and own not in WITH_DISTRIBUTION
+    ]
     if refused:
         raise InputError(
             f"search.algorithm: {refused[0]}: has no distribution that could be moved while the supernet trains; "
@@ -152,18 +155,21 @@ def _check_type(config: Config) -> None:
         )
 
 
-def _values(config: Config, path: str) -> list[Any]:
-    """What a key may be in a trial: the choices, if it is searched."""
-    searched = [parameter.choices or [] for parameter in config.optimize.parameters if path_of(parameter.name) == path]
-    section, key = path.split(".")
-    return searched[0] if searched else [getattr(getattr(config, section), key)]
-
-
 def _check_writable(key: str, folder: Path) -> None:
     """Refuse a folder that cannot be made or written."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise InputError(f"{key}: {folder}: {there} is no folder that can be written; choose another")
+
+
+def _check_reward(config: Config) -> None:
+    """Refuse a reward, given or searched, that has no target in some trial."""
+    targets = possible_values(config, "search.reward.target")
+    if "mnasnet_reward" not in possible_values(config, "search.objective") or None not in targets:
+        return
+    for metric in possible_values(config, "search.reward.metric"):
+        for limit in possible_values(config, f"search.constraint.{metric}"):
+            target_of(Reward(metric=metric), Constraint.model_validate({metric: limit}))
 
 
 def _check_limits(config: Config, costs: CostTable) -> None:
@@ -194,8 +200,8 @@ def notices(config: Config) -> list[str]:
         "generic": config.generic and "choose a profile",
     }
     said = [f"{key}: without effect in this version; {instead}" for key, instead in given.items() if instead]
-    if config.latency.table and not limits_latency(config):
-        said.append("latency.table: without effect: search.constraint.latency_ms sets no limit")
+    if config.latency.table and not needs_latency(config):
+        said.append("latency.table: without effect: no limit, reward or front of the search uses latency_ms")
     if overruled:
         winner = config.nas.num_epochs_retrain
         said.append(f"retrain: num_epochs: {overruled[0]}: overruled by nas.num_epochs_retrain: {winner}")

@@ -6,6 +6,7 @@ Imported by the Snakefile: no torch, lightning or optuna here.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from operator import attrgetter
 from typing import Any
 
 from nasmake.artifacts import InputError
@@ -119,11 +120,21 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     return chosen
 
 
-def limits_latency(config: Config) -> bool:
-    """Whether the search has a limit on latency, given or searched, so that it needs a latency table."""
-    limit = "search.constraint.latency_ms"
-    is_searched = any(path_of(parameter.name) == limit for parameter in config.optimize.parameters)
-    return is_searched or config.search.constraint.latency_ms is not None
+def possible_values(config: Config, path: str) -> list[Any]:
+    """What a key may be in a trial: its value; where it is searched, its choices, or the bounds and more of a range."""
+    for parameter in config.optimize.parameters:
+        if path_of(parameter.name) == path:
+            return parameter.choices or _samples(parameter)
+    return [attrgetter(path)(config)]
+
+
+def needs_latency(config: Config) -> bool:
+    """Whether the search uses latency, as a limit, in its reward or in its front, so that it needs a latency table."""
+    is_limited = possible_values(config, "search.constraint.latency_ms") != [None]
+    is_rewarded = "mnasnet_reward" in possible_values(config, "search.objective")
+    is_metric = "latency_ms" in possible_values(config, "search.reward.metric")
+    is_on_front = any("latency_ms" in front for front in possible_values(config, "search.front"))
+    return is_limited or (is_rewarded and is_metric) or is_on_front
 
 
 def source_settings(config: Config) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from nasmake.stages import (
     STAGE_VERSION,
     chain_of,
     first_searched,
-    limits_latency,
+    needs_latency,
     settings_of,
     source_settings,
 )
@@ -32,8 +32,8 @@ try:
         check(CONFIG, SPACE)
         print(f"nasmake: {source_of_networks(CONFIG)}", file=sys.stderr)
         print(*(f"warning: {notice}\n" for notice in notices(CONFIG)), sep="", end="", file=sys.stderr)
-    IS_LATENCY_LIMITED = limits_latency(CONFIG) and not TAKEN
-    GIVEN_TABLE = CONFIG.latency.table if IS_LATENCY_LIMITED else None
+    NEEDS_LATENCY = needs_latency(CONFIG) and not TAKEN
+    GIVEN_TABLE = CONFIG.latency.table if NEEDS_LATENCY else None
     TABLE_DIGEST = GIVEN_TABLE and digest_of([Path(GIVEN_TABLE)])
 except InputError as error:
     sys.exit(f"error: {error}")
@@ -50,7 +50,7 @@ CHAIN = chain_of(CONFIG)
 FIRST_SEARCHED = first_searched((parameter.name for parameter in CONFIG.optimize.parameters), CHAIN)
 STARTED = time.time()
 LAG = CONFIG.optimize.lag
-MEASURED_TABLE = [f"{RUN}/shared/latency.json"] if IS_LATENCY_LIMITED and not GIVEN_TABLE else []
+MEASURED_TABLE = [f"{RUN}/shared/latency.json"] if NEEDS_LATENCY and not GIVEN_TABLE else []
 FIGURES = [
     f"{RUN}/report/{name}"
     for name in (

@@ -1,6 +1,6 @@
 """Search by adaptive stochastic natural gradient (arXiv 1905.08537) over a trained supernet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from nasmake.expected_cost import ExpectedCost
 from nasmake.strategies.asng import ASNG
+from nasmake.strategies.base import Evaluation
 from nasmake.strategies.distribution import DistributionStrategy
 from nasmake.strategies.probabilities import Probabilities
+from nasmake.strategies.rewards import reward_ranks
 
 
 class AsngSearch(DistributionStrategy):
@@ -29,6 +31,11 @@ class AsngSearch(DistributionStrategy):
         self.asng = ASNG(
             self.categories, settings.alpha, settings.delta0, epsilon=settings.epsilon, costs=self.option_costs()
         )
+
+    def losses(self, generation: Sequence[Evaluation]) -> NDArray[np.float64]:
+        """Places in the order of objectives and ties: the order is all that counts."""
+        objectives = np.array([evaluation.objective for evaluation in generation])
+        return reward_ranks(-objectives, [evaluation.tie for evaluation in generation]).astype(float)
 
     def update(self, samples: NDArray[np.int64], losses: NDArray[np.float64]) -> None:
         """One step of ASNG; only the order of the losses matters."""

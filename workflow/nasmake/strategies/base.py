@@ -16,10 +16,12 @@ TRIES = 500  # draws of each kind for one candidate that is new and within the l
 
 
 class Evaluation(NamedTuple):
-    """One scored architecture. Smaller sorts better; equal losses are decided by the decisions, never by history."""
+    """One scored architecture. Smaller sorts better; equals are decided by the decisions, never by history."""
 
-    val_loss: float
+    objective: float  # see strategies.objective; infinite where the network is broken
+    tie: float  # what decides between equal objectives
     decisions: Decisions
+    val_loss: float
     val_accuracy: float
     generation: int
 
@@ -37,10 +39,16 @@ class Strategy:
         self.space, self.costs, self.settings = space, costs, settings
         limited: Iterable[Metric] = limits_of(settings.constraint) or ("parameters",)
         self._cheapest = [costs.cheapest(metric) for metric in limited]
+        costs.require(settings.front)
 
     def keeps_limits(self, decisions: Decisions) -> bool:
         """Whether an architecture is within all limits."""
         return within_limits(self.costs, self.settings, decisions)
+
+    def point(self, evaluation: Evaluation) -> tuple[float, ...]:
+        """Val loss and the costs of search.front, by which networks are compared where no one number decides."""
+        costs = self.costs.of(evaluation.decisions)
+        return evaluation.val_loss, *(costs[metric] for metric in self.settings.front)
 
     def repaired(self, rng: random.Random, drawn: Decisions, cheapest: Decisions) -> Decisions:
         """The vector with decisions taken from `cheapest`, in random order, until it keeps the limits.

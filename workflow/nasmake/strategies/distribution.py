@@ -121,8 +121,12 @@ class DistributionStrategy(Distribution, ProposingStrategy):
 
         Args:
             samples: [lam, D], indices of options. The last generation of a search may be short, down to one sample.
-            losses: [lam], smaller is better; infinite where the network is broken.
+            losses: [lam], what `losses` makes of the evaluations.
         """
+
+    def losses(self, generation: Sequence[Evaluation]) -> NDArray[np.float64]:
+        """The objectives, [lam]: smaller is better; infinite where the network is broken."""
+        return np.array([evaluation.objective for evaluation in generation])
 
     def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
         """The candidates of the next generation; they, and those told before, may be the same networks."""
@@ -153,7 +157,7 @@ class DistributionStrategy(Distribution, ProposingStrategy):
             self._learnt = []
         for own in generations[len(self._learnt) :]:
             samples = np.array([evaluation.decisions for evaluation in own])
-            self.update(samples, np.array([evaluation.val_loss for evaluation in own]))
+            self.update(samples, self.losses(own))
             self._learnt.append(own)
 
 

@@ -1,7 +1,7 @@
 """Evolution as in single path one-shot NAS (Guo et al., arXiv 1904.00420, algorithm 1).
 
 Differs from the paper: constraints are kept by drawing again, as there, but on exact MACs or parameters, and children
-are compared by loss, not accuracy, which ties on small validation sets.
+are compared by the search's objective, by default loss: accuracy ties on small validation sets.
 """
 
 import random

@@ -1,7 +1,7 @@
 """What a search can be refused for: hard limits, and a space too small. Imported by the Snakefile: no torch here."""
 
 from nasmake.artifacts import InputError
-from nasmake.config import Constraint, Search
+from nasmake.config import Constraint, Reward, Search
 from nasmake.cost import METRICS, CostTable, Metric
 from nasmake.search_spaces import Decisions, SearchSpace
 
@@ -16,6 +16,21 @@ def within_limits(costs: CostTable, settings: Search, decisions: Decisions) -> b
     """Whether an architecture keeps all limits of search.constraint; the table must know their metrics."""
     found = costs.of(decisions)
     return all(found[metric] <= limit for metric, limit in limits_of(settings.constraint).items())
+
+
+def target_of(reward: Reward, constraint: Constraint) -> float:
+    """The cost that a reward aims at: its target, else the limit on its metric.
+
+    Raises:
+        InputError: there is neither.
+    """
+    target: float | None = getattr(constraint, reward.metric) if reward.target is None else reward.target
+    if target is None:
+        raise InputError(
+            f"search.reward.target: null: mnasnet_reward needs a target for {reward.metric}; "
+            f"give search.reward.target or search.constraint.{reward.metric}, or set search.objective: loss"
+        )
+    return target
 
 
 def check_feasible(costs: CostTable, settings: Search) -> None:

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from nasmake.search_spaces import Decisions
 from nasmake.strategies.base import Evaluation, ProposingStrategy
+from nasmake.strategies.objective import Objective
 from nasmake.strategies.probabilities import Probabilities
 from nasmake.training.seeding import python_random
 
@@ -33,6 +34,7 @@ class Progress:
         self.strategy, self.where, self.budget, self.score = strategy, where, budget, score
         self.told: list[Evaluation] = []
         self.evaluations: dict[Decisions, Evaluation] = {}
+        self._objective = Objective(strategy.costs, strategy.settings)
         self._generation = lru_cache(maxsize=1)(self._propose)
 
     def step(self, place: int) -> Evaluation | None:
@@ -45,7 +47,8 @@ class Progress:
         network = self.strategy.space.canonical(candidate)
         known = self.evaluations.get(network)
         loss, accuracy = (known.val_loss, known.val_accuracy) if known else self.score(network)
-        evaluation = Evaluation(loss if math.isfinite(loss) else math.inf, candidate, accuracy, generation)
+        loss = loss if math.isfinite(loss) else math.inf
+        evaluation = Evaluation(*self._objective(network, loss, accuracy), candidate, loss, accuracy, generation)
         self.tell(evaluation)
         return evaluation
 
@@ -56,7 +59,7 @@ class Progress:
         self.evaluations.setdefault(network, evaluation._replace(decisions=network))
 
     def best(self) -> Evaluation:
-        """The evaluation with the smallest val loss."""
+        """The evaluation with the smallest objective."""
         return min(self.evaluations.values())
 
     def conclusion(self) -> Evaluation | None:

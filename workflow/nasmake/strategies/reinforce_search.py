@@ -15,7 +15,7 @@ from nasmake.strategies.reinforce import policy_gradient
 class ReinforceSearch(DistributionStrategy):
     """Steps of Adam along the policy gradient; see `nasmake.strategies.reinforce`.
 
-    The reward is minus the val loss. A broken network is rewarded as the worst of its generation; a generation without
+    The reward is minus the objective. A broken network is rewarded as the worst of its generation; a generation without
     two networks, or without an intact one, changes nothing.
     """
 

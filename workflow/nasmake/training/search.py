@@ -59,13 +59,13 @@ class CandidateEvaluation(StageModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put what was told in, as plain lists."""
         checkpoint["told"] = [
-            [*evaluation[:1], list(evaluation.decisions), *evaluation[2:]] for evaluation in self.progress.told
+            [*evaluation[:2], list(evaluation.decisions), *evaluation[3:]] for evaluation in self.progress.told
         ]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it back."""
-        for loss, decisions, *rest in checkpoint["told"]:
-            self.progress.tell(Evaluation(loss, tuple(decisions), *rest))
+        for objective, tie, decisions, *rest in checkpoint["told"]:
+            self.progress.tell(Evaluation(objective, tie, tuple(decisions), *rest))
 
 
 class ArchitectureSearch(CandidateEvaluation):
@@ -85,6 +85,7 @@ class ArchitectureSearch(CandidateEvaluation):
         points = ((own.val_loss, costs.macs(network)) for network, own in progress.evaluations.items())
         found = {
             "evaluated": len(progress.evaluations),
+            "best_objective": best.objective,
             "best_val_loss": best.val_loss,
             "best_val_accuracy": best.val_accuracy,
             "uncalibrated_val_accuracy": self._uncalibrated_accuracy(best.decisions),
@@ -141,7 +142,7 @@ def _searched(
     except DivergedError as diverged:
         rows, content = diverged.rows, {"state": PRUNED, "reason": f"{run.job.stage}: {diverged}"}
     by_epoch = [progress.probabilities((epoch + 1) * size) for epoch in range(len(rows))]
-    evaluated, compared = (evaluation_rows(costs, own.values()) for own in (progress.evaluations, random))
+    evaluated, compared = (evaluation_rows(strategy, own.values()) for own in (progress.evaluations, random))
     return content, SearchRecords(rows, evaluated, compared, probability_rows(space, by_epoch))
 
 

@@ -8,16 +8,17 @@ from typing import Any
 from nasmake.artifacts import write_csv, write_json
 from nasmake.cost import METRICS, CostTable, Metric
 from nasmake.job import COMPLETE, Job
+from nasmake.pareto import non_dominated
 from nasmake.search_spaces import Architecture, SearchSpace
-from nasmake.strategies import Evaluation, strategy_of
+from nasmake.strategies import Evaluation, Strategy, strategy_of
 from nasmake.strategies.probabilities import Probabilities
 from nasmake.training.run import Rows, StageRun
 
 SEARCH_COLUMNS = (
-    *("epoch", "val_loss", "val_accuracy", "evaluated", "best_val_loss", "best_val_accuracy"),
+    *("epoch", "val_loss", "val_accuracy", "evaluated", "best_objective", "best_val_loss", "best_val_accuracy"),
     *("uncalibrated_val_accuracy", "hypervolume"),
 )
-EVALUATION_COLUMNS = ("generation", "val_loss", "val_accuracy")
+EVALUATION_COLUMNS = ("generation", "objective", "val_loss", "val_accuracy", "on_front")
 PROBABILITY_COLUMNS = ("epoch", "decision", "choice", "probability")
 
 
@@ -57,7 +58,7 @@ def write_search(job: Job, device: str | None, content: dict[str, Any], records:
 
 def found(run: StageRun, costs: CostTable, best: Evaluation, scores: dict[str, float]) -> dict[str, Any]:
     """What architecture.json holds of a search that ended with `best`; `scores` are added to its own."""
-    own = {"val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
+    own = {"objective": best.objective, "val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
     return Architecture.from_decisions(best.decisions, costs.space).to_json() | {
         "input_size": run.parts.input_size,
         "channels": run.parts.in_channels,
@@ -75,17 +76,21 @@ def best_scores(prefix: str, evaluations: Iterable[Evaluation]) -> dict[str, flo
     return {f"{prefix}val_loss": best.val_loss, f"{prefix}val_accuracy": best.val_accuracy}
 
 
-def evaluation_rows(costs: CostTable, evaluations: Iterable[Evaluation]) -> Rows:
-    """One row per network, with its costs."""
+def evaluation_rows(strategy: Strategy, evaluations: Iterable[Evaluation]) -> Rows:
+    """One row per network, with its costs, and whether any other is better by val loss and all of search.front."""
+    listed = list(evaluations)
+    on_front = non_dominated([strategy.point(evaluation) for evaluation in listed])
     return [
         {
             "generation": evaluation.generation + 1,
+            "objective": evaluation.objective,
             "val_loss": evaluation.val_loss,
             "val_accuracy": evaluation.val_accuracy,
+            "on_front": int(kept),
+            **strategy.costs.of(evaluation.decisions),
             "decisions": " ".join(map(str, evaluation.decisions)),
-            **costs.of(evaluation.decisions),
         }
-        for evaluation in evaluations
+        for evaluation, kept in zip(listed, on_front, strict=True)
     ]
 
 

@@ -20,6 +20,7 @@ from nasmake.samplers import Asng, Sampler
 from nasmake.strategies import Evaluation, make_strategy
 from nasmake.strategies.distribution import Distribution, DistributionStrategy
 from nasmake.strategies.limits import check_feasible
+from nasmake.strategies.objective import Objective
 from nasmake.strategies.probabilities import Probabilities
 from nasmake.supernet import Supernet, batch_statistics
 from nasmake.training.classification import scores
@@ -95,23 +96,26 @@ class SupernetSearch(SupernetTraining):
         with self.trainer.precision_plugin.forward_context():  # that of the steps; this is called after them
             _, uncalibrated = self.inherited.uncalibrated(mode)
             loss, accuracy = self.inherited(mode)
-        self.evaluations.append(Evaluation(loss, mode, accuracy, self.current_epoch))
+        objective = Objective(self.strategy.costs, self.strategy.settings)(mode, loss, accuracy)
+        self.evaluations.append(Evaluation(*objective, mode, loss, accuracy, self.current_epoch))
         costs = {f"best_{metric}": cost for metric, cost in self.strategy.costs.of(mode).items()}
-        scores = {"best_val_loss": loss, "best_val_accuracy": accuracy, "uncalibrated_val_accuracy": uncalibrated}
+        scores = {"best_objective": objective[0], "best_val_loss": loss, "best_val_accuracy": accuracy}
+        scores["uncalibrated_val_accuracy"] = uncalibrated
         return {"evaluated": len(self.evaluations)} | scores | costs
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the distribution in, now and at the end of every epoch, and the evaluations as plain lists."""
         checkpoint["distribution"] = self.strategy.state_dict()
         checkpoint["probabilities"] = self.probabilities
-        checkpoint["evaluations"] = [[*own[:1], list(own.decisions), *own[2:]] for own in self.evaluations]
+        checkpoint["evaluations"] = [[*own[:2], list(own.decisions), *own[3:]] for own in self.evaluations]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back."""
         self.strategy.load_state_dict(checkpoint["distribution"])
         self.probabilities = checkpoint["probabilities"]
         self.evaluations = [
-            Evaluation(loss, tuple(decisions), *rest) for loss, decisions, *rest in checkpoint["evaluations"]
+            Evaluation(objective, tie, tuple(decisions), *rest)
+            for objective, tie, decisions, *rest in checkpoint["evaluations"]
         ]
 
 
@@ -137,7 +141,7 @@ def search_supernet(job: Job) -> None:
             rows, reason = diverged.rows, f"{STAGE}: {diverged}"
             content = {"state": PRUNED, "reason": reason}
         write_supernet(run, supernet, rows, reason)
-        evaluated, compared = (evaluation_rows(costs, own) for own in (module.evaluations, random.values()))
+        evaluated, compared = (evaluation_rows(module.strategy, own) for own in (module.evaluations, random.values()))
         probabilities = probability_rows(costs.space, module.probabilities[: len(rows)])
         records = SearchRecords(rows, evaluated, compared, probabilities)
         write_search(job, run.runtime.name, content, records)
@@ -176,13 +180,18 @@ def distribution_step(
     """
     assert isinstance(strategy, DistributionStrategy)
     candidates = strategy.draw(rng, strategy.generation_size)
-    metrics: dict[str, Tensor] = {}
-    losses = []
+    sums: list[dict[str, Tensor]] = []
     with batch_statistics(supernet), torch.no_grad():
         for candidate in candidates:
             supernet.set_active_subnet(candidate)
             logits = supernet(images)
-            losses.append(cross_entropy(logits.float(), labels))
-            metrics = scores(logits, labels, losses[-1], metrics)
-    strategy.update(np.array(candidates), torch.stack(losses).double().cpu().numpy())
-    return metrics
+            sums.append(scores(logits, labels, cross_entropy(logits.float(), labels)))
+    totals = {name: torch.stack([own[name] for own in sums]) for name in sums[0]}
+    losses, accuracies = ((totals[name] / totals["count"]).tolist() for name in ("loss", "accuracy"))
+    objective, canonical = Objective(strategy.costs, strategy.settings), strategy.space.canonical
+    told = [
+        Evaluation(*objective(canonical(candidate), loss, accuracy), candidate, loss, accuracy, generation=0)
+        for candidate, loss, accuracy in zip(candidates, losses, accuracies, strict=True)
+    ]
+    strategy.update(np.array(candidates), strategy.losses(told))
+    return {name: total.sum() for name, total in totals.items()}
