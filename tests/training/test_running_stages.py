@@ -229,18 +229,26 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
     assert run(copy, digits, stage) == artefacts(unit)
 
 
-@pytest.mark.parametrize("algorithm", ["asng", "reinforce"])
+DIAGNOSTICS = {"asng": {"entropy", "Delta", "snr"}, "reinforce": {"max_probability"}, "nsga2": {"front_size"}}
+
+
+@pytest.mark.parametrize("algorithm", DIAGNOSTICS)
 @pytest.mark.parametrize("wanted", [1, 3, 5])
-def test_search_with_a_distribution_terminated_at_a_step_ends_the_same(copy, digits, monkeypatch, algorithm, wanted):
-    """Two epochs of three steps, generations of two: the second spans both, the last step is the mode's."""
+def test_search_by_reward_terminated_at_a_step_ends_the_same(copy, digits, monkeypatch, algorithm, wanted):
+    """Two epochs of three steps. Generations of a distribution are of two: the second spans both, the last is one."""
     changes = {"search__algorithm": algorithm, "search__samples_per_update": 2}
+    changes |= {"search__objective": "mnasnet_reward", "search__reward": {"metric": "parameters", "target": 20000}}
     whole = run(copy, digits, "search_architecture", **changes)
     rows = read_csv(copy / "history" / "search_architecture.csv")
-    diagnostics = {"entropy", "max_probability"} | ({"Delta", "snr"} if algorithm == "asng" else set())
-    assert len(rows) == 2 and diagnostics <= rows[0].keys()
-    assert all(math.isfinite(float(row[name])) for row in rows for name in diagnostics)
+    assert len(rows) == 2 and DIAGNOSTICS[algorithm] <= rows[0].keys()
+    assert all(math.isfinite(float(row[name])) for row in rows for name in DIAGNOSTICS[algorithm])
     evaluations = read_csv(copy / "history" / "evaluations.csv")
     assert len({row["decisions"] for row in evaluations}) == len(evaluations) == int(rows[-1]["evaluated"]) <= 6
+    for row in evaluations:
+        reward = float(row["val_accuracy"]) * (int(row["parameters"]) / 20000) ** -0.07
+        assert float(row["objective"]) == pytest.approx(-reward)
+    best = whole["architecture.json"]["scores"]["objective"]
+    assert best == float(rows[-1]["best_objective"]) == min(float(row["objective"]) for row in evaluations)
     (copy / "architecture.json").unlink()
     with monkeypatch.context() as patch:
         patch.setattr(ArchitectureSearch, "training_step", dying_at(ArchitectureSearch.training_step, wanted))

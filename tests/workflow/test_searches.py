@@ -1,4 +1,4 @@
-"""Studies whose search draws from a distribution, from data to report."""
+"""Studies with one search strategy after the other, from data to report."""
 
 import csv
 import json
@@ -8,7 +8,11 @@ from studies import artefacts, write_config
 
 ALONE = {"optimize": {"trial_number": 1, "parameters": []}, "promote": {"top": 1}, "final": {"baseline": False}}
 SEARCHED = {"name": "alpha", "type": "uniform_float", "lower": 0.5, "upper": 3.0, "initial": 1.5}
-COLUMNS = {"asng": ["entropy", "max_probability", "Delta", "snr"], "reinforce": ["entropy", "max_probability"]}
+COLUMNS = {
+    "asng": ["entropy", "max_probability", "Delta", "snr"],
+    "reinforce": ["entropy", "max_probability"],
+    "nsga2": ["front_size"],
+}
 
 
 def rows(path):
@@ -32,10 +36,26 @@ def test_study_ends_within_its_limit_and_again_with_the_same_bytes(checkout, alg
     history = rows(runs[0] / "shared/history/search_architecture.csv")
     assert [*history[0]][-len(COLUMNS[algorithm]) :] == COLUMNS[algorithm] and len(history) == 2
     assert int(history[-1]["evaluated"]) == len(evaluations) <= 6
+    assert any(int(row["on_front"]) for row in evaluations)
     first, second = (
         {name: value for name, value in artefacts(run).items() if name.startswith("shared/")} for run in runs
     )
     assert first == second and "shared/history/evaluations.csv" in first
+
+
+@pytest.mark.slow
+def test_reward_decides_what_is_found_within_the_limit(checkout):
+    search = {"algorithm": "nsga2", "objective": "mnasnet_reward", "front": ["macs", "parameters"]}
+    search |= {"reward": {"w_below": 0, "w_above": -1, "target": 1}, "constraint": {"macs": 900000}}
+    study = write_config(checkout.folder, ALONE, {"search": search})
+    checkout.run("--configfile", study, "--cores", "2")
+    unit = checkout.folder / "results/tiny/shared"
+    found, evaluations = json.loads((unit / "architecture.json").read_text()), rows(unit / "history/evaluations.csv")
+    for row in evaluations:
+        assert float(row["objective"]) == pytest.approx(-float(row["val_accuracy"]) / int(row["macs"]))
+    assert found["scores"]["objective"] == min(float(row["objective"]) for row in evaluations)
+    assert float(rows(unit / "history/search_architecture.csv")[-1]["best_objective"]) == found["scores"]["objective"]
+    assert found["macs"] <= 900000
 
 
 @pytest.mark.slow
