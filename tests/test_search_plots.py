@@ -108,7 +108,7 @@ def test_progress_shows_the_diagnostics_that_there_are(tmp_path: Path):
         own = path.parents[2] / f"trial-000{trial}" / "history" / path.name
         write_csv(own, [{name: row[name] for name in ("epoch", "entropy")} for row in rows], ["epoch", "entropy"])
     fewer = search_progress(read_findings(tmp_path, optimize(2, MACS, LR), STAGES))
-    assert [axes.get_title(loc="left") for axes in fewer.axes][:2] == ["Best val loss so far", "Entropy of a decision"]
+    assert [axes.get_ylabel() for axes in fewer.axes][:2] == ["val loss", "nats"]
 
 
 def test_without_a_baseline_there_is_no_line_and_no_key_of_it(tmp_path: Path):
