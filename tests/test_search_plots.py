@@ -72,8 +72,8 @@ def test_keys_of_the_fronts_tell_their_hypervolumes(tmp_path: Path):
     assert covered(rows, reference) == expected > 0
     labels = [text.get_text() for text in tradeoff(findings).legends[0].get_texts()]
     compared = [row for own in findings.random_evaluations.values() for row in own]
-    assert f"Pareto front: hypervolume {expected:.4f}" in labels
-    assert f"random baseline's: hypervolume {covered(compared, reference):.4f}" in labels
+    assert f"Pareto front, hypervolume {expected:.3f}" in labels
+    assert f"front of the random baseline, hypervolume {covered(compared, reference):.3f}" in labels
     assert covered(compared, reference) < expected
 
 

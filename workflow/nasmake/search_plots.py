@@ -55,7 +55,7 @@ def tradeoff(findings: Findings) -> Figure:
         place = numbers(rows, "macs"), percents(rows, "val_accuracy")
         axes.scatter(*place, color=colour_of(unit, findings), gid=f"evaluated-{unit}", **points)
     fronts: list[tuple[str, Rows, Style]] = [("Pareto front", evaluated, {"linestyle": "-"})]
-    fronts += [("random baseline's", compared, {"linestyle": DASHED})] if compared else []
+    fronts += [("front of the random baseline", compared, {"linestyle": DASHED})] if compared else []
     for name, rows, style in fronts:
         _draw_front(axes, rows, max(numbers(evaluated + compared, "macs")), gid=f"front: {name}", **style)
     chosen = {unit: found for unit, found in findings.architectures.items() if found["state"] == COMPLETE}
@@ -73,11 +73,11 @@ def tradeoff(findings: Findings) -> Figure:
         *([key("chosen in a trial", linestyle="", **STAR)] if len(chosen) > 1 else []),
         key("chosen in the best trial", linestyle="", **BEST_STAR),
         *(
-            key(f"{name}: hypervolume {covered(rows, reference):.4f}", linewidth=THIN, color="black", **style)
+            key(f"{name}, hypervolume {covered(rows, reference):.3f}", linewidth=THIN, color="black", **style)
             for name, rows, style in fronts
         ),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
     if SHARED not in findings.evaluations:
         add_trial_colours(figure, findings)
     return figure
