@@ -6,13 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from nasmake.artifacts import write_csv, write_json
 from nasmake.cost import count_macs, count_parameters, described
+from nasmake.findings import Findings, read_findings
 from nasmake.optimize import Optimize
 from nasmake.search_spaces import Architecture, SearchSpace
 from nasmake.stages import STAGES, STAGES_WITHOUT_SEARCH, first_searched
+from nasmake.strategies.probabilities import Probabilities, shares
 from nasmake.summary import BEST_KEYS, promote, trial_columns, trial_rows
+from nasmake.training.search_records import PROBABILITY_COLUMNS, probability_rows
 from small_spaces import content
 
 SPACE = {"name": "proxyless_digits", "content": content("proxyless_digits")}
@@ -20,7 +24,9 @@ CHANNELS, SIZE = 1, 8
 MACS = {"name": "search.constraint.macs", "type": "uniform_int", "lower": 400000, "upper": 1600000, "log": True}
 LR = {"name": "retrain.hyperparameters.base_lr", "type": "uniform_float", "lower": 0.01, "upper": 0.2, "log": True}
 SUPERNET_LR = {"name": "supernet.lr", "type": "uniform_float", "lower": 0.01, "upper": 0.2, "log": True}
-EVALUATIONS = 12
+SVG = "{http://www.w3.org/2000/svg}"
+EVALUATIONS, EPOCHS = 12, (1, 2, 3)
+REFERENCE = {"reference_val_loss": 2.0, "reference_macs": 10**7}
 Row = dict[str, Any]
 
 
@@ -85,24 +91,38 @@ def _supernet(folder: Path, study: Optimize) -> None:
 def _search(unit: Path, space: Row, rng: random.Random) -> None:
     space_of = _space(json.dumps(space))
     found = [Architecture.from_decisions(space_of.sample(rng), space_of) for _ in range(EVALUATIONS)]
-    rows = [
-        {
-            "generation": 1 + index // 4,
-            "val_loss": 1 - index / 100,
-            "val_accuracy": rng.gauss(0.9, 0.02),
-            "macs": count_macs(one.spec, CHANNELS, SIZE),
-            "parameters": count_parameters(one.spec, CHANNELS),
-            "decisions": " ".join(map(str, one.decisions)),
-        }
-        for index, one in enumerate(found)
-    ]
+    rows = [_evaluation(index, one, rng) for index, one in enumerate(found)]
     best = rows[-1]
     write_csv(unit / "history" / "evaluations.csv", rows, list(best))
-    curve = [{"epoch": epoch, "best_val_accuracy": 0.8 + epoch / 50} for epoch in (1, 2, 3)]
-    write_csv(unit / "history" / "search_architecture.csv", curve, ["epoch", "best_val_accuracy"])
+    compared = [row | {"val_loss": row["val_loss"] + 0.05} for row in rows]
+    write_csv(unit / "history" / "random_evaluations.csv", compared, list(best))
+    curve = [
+        {"epoch": epoch, "best_val_accuracy": 0.8 + epoch / 50, "uncalibrated_val_accuracy": 0.1, "hypervolume": 0.5}
+        | {"entropy": 1 / epoch, "max_probability": 1 - 0.5 / epoch, "Delta": 1.0 + epoch, "snr": 0.5}
+        for epoch in EPOCHS
+    ]
+    write_csv(unit / "history" / "search_architecture.csv", curve, list(curve[0]))
+    chances = [uniform(space_of) for _ in EPOCHS]
+    write_csv(unit / "history" / "probabilities.csv", probability_rows(space_of, chances), PROBABILITY_COLUMNS)
     costs = {"state": "COMPLETE", "parameters": best["parameters"], "macs": best["macs"]}
-    scores = {"val_accuracy": best["val_accuracy"], "val_loss": best["val_loss"]}
+    scores = {"val_accuracy": best["val_accuracy"], "val_loss": best["val_loss"], **REFERENCE}
     write_json(unit / "architecture.json", found[-1].to_json() | costs | {"scores": scores})
+
+
+def _evaluation(index: int, found: Architecture, rng: random.Random) -> Row:
+    return {
+        "generation": 1 + index // 4,
+        "val_loss": 1 - index / 100,
+        "val_accuracy": rng.gauss(0.9, 0.02),
+        "macs": count_macs(found.spec, CHANNELS, SIZE),
+        "parameters": count_parameters(found.spec, CHANNELS),
+        "decisions": " ".join(map(str, found.decisions or ())),
+    }
+
+
+def uniform(space: SearchSpace) -> Probabilities:
+    """Of every decision, before anything was told."""
+    return shares([], [len(decision.choices) for decision in space.decisions])
 
 
 def _suggest(study: Optimize, rng: random.Random) -> Row:
@@ -143,7 +163,7 @@ def _final(folder: Path, result: Row, has_test: bool) -> Row:
 
 def diverge_search(unit: Path) -> None:
     """Make of a unit what a diverged supernet leaves: histories with a header only, and no blocks."""
-    for name in ("evaluations", "search_architecture", "retrain"):
+    for name in ("evaluations", "random_evaluations", "probabilities", "search_architecture", "retrain"):
         path = unit / "history" / f"{name}.csv"
         path.write_text(path.read_text().splitlines()[0] + "\n")
     write_json(unit / "architecture.json", {"state": "PRUNED", "reason": "train_supernet: loss is nan"})
@@ -154,3 +174,18 @@ def arguments(folder: Path, study: Optimize, chain: Sequence[str] = STAGES) -> S
     write_json(folder / "manifest.json", {"image_shape": [SIZE, SIZE, CHANNELS]})
     texts = ["--study", study.model_dump_json(), "--stages", *chain]
     return [*texts, "--manifest", str(folder / "manifest.json"), "--run", str(folder)]
+
+
+def findings_of(folder: Path, study: Optimize, **options: Any) -> Findings:
+    return read_findings(small_run(folder, study, **options), study, options.get("chain", STAGES))
+
+
+def marks(figure: bytes, gid: str) -> int:
+    """How many marks the group of that id has; curves and points that are not drawn have none."""
+    group = ElementTree.fromstring(figure).find(f".//{SVG}g[@id='{gid}']")
+    return 0 if group is None else len(group.findall(f".//{SVG}use"))
+
+
+def groups(figure: bytes, start: str) -> set[str]:
+    ids = (group.get("id", "") for group in ElementTree.fromstring(figure).iter(f"{SVG}g"))
+    return {gid for gid in ids if gid.startswith(start)}

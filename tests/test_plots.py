@@ -4,19 +4,11 @@ from xml.etree import ElementTree
 
 import pytest
 from nasmake.drawing import rows_of, svg
-from nasmake.findings import Findings, read_findings
 from nasmake.optimize import Optimize
-from nasmake.plots import (
-    FIGURES,
-    IMPORTANCE_MINIMUM,
-    SEARCH_FIGURES,
-    architecture,
-    figures_of,
-    importance_of,
-    pareto_front,
-)
-from nasmake.stages import STAGES, STAGES_WITHOUT_SEARCH
-from small_run import CHANNELS, EVALUATIONS, LR, MACS, SIZE, SUPERNET_LR, diverge_search, optimize, small_run
+from nasmake.plots import FIGURES, IMPORTANCE_MINIMUM, architecture, figures_of, importance_of
+from nasmake.search_plots import FIGURES as SEARCH_FIGURES
+from nasmake.stages import STAGES_WITHOUT_SEARCH
+from small_run import CHANNELS, LR, MACS, SIZE, SUPERNET_LR, SVG, findings_of, groups, marks, optimize, small_run
 from small_spaces import SHIPPED, content, shipped
 
 DRAWN = {**FIGURES, **SEARCH_FIGURES, "architecture": lambda findings: architecture(findings, CHANNELS, SIZE)}
@@ -28,22 +20,6 @@ STUDIES = {
     "search shared too": (optimize(8, LR), (1,)),
     "nothing shared": (optimize(8, SUPERNET_LR, LR), (1,)),
 }
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def findings_of(folder: Path, study: Optimize, **options) -> Findings:
-    return read_findings(small_run(folder, study, **options), study, options.get("chain", STAGES))
-
-
-def marks(figure: bytes, gid: str) -> int:
-    """How many marks the group of that id has; curves and points that are not drawn have none."""
-    group = ElementTree.fromstring(figure).find(f".//{SVG}g[@id='{gid}']")
-    return 0 if group is None else len(group.findall(f".//{SVG}use"))
-
-
-def groups(figure: bytes, start: str) -> set[str]:
-    ids = (group.get("id", "") for group in ElementTree.fromstring(figure).iter(f"{SVG}g"))
-    return {gid for gid in ids if gid.startswith(start)}
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -60,33 +36,6 @@ def test_every_figure_of_every_kind_of_study_is_the_same_svg_twice(tmp_path: Pat
 def test_study_shows_completed_promoted_and_diverged_trials(tmp_path: Path):
     figure = svg(FIGURES["study"], findings_of(tmp_path, optimize(8, MACS, LR), pruned=(0, 5), top=3))
     assert (marks(figure, "completed"), marks(figure, "promoted"), marks(figure, "pruned")) == (6, 3, 2)
-
-
-@pytest.mark.parametrize(("searched", "units"), [((LR,), 1), ((MACS, LR), 4)])
-def test_tradeoff_shows_every_evaluated_architecture_once(tmp_path: Path, searched: tuple, units: int):
-    figure = svg(SEARCH_FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, *searched)))
-    assert len(groups(figure, "evaluated-")) == units
-    assert sum(marks(figure, gid) for gid in groups(figure, "evaluated-")) == units * EVALUATIONS
-    assert len(groups(figure, "chosen-trial") | groups(figure, "chosen-shared")) == units
-    assert marks(figure, "chosen-best") == 1
-
-
-def test_a_crowded_tradeoff_is_stored_as_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("nasmake.plots.CROWD", EVALUATIONS)
-    figure = svg(SEARCH_FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, MACS, LR)))
-    assert b"data:image/png;base64" in figure
-    assert not any(marks(figure, gid) for gid in groups(figure, "evaluated-"))
-
-
-def test_a_diverged_supernet_leaves_no_curve_and_no_star(tmp_path: Path):
-    study = optimize(3, SUPERNET_LR, LR)
-    small_run(tmp_path, study, pruned=(1,))
-    diverge_search(tmp_path / "trial-0001")
-    findings = read_findings(tmp_path, study, STAGES)
-    tradeoff = svg(SEARCH_FIGURES["tradeoff"], findings)
-    assert groups(tradeoff, "chosen-trial") == {"chosen-trial-0000", "chosen-trial-0002"}
-    assert marks(tradeoff, "evaluated-trial-0001") == 0
-    assert svg(FIGURES["learning_curves"], findings)
 
 
 def test_learning_curves_have_a_line_per_unit_and_a_cross_where_training_diverged(tmp_path: Path):
@@ -139,12 +88,6 @@ def test_importance_goes_to_what_decides_high_accuracy(tmp_path: Path):
     assert isinstance(shares, dict)
     assert sum(shares.values()) == pytest.approx(1)
     assert shares[LR["name"]] > 0.5
-
-
-def test_pareto_front_has_what_none_beats():
-    points = [(3, 0.9), (1, 0.5), (2, 0.9), (2, 0.4), (4, 0.95), (5, 0.95)]
-    rows = [{"macs": str(macs), "val_accuracy": str(accuracy)} for macs, accuracy in points]
-    assert [(macs, round(accuracy)) for macs, accuracy in pareto_front(rows)] == [(1, 50), (2, 90), (4, 95)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -50,6 +50,8 @@ def test_script_writes_every_file_that_the_rule_declares(tmp_path: Path):
         "architecture.svg",
         "importances.svg",
         "learning_curves.svg",
+        "probabilities.svg",
+        "search_progress.svg",
         "study.svg",
         "tradeoff.svg",
         "trials.html",

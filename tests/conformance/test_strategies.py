@@ -13,7 +13,6 @@ from nasmake.strategies import STRATEGIES, Evaluation, make_strategy, strategy_o
 from nasmake.strategies.base import PopulationStrategy
 from nasmake.strategies.distribution import DistributionStrategy
 from nasmake.strategies.limits import check_algorithm, check_feasible, within_limits
-from nasmake.strategies.probabilities import concentration
 from nasmake.strategies.progress import Progress
 from small_spaces import build, content, shipped, small, table_with_latency
 
@@ -132,7 +131,6 @@ def test_resumed_anywhere_equals_uninterrupted(name, space, stop):
     assert resumed.told == whole.told and resumed.evaluations == whole.evaluations
     for places in (POPULATION, BUDGET):
         assert resumed.diagnostics(places) == whole.diagnostics(places)
-        assert resumed.probabilities(places) == whole.probabilities(places)
 
 
 @every_strategy
@@ -145,24 +143,6 @@ def test_proposals_have_no_hidden_state(name, space):
     assert proposals[0] == proposals[1] == proposals[2]
     own.propose(Random(0), [one._replace(objective=-one.objective, val_loss=-one.val_loss) for one in known])
     assert own.propose(Random("0 2"), known) == proposals[0]
-
-
-@every_strategy
-@every_space
-@pytest.mark.parametrize("places", [POPULATION, 3 * POPULATION, BUDGET])
-def test_diagnostics_are_of_the_probabilities(name, space, places):
-    own = strategy(name, space)
-    progress = search(own)
-    probabilities, found = progress.probabilities(places), progress.diagnostics(places)
-    assert [len(chances) for chances in probabilities] == [len(one.choices) for one in SPACES[space][0].decisions]
-    assert all(sum(chances) == pytest.approx(1) for chances in probabilities)
-    assert found.keys() == set(own.columns) and concentration(probabilities).items() <= found.items()
-
-
-@every_strategy
-def test_nothing_is_evaluated_beyond_the_budget(name):
-    progress = search(strategy(name, "proxyless"), budget=5)
-    assert progress.step(5) is None and len(progress.told) == 5
 
 
 @every_strategy

@@ -1,7 +1,16 @@
 from math import log
 
 import pytest
+from nasmake.config import Search
+from nasmake.cost import CostTable
+from nasmake.strategies import STRATEGIES, make_strategy
 from nasmake.strategies.probabilities import concentration, shares
+from nasmake.strategies.progress import Progress
+from small_spaces import shipped
+
+SPACE = shipped("proxyless_digits")
+COSTS = CostTable(SPACE, 1, 8)
+POPULATION, SAMPLES, BUDGET = 8, 6, 24
 
 
 def test_shares_of_vectors():
@@ -19,3 +28,28 @@ def test_concentration_is_a_mean_over_decisions_that_have_a_choice():
 
 def test_without_a_choice_all_is_decided():
     assert concentration([[1.0], [1.0]]) == {"entropy": 0.0, "max_probability": 1.0}
+
+
+def progress(name, told=()):
+    settings = Search(algorithm=name, population_size=POPULATION, samples_per_update=SAMPLES)
+    own = make_strategy(SPACE, COSTS, settings)
+    found = Progress(own, (0, "search"), BUDGET, lambda decisions: (sum(decisions), 0.5))
+    for evaluation in told:
+        found.tell(evaluation)
+    for place in range(len(told), BUDGET):
+        found.step(place)
+    return found
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_search_has_probabilities_and_is_measured_by_them(name):
+    whole = progress(name)
+    assert whole.step(BUDGET) is None and len(whole.told) == BUDGET
+    resumed = progress(name, whole.told[:11])
+    for places in (POPULATION, 2 * POPULATION, BUDGET):
+        probabilities, found = whole.probabilities(places), whole.diagnostics(places)
+        assert [len(own) for own in probabilities] == [len(decision.choices) for decision in SPACE.decisions]
+        assert all(sum(own) == pytest.approx(1) for own in probabilities)
+        assert concentration(probabilities).items() <= found.items()
+        assert found.keys() == set(whole.strategy.columns)
+        assert resumed.probabilities(places) == probabilities and resumed.diagnostics(places) == found

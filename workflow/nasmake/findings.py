@@ -59,6 +59,8 @@ class Findings:
         promoted: numbers of the promoted trials.
         histories: rows of history/<stage>.csv by stage and unit.
         evaluations: rows of history/evaluations.csv by unit; empty where nothing was searched.
+        random_evaluations: those of history/random_evaluations.csv.
+        probabilities: rows of history/probabilities.csv of the best trial.
         architectures: architecture.json by unit.
     """
 
@@ -69,6 +71,8 @@ class Findings:
     promoted: Sequence[int]
     histories: Mapping[str, Mapping[str, Rows]]
     evaluations: Mapping[str, Rows]
+    random_evaluations: Mapping[str, Rows]
+    probabilities: Rows
     architectures: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -97,16 +101,21 @@ def read_findings(run: Path, optimize: Optimize, chain: Sequence[str]) -> Findin
     units["retrain_final"] = [unit_of(trial) for trial in promoted]
     if both := units.pop("search_supernet", None):
         units |= {"train_supernet": both, "search_architecture": both}
-    found = units.pop("take_architecture", None) or units["search_architecture"]
+    searched = units.get("search_architecture", ())
+    found = units.pop("take_architecture", None) or searched
     trials = zip(results, suggestions_of(results), strict=True)
+    best = read_json(run / "study" / "best.json")
+    best_unit = SHARED if SHARED in searched else unit_of(best["trial"])
     return Findings(
         optimize=optimize,
         trials=[read_json(path) | {"params": parameters} for path, parameters in trials],
         table=table,
-        best=read_json(run / "study" / "best.json"),
+        best=best,
         promoted=promoted,
         histories={stage: {unit: _history(run / unit, stage) for unit in own} for stage, own in units.items()},
-        evaluations={unit: _history(run / unit, "evaluations") for unit in units.get("search_architecture", ())},
+        evaluations={unit: _history(run / unit, "evaluations") for unit in searched},
+        random_evaluations={unit: _history(run / unit, "random_evaluations") for unit in searched},
+        probabilities=_history(run / best_unit, "probabilities") if searched else [],
         architectures={unit: read_json(run / unit / "architecture.json") for unit in found},
     )
 

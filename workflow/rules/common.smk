@@ -59,7 +59,7 @@ FIGURES = [
         "study.svg",
         "importances.svg",
         "learning_curves.svg",
-        *([] if TAKEN else ["tradeoff.svg"]),
+        *([] if TAKEN else ["tradeoff.svg", "search_progress.svg", "probabilities.svg"]),
     )
 ]
 

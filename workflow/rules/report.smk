@@ -8,6 +8,8 @@ SHOWN = {  # category and title in that page
     "importances.svg": ("Study", "Importance of hyperparameters"),
     "learning_curves.svg": (TRAINING, "Learning curves of every stage"),
     "tradeoff.svg": (TRAINING, "Accuracy against MACs"),
+    "search_progress.svg": (TRAINING, "Progress of the search, and random search"),
+    "probabilities.svg": (TRAINING, "Probabilities of all choices"),
 }
 
 

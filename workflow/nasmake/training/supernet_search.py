@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from nasmake.config import Config
 from nasmake.cost import CostTable
 from nasmake.data.batches import BatchSource
+from nasmake.hypervolume import reference_of
 from nasmake.job import PRUNED, Job
 from nasmake.samplers import Asng, Sampler
 from nasmake.strategies import Evaluation, make_strategy
@@ -136,7 +137,7 @@ def search_supernet(job: Job) -> None:
             supernet.to(run.runtime.device)
             if settings.search.random_baseline:
                 random = random_baseline(run, costs, module.inherited, _evaluations_worth(module), {})
-            content = found(run, costs, module.evaluations[-1], best_scores("random_", random.values()))
+            content = found(run, costs, module.evaluations[-1], _scores(module, random))
         except DivergedError as diverged:
             rows, reason = diverged.rows, f"{STAGE}: {diverged}"
             content = {"state": PRUNED, "reason": reason}
@@ -160,6 +161,14 @@ def _module(run: StageRun, supernet: Supernet, costs: CostTable) -> SupernetSear
         run.parts.shuffled("val", settings.search.batch_size, STAGE),
         InheritedScores(run, supernet),
     )
+
+
+def _scores(module: SupernetSearch, random: Evaluations) -> dict[str, float]:
+    """What is known of a search that ended, beyond the score of what it found."""
+    scores: dict[str, float] = {"evaluated": len(module.evaluations)}
+    reference = reference_of(module.strategy.space, module.strategy.costs)
+    scores |= {f"reference_{name}": value for name, value in reference._asdict().items()}
+    return scores | best_scores("random_", random.values())
 
 
 def _evaluations_worth(module: SupernetSearch) -> int:

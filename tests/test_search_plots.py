@@ -1,0 +1,136 @@
+"""Figures of searches over made-up runs; how often each of them is drawn the same way is in test_plots."""
+
+from pathlib import Path
+
+import pytest
+from nasmake.artifacts import read_csv, write_csv
+from nasmake.drawing import svg
+from nasmake.findings import read_findings
+from nasmake.hypervolume import Reference, hypervolume
+from nasmake.plots import learning_curves
+from nasmake.search_plots import FIGURES, covered, pareto_front, probabilities, search_progress, tradeoff
+from nasmake.stages import STAGES
+from small_run import (
+    EPOCHS,
+    EVALUATIONS,
+    LR,
+    MACS,
+    REFERENCE,
+    SUPERNET_LR,
+    diverge_search,
+    findings_of,
+    groups,
+    marks,
+    optimize,
+    small_run,
+)
+from small_spaces import shipped
+
+SPACE = shipped("proxyless_digits")
+
+
+@pytest.mark.parametrize(("searched", "units"), [((LR,), 1), ((MACS, LR), 4)])
+def test_tradeoff_shows_every_evaluated_architecture_once(tmp_path: Path, searched: tuple, units: int):
+    figure = svg(FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, *searched)))
+    assert len(groups(figure, "evaluated-")) == units
+    assert sum(marks(figure, gid) for gid in groups(figure, "evaluated-")) == units * EVALUATIONS
+    assert len(groups(figure, "chosen-trial") | groups(figure, "chosen-shared")) == units
+    assert marks(figure, "chosen-best") == 1
+
+
+def test_a_crowded_tradeoff_is_stored_as_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("nasmake.search_plots.CROWD", EVALUATIONS)
+    figure = svg(FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, MACS, LR)))
+    assert b"data:image/png;base64" in figure
+    assert not any(marks(figure, gid) for gid in groups(figure, "evaluated-"))
+
+
+def test_a_diverged_supernet_leaves_no_curve_and_no_star(tmp_path: Path):
+    study = optimize(3, SUPERNET_LR, LR)
+    small_run(tmp_path, study, pruned=(1,))
+    diverge_search(tmp_path / "trial-0001")
+    findings = read_findings(tmp_path, study, STAGES)
+    tradeoff = svg(FIGURES["tradeoff"], findings)
+    assert groups(tradeoff, "chosen-trial") == {"chosen-trial-0000", "chosen-trial-0002"}
+    assert marks(tradeoff, "evaluated-trial-0001") == 0
+    drawn = lines_of(search_progress(findings).axes[0])
+    assert len(drawn["search-trial-0001"].get_xdata()) == 0 < len(drawn["search-trial-0002"].get_xdata())
+    assert svg(learning_curves, findings)
+
+
+def test_pareto_front_has_what_none_beats():
+    points = [(3, 0.9), (1, 0.5), (2, 0.9), (2, 0.4), (4, 0.95), (5, 0.95)]
+    rows = [{"macs": str(macs), "val_accuracy": str(accuracy)} for macs, accuracy in points]
+    assert [(macs, round(accuracy)) for macs, accuracy in pareto_front(rows)] == [(1, 50), (2, 90), (4, 95)]
+
+
+def test_keys_of_the_fronts_tell_their_hypervolumes(tmp_path: Path):
+    findings = findings_of(tmp_path, optimize(3, MACS, LR))
+    reference = Reference(*REFERENCE.values())
+    rows = [row for own in findings.evaluations.values() for row in own]
+    expected = hypervolume([(float(row["val_loss"]), float(row["macs"])) for row in rows], reference)
+    assert covered(rows, reference) == expected > 0
+    labels = [text.get_text() for text in tradeoff(findings).legends[0].get_texts()]
+    compared = [row for own in findings.random_evaluations.values() for row in own]
+    assert f"Pareto front, hypervolume {expected:.3f}" in labels
+    assert f"front of the random baseline, hypervolume {covered(compared, reference):.3f}" in labels
+    assert covered(compared, reference) < expected
+
+
+def lines_of(axes):
+    return {line.get_gid(): line for line in axes.get_lines()}
+
+
+def test_progress_has_the_best_loss_so_far_of_search_and_baseline(tmp_path: Path):
+    findings = findings_of(tmp_path, optimize(2, MACS, LR))
+    first = lines_of(search_progress(findings).axes[0])
+    for name, rows in (("search", findings.evaluations), ("random", findings.random_evaluations)):
+        for unit, own in rows.items():
+            places, losses = first[f"{name}-{unit}"].get_data()
+            assert list(places) == list(range(1, EVALUATIONS + 1))
+            assert list(losses) == [min(float(row["val_loss"]) for row in own[:place]) for place in places]
+    colours = {gid: line.get_color() for gid, line in first.items()}
+    assert colours["search-trial-0000"] == colours["random-trial-0000"] != colours["search-trial-0001"]
+    assert first["search-trial-0000"].get_linestyle() != first["random-trial-0000"].get_linestyle()
+
+
+def test_progress_shows_the_diagnostics_that_there_are(tmp_path: Path):
+    findings = findings_of(tmp_path, optimize(2, MACS, LR))
+    figure = search_progress(findings)
+    drawn = {gid: line for axes in figure.axes for gid, line in lines_of(axes).items()}
+    for column in ("entropy", "max_probability", "Delta", "snr", "hypervolume", "uncalibrated_val_accuracy"):
+        places, values = drawn[f"{column}-trial-0000"].get_data()
+        rows = findings.histories["search_architecture"]["trial-0000"]
+        assert list(places) == list(EPOCHS) and list(values) == [float(row[column]) for row in rows]
+    path = tmp_path / "trial-0000" / "history" / "search_architecture.csv"
+    rows = read_csv(path)
+    for trial in range(2):
+        own = path.parents[2] / f"trial-000{trial}" / "history" / path.name
+        write_csv(own, [{name: row[name] for name in ("epoch", "entropy")} for row in rows], ["epoch", "entropy"])
+    fewer = search_progress(read_findings(tmp_path, optimize(2, MACS, LR), STAGES))
+    assert [axes.get_ylabel() for axes in fewer.axes][:2] == ["val loss", "nats"]
+
+
+def test_without_a_baseline_there_is_no_line_and_no_key_of_it(tmp_path: Path):
+    small_run(tmp_path, optimize(2, LR))
+    path = tmp_path / "shared" / "history" / "random_evaluations.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    findings = read_findings(tmp_path, optimize(2, LR), STAGES)
+    for draw in (tradeoff, search_progress):
+        assert not any("random" in text.get_text() for text in draw(findings).legends[0].get_texts())
+
+
+@pytest.mark.parametrize(("searched", "unit"), [((LR,), "shared"), ((MACS, LR), "trial-0003")])
+def test_heat_map_has_a_row_per_choice_and_a_column_per_epoch_of_the_best_trial(tmp_path: Path, searched, unit):
+    small_run(tmp_path, optimize(4, *searched))
+    path = tmp_path / unit / "history" / "probabilities.csv"
+    rows = read_csv(path)
+    write_csv(path, [row | {"probability": index % 7 / 10} for index, row in enumerate(rows)], list(rows[0]))
+    figure = probabilities(read_findings(tmp_path, optimize(4, *searched), STAGES))
+    choices = sum(len(decision.choices) for decision in SPACE.decisions)
+    values = figure.axes[0].images[0].get_array()
+    assert values.shape == (choices, len(EPOCHS))
+    assert values[3, 1] == (choices + 3) % 7 / 10
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names[0] == "block0: mbconv kernel size 3 expand ratio 1" and "block1: zero" in names
+    assert len(set(names)) == choices
