@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from nasmake.artifacts import InputError, read_json
 from nasmake.catalogue import SPACES, architecture_file, read_architecture, read_mapping, space_file
-from nasmake.config import Config, Constraint, Resource
+from nasmake.config import Config, Constraint, ExpectedCost, Resource, Search
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
 from nasmake.latency import read_latency
 from nasmake.messages import nearest
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import check_parameters, limits_latency, path_of
-from nasmake.strategies.limits import check_algorithm, check_feasible
+from nasmake.stages import check_parameters, limits_latency, path_of, possible_values
+from nasmake.strategies.limits import check_algorithm, check_feasible, target_of_expected_cost
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
 KNOWN = {
@@ -125,11 +126,9 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
             f"dataset.num_search_classes: {subset}: searching on some of the classes is not in this version; "
             f"allowed: null or {space.class_num}"
         )
-    searched = [
-        parameter.choices or [] for parameter in config.optimize.parameters if parameter.name == "search.algorithm"
-    ]
-    for algorithm in searched[0] if searched else [config.search.algorithm]:
+    for algorithm in possible_values(config, "search.algorithm"):
         check_algorithm(algorithm, space)
+    _check_expected_cost(config)
     if shape is not None:
         edge, _, channels = shape
         table = limits_latency(config) and config.latency.table
@@ -142,6 +141,17 @@ def _check_writable(key: str, folder: Path) -> None:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise InputError(f"{key}: {folder}: {there} is no folder that can be written; choose another")
+
+
+def _check_expected_cost(config: Config) -> None:
+    """Refuse a loss of expected cost, given or searched, that has no target in some trial."""
+    if "proxyless" not in possible_values(config, "search.algorithm"):
+        return
+    names = [f"search.expected_cost.{name}" for name in ("loss", "metric", "target")]
+    for loss, metric, target in product(*(possible_values(config, name) for name in names)):
+        for limit in possible_values(config, f"search.constraint.{metric}") if loss != "none" else []:
+            expected_cost = ExpectedCost(loss=loss, metric=metric, target=target)
+            target_of_expected_cost(Search(expected_cost=expected_cost, constraint=Constraint(**{metric: limit})))
 
 
 def _check_limits(config: Config, costs: CostTable) -> None:

@@ -6,6 +6,7 @@ Imported by the Snakefile: no torch, lightning or optuna here.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from operator import attrgetter
 from typing import Any
 
 from nasmake.artifacts import InputError
@@ -113,11 +114,20 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     return chosen
 
 
+def possible_values(config: Config, path: str) -> list[Any]:
+    """What a key may be in a trial: its value; where it is searched, its choices, or the bounds and more of a range."""
+    for parameter in config.optimize.parameters:
+        if path_of(parameter.name) == path:
+            return parameter.choices or _samples(parameter)
+    return [attrgetter(path)(config)]
+
+
 def limits_latency(config: Config) -> bool:
-    """Whether the search has a limit on latency, given or searched, so that it needs a latency table."""
-    limit = "search.constraint.latency_ms"
-    is_searched = any(path_of(parameter.name) == limit for parameter in config.optimize.parameters)
-    return is_searched or config.search.constraint.latency_ms is not None
+    """Whether the search uses latency, as a limit or as expected cost, so that it needs a latency table."""
+    is_limited = possible_values(config, "search.constraint.latency_ms") != [None]
+    has_gates = "proxyless" in possible_values(config, "search.algorithm")
+    is_expected = "latency_ms" in possible_values(config, "search.expected_cost.metric")
+    return is_limited or (has_gates and is_expected)
 
 
 def source_settings(config: Config) -> dict[str, Any]:

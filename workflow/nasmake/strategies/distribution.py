@@ -61,6 +61,15 @@ class Distribution(Strategy, ABC):
         """The most probable option of every decision, the first of equals; it may break a limit."""
         return tuple(own.index(max(own)) for own in self.probabilities())
 
+    def mode_within_limits(self, rng: random.Random) -> Decisions:
+        """The mode; if it breaks a limit, the most probable of 500 vectors that are drawn within the limits.
+
+        Raises:
+            InputError: no architecture keeps the limits.
+        """
+        mode = self.mode()
+        return mode if self.keeps_limits(mode) else self.most_probable(self.draw(rng, TRIES))
+
     def state_diagnostics(self) -> dict[str, float]:
         """Entropy in nats and largest probability, both means over the decisions that have a choice."""
         searched = [own for own in self.probabilities() if len(own) > 1] or [[1.0]]

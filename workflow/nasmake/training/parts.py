@@ -60,9 +60,9 @@ class Parts:
         """All images in order, as they are."""
         return self._source(name, batch_size, "evaluation")
 
-    def recalibration(self, batch_size: int, stage: str) -> BatchSource:
-        """Shuffled train images without augmentation, for BatchNorm statistics."""
-        return self._source("train", batch_size, stage, shuffle=True, drop_last=True)
+    def shuffled(self, name: PartName, batch_size: int, stage: str) -> BatchSource:
+        """Shuffled batches of images as they are."""
+        return self._source(name, batch_size, stage, shuffle=True, drop_last=True)
 
     def _source(self, name: PartName, batch_size: int, stage: str, **options: Any) -> BatchSource:
         images, labels = self.arrays(name)

@@ -3,7 +3,6 @@
 An epoch is search.population_size steps. How many of them make a generation is the strategy's to say.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -17,11 +16,13 @@ from nasmake.job import COMPLETE, PRUNED, Job
 from nasmake.latency import read_latency
 from nasmake.layers import channels_last
 from nasmake.search_spaces import Architecture, Decisions, SearchSpace
-from nasmake.strategies import Evaluation, ProposingStrategy, make_strategy, strategy_of
+from nasmake.strategies import Evaluation, ProposingStrategy, Strategy, make_strategy, strategy_of
 from nasmake.strategies.limits import check_feasible
-from nasmake.strategies.progress import Progress
+from nasmake.strategies.progress import Course, Progress
+from nasmake.strategies.proxyless_search import ProxylessSearch
 from nasmake.supernet import Supernet, recalibrate_batchnorm
 from nasmake.training.classification import evaluate
+from nasmake.training.gate_search import GateSearch
 from nasmake.training.parts import Parts
 from nasmake.training.run import Rows, StageRun, read_weights, stage
 from nasmake.training.state import DivergedError, StageModule
@@ -43,10 +44,11 @@ class ArchitectureSearch(StageModule):
     def __init__(
         self,
         supernet: Supernet,
-        strategy: ProposingStrategy,
+        strategy: Strategy,
         settings: Config,
         recalibration: BatchSource,
         val: BatchSource,
+        gate_batches: BatchSource,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -54,19 +56,16 @@ class ArchitectureSearch(StageModule):
         self._frozen = [supernet]  # in a list it is no part of the module, so the training state stays small
         steps = range(min(len(recalibration), -(-settings.search.recalibration_images // recalibration.batch_size)))
         self.recalibration = [recalibration.batch(0, step)[0] for step in steps]
-        where, epochs = (settings.nas.seed, STAGE), settings.nas.num_epochs_architecture_search
-        self.progress = Progress(strategy, where, epochs * settings.search.population_size, self.evaluate)
+        self.progress = self._course(strategy, gate_batches)
 
     def configure_optimizers(self) -> None:
         """Nothing is trained."""
 
     @torch.no_grad()
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
-        """One candidate; one too far out is no reason to give up: it does not count in the mean."""
+        """One place; a candidate too far out is no reason to give up: it does not count in the mean."""
         found = self.progress.step(self.current_epoch * self.settings.search.population_size + batch_idx)
-        if found is None or math.isinf(found.val_loss):
-            return {"metrics": _metrics(0.0, 0.0, 0)}
-        return {"metrics": _metrics(found.val_loss, found.val_accuracy, 1)}
+        return {"metrics": _metrics(*found, 1) if found else _metrics(0.0, 0.0, 0)}
 
     def evaluate(self, decisions: Decisions) -> tuple[float, float]:
         """Val loss and accuracy (0..1) with inherited weights after recalibration."""
@@ -89,15 +88,24 @@ class ArchitectureSearch(StageModule):
         return found | self.progress.diagnostics(places)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put what was told in, as plain lists."""
+        """Put what was told in, as plain lists, and the state of the strategy."""
+        checkpoint["strategy"] = self.progress.state_dict()
         checkpoint["told"] = [
             [*evaluation[:1], list(evaluation.decisions), *evaluation[2:]] for evaluation in self.progress.told
         ]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it back."""
+        """Take them back."""
+        self.progress.load_state_dict(checkpoint["strategy"])
         for loss, decisions, *rest in checkpoint["told"]:
             self.progress.tell(Evaluation(loss, tuple(decisions), *rest))
+
+    def _course(self, strategy: Strategy, gate_batches: BatchSource) -> Course:
+        settings, where, places = self.settings, (self.settings.nas.seed, STAGE), self.settings.search.population_size
+        if isinstance(strategy, ProxylessSearch):
+            return GateSearch(strategy, where, places, self._frozen[0], gate_batches, self.evaluate)
+        assert isinstance(strategy, ProposingStrategy)
+        return Progress(strategy, where, settings.nas.num_epochs_architecture_search * places, self.evaluate)
 
 
 def search_architecture(job: Job) -> None:
@@ -135,7 +143,7 @@ def search_architecture(job: Job) -> None:
 
 def _found(module: ArchitectureSearch, space: SearchSpace, parts: Parts) -> dict[str, Any]:
     progress = module.progress
-    best, conclusion = progress.best(), progress.conclusion()
+    best, conclusion = progress.found(), progress.conclusion()
     scores = {"val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
     if conclusion not in (None, best):
         scores |= {"mode_val_loss": conclusion.val_loss, "mode_val_accuracy": conclusion.val_accuracy}
@@ -155,10 +163,9 @@ def _costs(run: StageRun, space: SearchSpace) -> CostTable:
 def _search(run: StageRun, supernet: Supernet, costs: CostTable) -> ArchitectureSearch:
     settings = run.job.settings.search
     strategy = make_strategy(supernet.space, costs, settings)
-    assert isinstance(strategy, ProposingStrategy)
-    recalibration = run.parts.recalibration(settings.batch_size, STAGE)
+    recalibration, gate_batches = (run.parts.shuffled(name, settings.batch_size, STAGE) for name in ("train", "val"))
     val = run.parts.evaluation("val", settings.batch_size)
-    return ArchitectureSearch(supernet, strategy, run.job.settings, recalibration, val)
+    return ArchitectureSearch(supernet, strategy, run.job.settings, recalibration, val, gate_batches)
 
 
 def _evaluation(costs: CostTable, told: Evaluation) -> dict[str, Any]:
