@@ -20,7 +20,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # part o
 OPTIMIZERS = Literal["MomentumSGD", "NAG", "RMSprop", "Adam", "AMSGrad", "NAdam", "AdamW"]
 SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
 DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "image_folder"]
-SEARCH_STRATEGIES = Literal["random", "evolution", "asng", "reinforce", "nsga2"]
+SEARCH_STRATEGIES = Literal["random", "evolution", "asng", "reinforce", "proxyless", "nsga2"]
 COSTS = Literal["macs", "parameters", "latency_ms"]
 
 
@@ -190,6 +190,22 @@ class Reward(Section):
     w_above: Annotated[float, Field(le=0)] = Field(-0.07, description="exponent beyond the target")
 
 
+class ExpectedCost(Section):
+    """proxyless: the expected cost of the distribution in the loss of its steps (arXiv 1812.00332, section 3.3)."""
+
+    loss: Literal["none", "linear", "power"] = Field(
+        "none",
+        description="linear: + weight (E - T) / T; power: x (log E / log T)^weight; E expected cost, T target",
+    )
+    metric: COSTS = Field(
+        "macs", description="cost whose expectation counts, and is shown in the history even where loss is none"
+    )
+    target: Positive | None = Field(
+        None, description="in the unit of the metric; null: the limit of search.constraint on it"
+    )
+    weight: Positive | None = Field(None, description="null: 0.1 for linear, 0.3 for power (published code)")
+
+
 class Search(Section):
     """Architecture search. Defaults: single path one-shot (arXiv 1904.00420), section 3.4."""
 
@@ -226,6 +242,11 @@ class Search(Section):
         1, description="simultaneous: weight steps between two updates of the distribution (ProxylessNAS: 5)"
     )
     policy_lr: Positive = Field(0.2, description="reinforce: step of Adam")
+    gates: Literal["two_path", "full"] = Field(
+        "two_path", description="proxyless: options of a decision that compete in a step, two drawn ones or all"
+    )
+    architecture_lr: Positive = Field(0.006, description="proxyless: step of Adam (arXiv 1812.00332, CIFAR-10)")
+    expected_cost: ExpectedCost = Field(default_factory=ExpectedCost, description="proxyless: cost in the loss")
     recalibration_images: Count = Field(2000, description="train images that set a candidate's BatchNorm statistics")
     random_baseline: bool = Field(
         True, description="as many evaluations by random search, to compare with; doubles the cost of the search"

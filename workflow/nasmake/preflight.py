@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from nasmake.artifacts import InputError, read_json
 from nasmake.catalogue import SPACES, architecture_file, read_architecture, read_mapping, space_file
-from nasmake.config import Config, Constraint, Resource, Reward
+from nasmake.config import Config, Constraint, ExpectedCost, Resource, Reward, Search
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
 from nasmake.latency import read_latency
 from nasmake.messages import nearest
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages import check_parameters, needs_latency, path_of, possible_values
-from nasmake.strategies.limits import check_algorithm, check_feasible, target_of
+from nasmake.strategies.limits import check_algorithm, check_feasible, target_of, target_of_expected_cost
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
 KNOWN = {
@@ -130,6 +131,7 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
         check_algorithm(algorithm, space)
     _check_type(config)
     _check_reward(config)
+    _check_expected_cost(config)
     if shape is not None:
         edge, _, channels = shape
         table = needs_latency(config) and config.latency.table
@@ -170,6 +172,17 @@ def _check_reward(config: Config) -> None:
     for metric in possible_values(config, "search.reward.metric"):
         for limit in possible_values(config, f"search.constraint.{metric}"):
             target_of(Reward(metric=metric), Constraint.model_validate({metric: limit}))
+
+
+def _check_expected_cost(config: Config) -> None:
+    """Refuse a loss of expected cost, given or searched, that has no target in some trial."""
+    if "proxyless" not in possible_values(config, "search.algorithm"):
+        return
+    names = [f"search.expected_cost.{name}" for name in ("loss", "metric", "target")]
+    for loss, metric, target in product(*(possible_values(config, name) for name in names)):
+        for limit in possible_values(config, f"search.constraint.{metric}") if loss != "none" else []:
+            expected_cost = ExpectedCost(loss=loss, metric=metric, target=target)
+            target_of_expected_cost(Search(expected_cost=expected_cost, constraint=Constraint(**{metric: limit})))
 
 
 def _check_limits(config: Config, costs: CostTable) -> None:

@@ -64,6 +64,12 @@ MEASUREMENT_KEYS = (
     *("nas.seed", "trainer.precision", "trainer.num_threads"),
 )
 
+# Who reads a metric that may be latency_ms: key and value, and the key of the metric.
+LATENCY_METRICS = (
+    ("search.objective", "mnasnet_reward", "search.reward.metric"),
+    ("search.algorithm", "proxyless", "search.expected_cost.metric"),
+)
+
 # The predecessor's hyperparameters, which it kept without sections.
 ALIASES = {
     "batch_size_supernet_train": "supernet.batch_size",
@@ -129,12 +135,14 @@ def possible_values(config: Config, path: str) -> list[Any]:
 
 
 def needs_latency(config: Config) -> bool:
-    """Whether the search uses latency, as a limit, in its reward or in its front, so that it needs a latency table."""
+    """Whether the search uses latency, as limit, reward, front or expected cost, so that it needs a latency table."""
     is_limited = possible_values(config, "search.constraint.latency_ms") != [None]
-    is_rewarded = "mnasnet_reward" in possible_values(config, "search.objective")
-    is_metric = "latency_ms" in possible_values(config, "search.reward.metric")
     is_on_front = any("latency_ms" in front for front in possible_values(config, "search.front"))
-    return is_limited or (is_rewarded and is_metric) or is_on_front
+    return is_limited or is_on_front or any(_uses_latency(config, *own) for own in LATENCY_METRICS)
+
+
+def _uses_latency(config: Config, reader: str, value: str, metric: str) -> bool:
+    return value in possible_values(config, reader) and "latency_ms" in possible_values(config, metric)
 
 
 def source_settings(config: Config) -> dict[str, Any]:

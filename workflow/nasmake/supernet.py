@@ -246,15 +246,20 @@ class Supernet(nn.Module):
     def set_active_subnet(self, decisions: Decisions) -> None:
         """Compute the network of `decisions`, which must satisfy `space.check`, from now on."""
         self.spec = self.space.decode(decisions)
-        self.path: list[list[SharedLayer]] = []
-        for block, layers in zip(self.blocks, self.spec.blocks[len(self.fixed) :], strict=True):
-            positions = cast(nn.ModuleList, block)
-            self.path.append([])
-            for candidates, layer in zip(positions, layers, strict=False):
-                candidate = cast(SharedLayer, cast(nn.ModuleDict, candidates)[self._candidate(layer)])
-                candidate.activate(layer)
-                self.path[-1].append(candidate)
+        searched = self.spec.blocks[len(self.fixed) :]
+        self.path = [self.activate(index, layers) for index, layers in enumerate(searched)]
         self.head.activate(self.spec.head)
+
+    def activate(self, block: int, layers: Sequence[LayerSpec]) -> list[SharedLayer]:
+        """Where the weights of `layers` are, which the block may become; they compute them from now on."""
+        positions = cast(Sequence[nn.ModuleDict], self.blocks[block])
+        found = [
+            cast(SharedLayer, candidates[self._candidate(layer)])
+            for candidates, layer in zip(positions, layers, strict=False)
+        ]
+        for candidate, layer in zip(found, layers, strict=True):
+            candidate.activate(layer)
+        return found
 
     def sample_active_subnet(self, rng: Random) -> Decisions:
         """Activate, and return the decisions of, a subnet drawn by `space.sample`."""

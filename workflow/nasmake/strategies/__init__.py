@@ -15,6 +15,7 @@ STRATEGIES = {  # search.algorithm -> "module:class"
     "evolution": "nasmake.strategies.evolution:Evolution",
     "asng": "nasmake.strategies.asng_search:AsngSearch",
     "reinforce": "nasmake.strategies.reinforce_search:ReinforceSearch",
+    "proxyless": "nasmake.strategies.proxyless_search:ProxylessSearch",
     "nsga2": "nasmake.strategies.nsga2:Nsga2Search",
 }
 

@@ -25,6 +25,11 @@ class AsngSearch(DistributionStrategy):
 
     columns: ClassVar[tuple[str, ...]] = (*DistributionStrategy.columns, "Delta", "snr")
 
+    @property
+    def weighs_cost(self) -> bool:
+        """Whether search.epsilon weighs the parameters."""
+        return self.settings.epsilon > 0
+
     def reset(self) -> None:
         """Begin with the uniform distribution."""
         settings = self.settings

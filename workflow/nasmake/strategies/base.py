@@ -41,6 +41,11 @@ class Strategy:
         self._cheapest = [costs.cheapest(metric) for metric in limited]
         costs.require(settings.front)
 
+    @property
+    def weighs_cost(self) -> bool:
+        """Whether the search is after more than a small val loss, so that it ends with what the strategy concludes."""
+        return False
+
     def keeps_limits(self, decisions: Decisions) -> bool:
         """Whether an architecture is within all limits."""
         return within_limits(self.costs, self.settings, decisions)

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from nasmake.data.batches import BatchSource
 from nasmake.layers import channels_last
 from nasmake.search_spaces import Decisions
+from nasmake.strategies.distribution import Distribution
 from nasmake.supernet import Supernet, recalibrate_batchnorm
 from nasmake.training.classification import evaluate
 
@@ -34,6 +36,11 @@ class InheritedScores:
     def images(self) -> int:
         """Images that go through a network for one score."""
         return len(self.val.labels) + sum(len(batch) for batch in self.recalibration)
+
+    def evaluations_worth(self, strategy: Distribution, updates: int, batches: BatchSource) -> int:
+        """How many evaluations cost what so many updates of a distribution do, by images through a network."""
+        images = updates * strategy.passes_per_update * len(batches.batch(0, 0)[1])
+        return round(images / self.images)
 
     def __call__(self, decisions: Decisions) -> tuple[float, float]:
         """After recalibration."""

@@ -3,7 +3,6 @@
 An epoch is search.population_size steps. How many of them make a generation is the strategy's to say.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,9 +16,11 @@ from nasmake.job import COMPLETE, PRUNED, Job
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies import Evaluation, ProposingStrategy, make_strategy
 from nasmake.strategies.limits import check_feasible
-from nasmake.strategies.progress import Progress
+from nasmake.strategies.progress import Course, Progress
+from nasmake.strategies.proxyless_search import ProxylessSearch
 from nasmake.strategies.random_search import RandomSearch
 from nasmake.supernet import Supernet
+from nasmake.training.gate_search import GateSearch
 from nasmake.training.inherited import InheritedScores
 from nasmake.training.run import StageRun, cost_table, read_weights, stage
 from nasmake.training.search_records import (
@@ -36,11 +37,11 @@ Evaluations = Mapping[Decisions, Evaluation]  # by canonical vectors
 
 
 class CandidateEvaluation(StageModule):
-    """Goes through the places of a search, `population_size` in an epoch; what was told is its whole state."""
+    """Goes through the places of a search, `population_size` in an epoch; one step each."""
 
     part = "val"
 
-    def __init__(self, progress: Progress, population_size: int) -> None:
+    def __init__(self, progress: Course, population_size: int) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.progress, self.population_size = progress, population_size
@@ -50,20 +51,20 @@ class CandidateEvaluation(StageModule):
 
     @torch.no_grad()
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
-        """One candidate; one too far out is no reason to give up: it does not count in the mean."""
+        """One place; a candidate too far out is no reason to give up: it does not count in the mean."""
         found = self.progress.step(self.current_epoch * self.population_size + batch_idx)
-        if found is None or math.isinf(found.val_loss):
-            return {"metrics": _metrics(0.0, 0.0, 0)}
-        return {"metrics": _metrics(found.val_loss, found.val_accuracy, 1)}
+        return {"metrics": _metrics(*found, 1) if found else _metrics(0.0, 0.0, 0)}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put what was told in, as plain lists."""
+        """Put what was told in, as plain lists, and the state of the strategy."""
+        checkpoint["strategy"] = self.progress.state_dict()
         checkpoint["told"] = [
             [*evaluation[:2], list(evaluation.decisions), *evaluation[3:]] for evaluation in self.progress.told
         ]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it back."""
+        """Take them back."""
+        self.progress.load_state_dict(checkpoint["strategy"])
         for objective, tie, decisions, *rest in checkpoint["told"]:
             self.progress.tell(Evaluation(objective, tie, tuple(decisions), *rest))
 
@@ -72,7 +73,7 @@ class ArchitectureSearch(CandidateEvaluation):
     """The search itself; see `search_architecture`."""
 
     def __init__(
-        self, progress: Progress, population_size: int, inherited: InheritedScores, reference: Reference
+        self, progress: Course, population_size: int, inherited: InheritedScores, reference: Reference
     ) -> None:
         super().__init__(progress, population_size)
         self._inherited, self._reference = inherited, reference
@@ -126,24 +127,34 @@ def _searched(
     run: StageRun, space: SearchSpace, costs: CostTable, inherited: InheritedScores
 ) -> tuple[dict[str, Any], SearchRecords]:
     settings, epochs = run.job.settings.search, run.job.settings.nas.num_epochs_architecture_search
-    size, where = settings.population_size, (run.job.settings.nas.seed, run.job.stage)
-    strategy = make_strategy(space, costs, settings)
-    assert isinstance(strategy, ProposingStrategy)
-    progress = Progress(strategy, where, epochs * size, inherited)
-    reference = reference_of(space, costs)
+    size, reference = settings.population_size, reference_of(space, costs)
+    progress, evaluations = _course(run, costs, inherited)
     random: Evaluations = {}
     try:
         rows = run.fit(ArchitectureSearch(progress, size, inherited, reference), range(size), epochs)
         if settings.algorithm == "random":
             random = progress.evaluations
         elif settings.random_baseline:
-            random = random_baseline(run, costs, inherited, progress.budget, progress.evaluations)
-        content = found(run, costs, progress.best(), _scores(progress, reference, random))
+            random = random_baseline(run, costs, inherited, evaluations, progress.evaluations)
+        content = found(run, costs, progress.found(), _scores(progress, reference, random))
     except DivergedError as diverged:
         rows, content = diverged.rows, {"state": PRUNED, "reason": f"{run.job.stage}: {diverged}"}
     by_epoch = [progress.probabilities((epoch + 1) * size) for epoch in range(len(rows))]
-    evaluated, compared = (evaluation_rows(strategy, own.values()) for own in (progress.evaluations, random))
+    evaluated, compared = (evaluation_rows(progress.strategy, own.values()) for own in (progress.evaluations, random))
     return content, SearchRecords(rows, evaluated, compared, probability_rows(space, by_epoch))
+
+
+def _course(run: StageRun, costs: CostTable, inherited: InheritedScores) -> tuple[Course, int]:
+    """The course of the search, and how many evaluations cost what it does."""
+    settings, epochs = run.job.settings.search, run.job.settings.nas.num_epochs_architecture_search
+    places, where = settings.population_size, (run.job.settings.nas.seed, run.job.stage)
+    strategy = make_strategy(costs.space, costs, settings)
+    if isinstance(strategy, ProxylessSearch):
+        batches = run.parts.shuffled("val", settings.batch_size, run.job.stage)
+        worth = inherited.evaluations_worth(strategy, epochs * (places - 1), batches)
+        return GateSearch(strategy, where, places, inherited, batches), epochs + worth
+    assert isinstance(strategy, ProposingStrategy)
+    return Progress(strategy, where, epochs * places, inherited), epochs * places
 
 
 def random_baseline(
@@ -184,9 +195,9 @@ def _trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, An
     return supernet.to(run.runtime.device)
 
 
-def _scores(progress: Progress, reference: Reference, random: Evaluations) -> dict[str, float]:
+def _scores(progress: Course, reference: Reference, random: Evaluations) -> dict[str, float]:
     """What is known of a search that ended, beyond the score of what it found."""
-    best, conclusion = progress.best(), progress.conclusion()
+    best, conclusion = progress.found(), progress.conclusion()
     scores: dict[str, float] = {"generation": best.generation + 1, "evaluated": len(progress.evaluations)}
     if conclusion not in (None, best):
         scores |= {"mode_val_loss": conclusion.val_loss, "mode_val_accuracy": conclusion.val_accuracy}

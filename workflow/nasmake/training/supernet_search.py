@@ -23,8 +23,10 @@ from nasmake.strategies.distribution import Distribution, DistributionStrategy
 from nasmake.strategies.limits import check_feasible
 from nasmake.strategies.objective import Objective
 from nasmake.strategies.probabilities import Probabilities
+from nasmake.strategies.proxyless_search import ProxylessSearch
 from nasmake.supernet import Supernet, batch_statistics
 from nasmake.training.classification import scores
+from nasmake.training.gates import gate_step
 from nasmake.training.inherited import InheritedScores
 from nasmake.training.run import StageRun, cost_table, stage
 from nasmake.training.search import Evaluations, random_baseline
@@ -104,6 +106,12 @@ class SupernetSearch(SupernetTraining):
         scores["uncalibrated_val_accuracy"] = uncalibrated
         return {"evaluated": len(self.evaluations)} | scores | costs
 
+    def evaluations_worth(self) -> int:
+        """How many evaluations of networks cost what the search does, weight steps aside."""
+        epochs = self.settings.nas.num_epochs_supernet_train - self.warmup
+        updates = epochs * len(self.source) // self.settings.search.update_interval
+        return epochs + self.inherited.evaluations_worth(self.strategy, updates, self.val)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the distribution in, now and at the end of every epoch, and the evaluations as plain lists."""
         checkpoint["distribution"] = self.strategy.state_dict()
@@ -136,7 +144,7 @@ def search_supernet(job: Job) -> None:
             supernet.load_state_dict(run.weights("supernet."))
             supernet.to(run.runtime.device)
             if settings.search.random_baseline:
-                random = random_baseline(run, costs, module.inherited, _evaluations_worth(module), {})
+                random = random_baseline(run, costs, module.inherited, module.evaluations_worth(), {})
             content = found(run, costs, module.evaluations[-1], _scores(module, random))
         except DivergedError as diverged:
             rows, reason = diverged.rows, f"{STAGE}: {diverged}"
@@ -171,22 +179,16 @@ def _scores(module: SupernetSearch, random: Evaluations) -> dict[str, float]:
     return scores | best_scores("random_", random.values())
 
 
-def _evaluations_worth(module: SupernetSearch) -> int:
-    """Evaluations of networks that cost what the search did, weight steps aside: by images through a network."""
-    epochs = module.settings.nas.num_epochs_supernet_train - module.warmup
-    updates = epochs * len(module.source) // module.settings.search.update_interval
-    images = updates * module.strategy.passes_per_update * len(module.val.batch(0, 0)[1])
-    return len(module.evaluations) + round(images / module.inherited.images)
-
-
 def distribution_step(
     supernet: Supernet, strategy: Distribution, images: Tensor, labels: Tensor, rng: random.Random
 ) -> dict[str, Tensor]:
-    """Move the distribution by what one batch of val says of the networks that are drawn from it.
+    """Move the distribution by what one batch of val says of the networks, or gates, that are drawn from it.
 
     Returns:
         Sums over all networks and images, see `scores`.
     """
+    if isinstance(strategy, ProxylessSearch):
+        return gate_step(supernet, strategy, images, labels, rng)
     assert isinstance(strategy, DistributionStrategy)
     candidates = strategy.draw(rng, strategy.generation_size)
     sums: list[dict[str, Tensor]] = []
