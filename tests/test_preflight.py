@@ -299,7 +299,7 @@ SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices"
         ("uniform", 5, [], []),
         ("fair", 1, [], []),
         ("fair", 5, [], [f"supernet.paths_per_step: 5: {FAIR}"]),
-        ("fair", 1, [LAM], [f"optimize.parameters: lam: {FAIR}"]),
+        ("fair", 1, [LAM], ["optimize.parameters: lam: never sampled, for supernet.sampler is fair"]),
         ("fair", 5, [SEARCHED_SAMPLER], []),  # other trials may use it
         ("sandwich", 1, [], []),
         ("sandwich", 3, [], []),

@@ -12,6 +12,7 @@ from typing import Any
 from nasmake.artifacts import read_csv, read_json
 from nasmake.job import COMPLETE
 from nasmake.optimize import Optimize
+from nasmake.points import sampled_parameters
 from nasmake.stages import first_searched
 from nasmake.summary import suggestions_of
 
@@ -75,6 +76,12 @@ class Findings:
     def completed(self) -> list[Mapping[str, Any]]:
         """Trials that have an objective."""
         return [trial for trial in self.trials if trial["state"] == COMPLETE]
+
+    @property
+    def always_sampled(self) -> list[str]:
+        """Parameters that every completed trial sampled."""
+        names = [parameter.name for parameter in self.optimize.parameters]
+        return [name for name in names if all(name in trial["params"] for trial in self.completed)]
 
     @property
     def best_architecture(self) -> Mapping[str, Any]:
@@ -148,7 +155,7 @@ def outcome(best: Mapping[str, Any]) -> str:
 
 
 def _units(stage: str, chain: Sequence[str], optimize: Optimize, trials: int) -> list[str]:
-    first = first_searched((parameter.name for parameter in optimize.parameters), chain)
+    first = first_searched((parameter.name for parameter in sampled_parameters(optimize.parameters)), chain)
     is_shared = chain.index(stage) < first
     return [SHARED] if is_shared else [unit_of(trial) for trial in range(trials)]
 

@@ -94,10 +94,13 @@ def importances(findings: Findings) -> Figure:
 
 
 def importance_of(findings: Findings) -> dict[str, float] | str:
-    """PED-ANOVA shares by parameter, or in words why there are none."""
+    """PED-ANOVA shares of the parameters that every trial samples, or in words why there are none."""
     values = [trial["value"] for trial in findings.completed]
     if len(findings.optimize.parameters) < 2:
         return "With fewer than two searched parameters there is nothing to rank."
+    ranked = findings.always_sampled
+    if len(ranked) < 2:
+        return "With fewer than two parameters that every completed trial samples there is nothing to rank."
     if len(values) < IMPORTANCE_MINIMUM:
         return f"{len(values)} completed trials are too few to rank parameters: it takes {IMPORTANCE_MINIMUM}."
     if len(set(values)) == 1:
@@ -105,9 +108,8 @@ def importance_of(findings: Findings) -> dict[str, float] | str:
     evaluator = PedAnovaImportanceEvaluator(target_quantile=IMPORTANCE_QUANTILE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna warns that low targets count as good, which is why ours is negated
-        return get_param_importances(
-            in_memory(findings.optimize, findings.completed), evaluator=evaluator, target=_negated_value
-        )
+        study = in_memory(findings.optimize, findings.completed)
+        return get_param_importances(study, evaluator=evaluator, params=ranked, target=_negated_value)
 
 
 def learning_curves(findings: Findings) -> Figure:

@@ -7,13 +7,15 @@ from typing import Any
 
 from nasmake.artifacts import InputError, read_json
 from nasmake.catalogue import SPACES, architecture_file, read_architecture, read_mapping, space_file
+from nasmake.conditions import check_conditions, repeated_trials, with_conditions
 from nasmake.config import Config, Constraint, Resource
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
 from nasmake.latency import read_latency
 from nasmake.messages import nearest
+from nasmake.points import never_sampled
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import check_parameters, limits_latency, path_of
+from nasmake.stages import check_parameters, limits_latency, path_of, value_at
 from nasmake.strategies.limits import check_algorithm, check_feasible
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
@@ -97,6 +99,7 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
         InputError: one line with the key or file, its value and what is allowed.
     """
     check_parameters(config)
+    check_conditions(config)
     _check_writable("environment.result_dir", Path(config.environment.result_dir))
     _check_writable("dataset.path", Path(config.dataset.path))
     images, _, _ = _facts(config)
@@ -177,18 +180,31 @@ def notices(config: Config) -> list[str]:
     if overruled:
         winner = config.nas.num_epochs_retrain
         said.append(f"retrain: num_epochs: {overruled[0]}: overruled by nas.num_epochs_retrain: {winner}")
-    return [*said, *_notice_of_paths(config)]
+    return [*said, *_notices_of_conditions(config), *_notice_of_paths(config)]
+
+
+def _notices_of_conditions(config: Config) -> list[str]:
+    """One line for the parameters that no trial samples, and one if trials must repeat others."""
+    never = never_sampled(with_conditions(config).parameters)
+    values, repeated = config.model_dump(mode="json"), repeated_trials(config)
+    by_key: dict[str, list[str]] = {}
+    for name, key in never.items():
+        by_key.setdefault(key, []).append(name)
+    return [
+        f"optimize.parameters: {', '.join(names)}: never sampled, for {key} is "
+        + ("never sampled" if key in never else str(value_at(values, path_of(key))))
+        for key, names in by_key.items()
+    ] + [f"optimize.trial_number: {repeated} trials repeat others: there are no more points"] * (repeated > 0)
 
 
 def _notice_of_paths(config: Config) -> list[str]:
-    """One line if a number of paths was given, or is searched, that the sampler does not take."""
+    """One line if a number of paths was given that the sampler does not take."""
     key, sampler, paths = "supernet.paths_per_step", config.supernet.sampler, config.supernet.paths_per_step
-    searched = {path_of(parameter.name): parameter.name for parameter in config.optimize.parameters}
-    given = f"optimize.parameters: {searched[key]}" if key in searched else f"{key}: {paths}"
-    if sampler == "fair" and "supernet.sampler" not in searched and (paths != 1 or key in searched):
-        return [f"{given}: without effect; sampler fair takes as many paths as the largest decision has options"]
+    searched = {path_of(parameter.name) for parameter in config.optimize.parameters}
+    if sampler == "fair" and paths != 1 and not searched & {key, "supernet.sampler"}:
+        return [f"{key}: {paths}: without effect; sampler fair takes as many paths as the largest decision has options"]
     if sampler == "sandwich" and paths == 2 and key not in searched:
-        return [f"{given}: leaves no path between largest and smallest; sampler sandwich takes 4"]
+        return [f"{key}: {paths}: leaves no path between largest and smallest; sampler sandwich takes 4"]
     return []
 
 

@@ -109,7 +109,7 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     for path in RESOLVED_AWAY:
         assign(everything, path, None)
     for path in MEASUREMENT_KEYS if stage == MEASUREMENT else (*SHARED_KEYS, *STAGE_KEYS[stage]):
-        assign(chosen, path, _value(everything, path))
+        assign(chosen, path, value_at(everything, path))
     return chosen
 
 
@@ -130,7 +130,7 @@ def with_parameters(settings: Mapping[str, Any], parameters: Mapping[str, Any]) 
     changed = deepcopy(dict(settings))
     for name, value in parameters.items():
         path = path_of(name)
-        if _value(settings, path, missing := object()) is not missing:
+        if value_at(settings, path, missing := object()) is not missing:
             assign(changed, path, value)
     return changed
 
@@ -197,7 +197,8 @@ def _covers(key: str, path: str) -> bool:
     return path == key or path.startswith(f"{key}.")
 
 
-def _value(mapping: Any, path: str, *default: Any) -> Any:
+def value_at(mapping: Any, path: str, *default: Any) -> Any:
+    """What stands at a dotted path; the default where nothing does."""
     for name in path.split("."):
         if name not in mapping:
             return default[0]

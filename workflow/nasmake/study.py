@@ -3,6 +3,7 @@
 A suggestion carries the whole history, so it needs no database and comes out the same on one core and on a hundred.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,8 +16,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nasmake.job import COMPLETE
 from nasmake.optimize import Optimize, Parameter
+from nasmake.points import count, is_sampled, ordered
+from nasmake.proposals import PROPOSALS, grid
 
 RUNNING = "RUNNING"  # not told yet
+DRAWS = 20  # random draws before a point may come a second time
 
 
 def suggest(optimize: Optimize, previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -31,9 +35,7 @@ def suggest(optimize: Optimize, previous: Mapping[str, Any] | None, told: Mappin
         {"trial", "params", "history"}; history has one entry for each trial before, RUNNING where not yet told.
     """
     history = _history(previous, told)
-    number = len(history)
-    trial = _study(optimize, number, history).ask(distributions(optimize.parameters))
-    return {"trial": number, "params": trial.params, "history": history}
+    return {"trial": len(history), "params": _new_point(optimize, history), "history": history}
 
 
 def distributions(parameters: Sequence[Parameter]) -> dict[str, BaseDistribution]:
@@ -71,7 +73,7 @@ def frozen_trials(optimize: Optimize, trials: Sequence[Mapping[str, Any]]) -> li
             state=TrialState[trial["state"]],
             value=trial["value"] if trial["state"] == COMPLETE else None,
             params=dict(trial["params"]),
-            distributions=space,
+            distributions={name: space[name] for name in trial["params"] if name in space},
         )
         for trial in trials
     ]
@@ -93,19 +95,47 @@ def _history(previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None)
     return history
 
 
-def _study(optimize: Optimize, number: int, history: Sequence[Mapping[str, Any]]) -> optuna.Study:
+def _new_point(optimize: Optimize, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The trial's point. One that was there before is replaced by a random one: it would bring the same result."""
+    taken = [entry["params"] for entry in history]
+    for draw in range(DRAWS):
+        if (point := _ask(optimize, history, draw)) not in taken:
+            return point
+    return point if math.isinf(count(optimize.parameters)) else grid(optimize, len(history), history) or point
+
+
+def _ask(optimize: Optimize, history: Sequence[Mapping[str, Any]], draw: int) -> dict[str, Any]:
+    """Ask the sampler, or from the second draw on a random one, for the parameters that the trial reads."""
     quiet()
-    seed = int(np.random.SeedSequence([optimize.rand_seed, number]).generate_state(1)[0])
-    study = optuna.create_study(sampler=_sampler(optimize, seed), direction=optimize.goal)
+    number, name = len(history), optimize.sampler if draw == 0 else "RandomOptimizer"
+    seed = int(np.random.SeedSequence([optimize.rand_seed, number, draw]).generate_state(1)[0])
+    study = optuna.create_study(sampler=SAMPLERS.get(name, _random)(optimize, seed), direction=optimize.goal)
     study.add_trials(frozen_trials(optimize, history))
-    initial = {parameter.name: parameter.initial for parameter in optimize.parameters if parameter.initial is not None}
-    if number == 0 and initial:
-        study.enqueue_trial(initial)
-    return study
+    proposal = PROPOSALS[name](optimize, number, history) if name in PROPOSALS else {}
+    fixed = proposal | (_first_values(optimize, number) if draw == 0 else {})
+    if fixed:
+        study.enqueue_trial(fixed)
+    trial = study.ask()
+    point: dict[str, Any] = {}
+    for parameter in ordered(optimize.parameters):
+        if is_sampled(parameter, point):
+            point[parameter.name] = parameter.snapped(_sampled(trial, parameter))
+    return point
 
 
-def _sampler(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
-    return SAMPLERS[optimize.search_algorithm.rsplit(".", 1)[-1]](optimize, seed)
+def _first_values(optimize: Optimize, number: int) -> dict[str, Any]:
+    """The initial values of a trial."""
+    given = {p.name: p.first_values[number] for p in optimize.parameters if number < len(p.first_values)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _sampled(trial: optuna.Trial, parameter: Parameter) -> Any:
+    found = _distribution(parameter)
+    if isinstance(found, CategoricalDistribution):
+        return trial.suggest_categorical(parameter.name, found.choices)
+    if isinstance(found, IntDistribution):
+        return trial.suggest_int(parameter.name, found.low, found.high, step=found.step, log=found.log)
+    return trial.suggest_float(parameter.name, found.low, found.high, step=found.step, log=found.log)
 
 
 def _tpe(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
@@ -115,7 +145,7 @@ def _tpe(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
         n_startup_trials=optimize.n_startup_trials,
         n_ei_candidates=24,
         multivariate=True,
-        group=False,
+        group=True,  # parameters that are sampled together share a density; the same as False without conditions
         constant_liar=True,
     )
 
@@ -124,13 +154,17 @@ def _random(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-SAMPLERS = {"TpeOptimizer": _tpe, "RandomOptimizer": _random}
+SAMPLERS = {  # of Optuna; the others have PROPOSALS
+    "TpeOptimizer": _tpe,
+    "RandomOptimizer": _random,
+}
 
 
-def _distribution(parameter: Parameter) -> BaseDistribution:
+def _distribution(parameter: Parameter) -> CategoricalDistribution | IntDistribution | FloatDistribution:
     if parameter.type == "categorical":
         return CategoricalDistribution(parameter.choices or [])
     assert parameter.lower is not None and parameter.upper is not None  # the configuration was checked
+    high = parameter.value(int(parameter.size) - 1) if parameter.step else parameter.upper  # Optuna wants a value
     if parameter.type == "uniform_int":
-        return IntDistribution(int(parameter.lower), int(parameter.upper), log=parameter.log)
-    return FloatDistribution(parameter.lower, parameter.upper, log=parameter.log)
+        return IntDistribution(int(parameter.lower), int(high), log=parameter.log, step=int(parameter.step or 1))
+    return FloatDistribution(parameter.lower, high, log=parameter.log, step=parameter.step)
