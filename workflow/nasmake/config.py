@@ -263,7 +263,7 @@ class Resource(Section):
     """The predecessor's scheduler keys; profiles have taken their place."""
 
     type: str = Field("local", description="no effect: choose a profile")
-    num_node: Count = Field(1, description="no effect: `jobs` of the profile")
+    num_node: Count = Field(4, description="trials that can run at once: what optimize.lag is, where that is null")
 
 
 class Abci(Section):
@@ -301,6 +301,7 @@ class Config(Section):
             self.run = f"{self.nas.taken or self.nas.search_space}_{self.dataset.name}"
         lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs)
         self.nas.num_epochs_retrain = next((n for n in lengths if n is not None), 60)
+        self.optimize.lag = self.optimize.lag or self.resource.num_node
         if not self.optimize.parameters and self.optimize.trial_number > 1:
             raise ValueError(
                 "optimize.parameters: nothing is searched, so all trials are equal; set optimize.trial_number: 1"

@@ -14,7 +14,7 @@ from nasmake.job import COMPLETE
 from nasmake.optimize import Optimize
 from nasmake.points import sampled_parameters
 from nasmake.stages import first_searched
-from nasmake.summary import suggestions_of
+from nasmake.summary import front, suggestions_of
 
 Rows = list[dict[str, str]]
 SHARED = "shared"
@@ -76,6 +76,12 @@ class Findings:
     def completed(self) -> list[Mapping[str, Any]]:
         """Trials that have an objective."""
         return [trial for trial in self.trials if trial["state"] == COMPLETE]
+
+    @property
+    def front(self) -> list[int]:
+        """Trials that none beats in all objectives, best val accuracy first; none with one objective."""
+        objectives = self.optimize.objectives
+        return [trial["trial"] for trial in front(self.trials, objectives)] if len(objectives) > 1 else []
 
     @property
     def always_sampled(self) -> list[str]:
@@ -167,11 +173,12 @@ def _history(folder: Path, name: str) -> Rows:
 def _row(findings: Findings, columns: Sequence[str], row: Mapping[str, str]) -> str:
     trial = int(row["trial"])
     chosen = "best" if trial == findings.best["trial"] else "promoted" if trial in findings.promoted else ""
+    chosen = chosen or ("front" if trial in findings.front else "")
     reason = findings.trials[trial].get("reason")
     state = f"{row['state']}: {reason}" if reason else row["state"]
     texts = {column: _readable(column, row.get(column, "")) for column in columns} | {"chosen": chosen, "state": state}
     cells = "".join(f"<td{_kind(column)}>{escape(texts[column])}</td>" for column in columns)
-    return f'<tr class="chosen">{cells}</tr>' if chosen else f"<tr>{cells}</tr>"
+    return f'<tr class="chosen">{cells}</tr>' if chosen in ("best", "promoted") else f"<tr>{cells}</tr>"
 
 
 def _kind(column: str) -> str:

@@ -36,6 +36,7 @@ class Job:
         unit: folder of the results.
         accelerator: auto, cpu, gpu or mps.
         display: lines, bar, summary or bar+summary.
+        prune_below: val accuracy below which a retraining stops, by epoch; None without a pruner.
     """
 
     stage: str
@@ -48,6 +49,7 @@ class Job:
     unit: Path
     accelerator: str
     display: str
+    prune_below: Sequence[float | None] | None = None
     started: float = field(default_factory=time.time)
 
     def fingerprint(self, device: str) -> str:
@@ -55,7 +57,8 @@ class Job:
         data = read_json(self.dataset / "manifest.json")["sha256"]
         inputs = digest_of(sorted(self.inputs.values()))
         settings = self.settings.model_dump(mode="json")
-        return fingerprint(self.stage, self.version, settings, self.search_space, data, inputs, device)
+        pruning = () if self.prune_below is None else (self.prune_below,)
+        return fingerprint(self.stage, self.version, settings, self.search_space, data, inputs, device, *pruning)
 
     def space(self) -> SearchSpace:
         """The search space that the stage was told."""
@@ -104,6 +107,7 @@ def parse(
         unit=arguments.unit,
         accelerator=arguments.accelerator,
         display=arguments.display,
+        prune_below=suggestion.get("prune_below"),
     )
 
 

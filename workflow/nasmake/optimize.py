@@ -22,6 +22,8 @@ SEARCH_ALGORITHMS = Literal[
     "NelderMeadOptimizer",
 ]
 
+OBJECTIVES = Literal["val_accuracy", "macs", "parameters", "latency_ms"]
+
 
 class Parameter(Section):
     """One searched hyperparameter."""
@@ -179,14 +181,33 @@ class Optimize(Section):
     search_algorithm: SEARCH_ALGORITHMS = Field(
         "aiaccel.optimizer.TpeOptimizer", description="sampler: Tpe, Random, Sobol, Grid or NelderMead"
     )
-    goal: Literal["maximize"] = Field("maximize", description="direction of the objective, val accuracy")
+    goal: Literal["maximize"] = Field("maximize", description="direction of val accuracy; a cost is always minimized")
+    objectives: Annotated[list[OBJECTIVES], Field(min_length=1, max_length=2)] = Field(
+        ["val_accuracy"], description="val_accuracy, and a cost: macs, parameters or latency_ms; two make a front"
+    )
     trial_number: Annotated[int, Field(ge=1, le=9999)] = Field(
         15, description="trials in all; raise it to extend a study"
     )
     rand_seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of the sampler")
-    lag: Count = Field(4, description="trial t knows results up to t-lag; about 1.5 x the trials that run at once")
-    n_startup_trials: Count = Field(10, description="told trials before TPE leaves random sampling")
+    lag: Count | None = Field(
+        None,
+        description="trial t knows results up to t-lag, so that lag trials can run at once; null: resource.num_node",
+    )
+    n_startup_trials: Count = Field(
+        10, description="told trials before TPE leaves random sampling, and before the pruner stops a trial"
+    )
+    pruner: Literal["none", "median"] = Field(
+        "none", description="median: stop a retraining below the median of the told trials at the same epoch"
+    )
+    n_warmup_epochs: Annotated[int, Field(ge=0)] = Field(
+        5, description="epochs of a retraining after which the pruner begins to compare"
+    )
     parameters: list[Parameter] = Field(default_factory=list, description="searched hyperparameters")
+
+    @property
+    def directions(self) -> list[Literal["maximize", "minimize"]]:
+        """Of the objectives, as Optuna names them."""
+        return ["maximize"] if len(self.objectives) == 1 else ["maximize", "minimize"]
 
     @property
     def sampler(self) -> str:
@@ -214,6 +235,21 @@ class Optimize(Section):
                 [parameter for parameter in self.parameters if parameter.type == "categorical"],
                 "is categorical, and NelderMeadOptimizer moves along numbers only; "
                 "remove it, or take TpeOptimizer, RandomOptimizer, SobolOptimizer or GridOptimizer",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _objectives_fit(self) -> "Optimize":
+        first, *costs = self.objectives
+        if first != "val_accuracy" or "val_accuracy" in costs:
+            raise ValueError(f"objectives: {self.objectives} must be val_accuracy, then at most one cost")
+        if costs and self.sampler == "NelderMeadOptimizer":
+            raise ValueError(
+                "objectives: NelderMeadOptimizer takes val_accuracy alone; choose another search_algorithm"
+            )
+        if costs and self.pruner != "none":
+            raise ValueError(
+                f"pruner: {self.pruner}: would stop cheap networks of the front; set none, or one objective"
             )
         return self
 

@@ -40,6 +40,8 @@ RING: Style = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "color
 # parameters 40 times, Optuna's default, the best tenth, 29 times; from 4 trials both did 17 times, from 6 a quarter 28.
 IMPORTANCE_QUANTILE, IMPORTANCE_MINIMUM = 0.25, 6
 
+COSTS = {"macs": "MACs (multiply-adds per image)", "parameters": "parameters", "latency_ms": "latency (ms)"}
+
 # Stage, title, what a row stands for, column, and what the column holds.
 PANELS = (
     ("train_supernet", "Supernet training: sampled paths", "epoch", "train_accuracy", "train accuracy (%)"),
@@ -56,7 +58,9 @@ PANELS = (
 
 
 def study(findings: Findings) -> Figure:
-    """Objective by trial, with the best so far; trials without an objective lie on the axis."""
+    """Objective by trial, with the best so far; trials without an objective lie on the axis. Of two, their front."""
+    if findings.front:
+        return _study_of_two(findings)
     figure, axes = _one_axes(2.8)
     done = findings.completed
     numbers, values = [trial["trial"] for trial in done], _percents(done, "val_accuracy")
@@ -69,10 +73,43 @@ def study(findings: Findings) -> Figure:
     lost = [trial["trial"] for trial in findings.trials if trial["state"] != COMPLETE]
     if lost:
         on_the_axis: Style = {"transform": axes.get_xaxis_transform(), "clip_on": False}
-        axes.plot(lost, [0.0] * len(lost), "x", **on_the_axis, color=RED, label="diverged: no objective", gid="pruned")
+        axes.plot(
+            lost,
+            [0.0] * len(lost),
+            "x",
+            **on_the_axis,
+            color=RED,
+            label="diverged or pruned: no objective",
+            gid="pruned",
+        )
     axes.set(xlabel="trial", ylabel="val accuracy (%)", xlim=(-0.5, end + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.legend(loc="outside upper center", ncols=4)
+    return figure
+
+
+def _study_of_two(findings: Findings) -> Figure:
+    """Val accuracy against the cost of every completed trial, and the front."""
+    figure, axes = _one_axes(3.2)
+    cost = findings.optimize.objectives[1]
+    ahead = [findings.trials[trial] for trial in reversed(findings.front)]
+    chosen = [findings.trials[trial] for trial in findings.promoted]
+    axes.step(_numbers(ahead, cost), _percents(ahead, "val_accuracy"), where="post", color=GREY, label="Pareto front")
+    axes.plot(_numbers(ahead, cost), _percents(ahead, "val_accuracy"), "D", color=GREY, markersize=6, gid="front")
+    done, rings = findings.completed, {"linestyle": "", "clip_on": False, **RING}
+    axes.plot(
+        _numbers(done, cost),
+        _percents(done, "val_accuracy"),
+        "o",
+        color=BLUE,
+        markersize=4,
+        label="trial",
+        gid="completed",
+    )
+    axes.plot(_numbers(chosen, cost), _percents(chosen, "val_accuracy"), **rings, label="promoted", gid="promoted")
+    axes.set(xlabel=COSTS[cost], ylabel="val accuracy (%)")
+    axes.xaxis.set_major_formatter(EngFormatter())
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
@@ -257,8 +294,7 @@ def _short(number: int) -> str:
 
 
 def _negated_value(trial: FrozenTrial) -> float:
-    assert trial.value is not None  # a completed trial
-    return -trial.value
+    return -float(trial.values[0])
 
 
 def _numbers(rows: Sequence[Mapping[str, Any]], column: str) -> list[float]:

@@ -13,9 +13,9 @@ from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
 from nasmake.latency import read_latency
 from nasmake.messages import nearest
-from nasmake.points import never_sampled
+from nasmake.points import never_sampled, sampled_parameters
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import check_parameters, limits_latency, path_of, value_at
+from nasmake.stages import chain_of, check_parameters, first_searched, limits_latency, path_of, value_at
 from nasmake.strategies.limits import check_algorithm, check_feasible
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
@@ -109,8 +109,20 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
             f"dataset.num_data_architecture_search: {held_out} of {images} training images leave none to train on; "
             f"allowed: 1 .. {images - 1}"
         )
+    _check_objectives(config)
     if search_space is not None:
         _check_space(config, search_space)
+
+
+def _check_objectives(config: Config) -> None:
+    """Refuse a cost as objective where all trials have the same network."""
+    chain, costs = chain_of(config), config.optimize.objectives[1:]
+    names = [parameter.name for parameter in sampled_parameters(with_conditions(config).parameters)]
+    if costs and first_searched(names, chain) == len(chain) - 1:
+        raise InputError(
+            f"optimize.objectives: {costs[0]}: all trials share one architecture, so it is the same in all; "
+            "set [val_accuracy], or search a key of supernet or search"
+        )
 
 
 def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
@@ -169,7 +181,7 @@ def notices(config: Config) -> list[str]:
         and "retraining reads dataset.path",
         "environment.gpus": config.environment.gpus > 1 and "a job trains on one GPU",
         "environment.device_ids": config.environment.device_ids and "set CUDA_VISIBLE_DEVICES",
-        "resource": config.resource != Resource() and "choose a profile",
+        "resource.type": config.resource.type != Resource().type and "choose a profile",
         "ABCI.job_script_preamble": config.ABCI.job_script_preamble and "jobs run in the environment of Snakemake",
         "ABCI.job_execution_options": config.ABCI.job_execution_options and "edit profiles/abci",
         "generic": config.generic and "choose a profile",

@@ -19,7 +19,7 @@ STAGES_WITHOUT_SEARCH = ("take_architecture", "retrain")  # with nas.architectur
 # Raised when a stage's meaning changes, so that its old results are made again.
 STAGE_VERSION = {
     "download_dataset": 1,
-    "suggest": 1,
+    "suggest": 2,
     "train_supernet": 2,
     "measure_latency": 1,
     "search_architecture": 2,
@@ -114,10 +114,11 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
 
 
 def limits_latency(config: Config) -> bool:
-    """Whether the search has a limit on latency, given or searched, so that it needs a latency table."""
+    """Whether a latency table is needed: latency has a limit, given or searched, or is an objective of the study."""
     limit = "search.constraint.latency_ms"
     is_searched = any(path_of(parameter.name) == limit for parameter in config.optimize.parameters)
-    return is_searched or config.search.constraint.latency_ms is not None
+    is_limited = is_searched or config.search.constraint.latency_ms is not None
+    return is_limited or "latency_ms" in config.optimize.objectives
 
 
 def source_settings(config: Config) -> dict[str, Any]:

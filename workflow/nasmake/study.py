@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from nasmake.points import count, is_sampled, ordered
 from nasmake.proposals import PROPOSALS, grid
 
 RUNNING = "RUNNING"  # not told yet
+CURVE = "val_accuracies"  # of a retraining, by epoch
 DRAWS = 20  # random draws before a point may come a second time
 
 
@@ -32,10 +34,24 @@ def suggest(optimize: Optimize, previous: Mapping[str, Any] | None, told: Mappin
         told: the newest result that this trial may know; None as long as no trial is `lag` behind.
 
     Returns:
-        {"trial", "params", "history"}; history has one entry for each trial before, RUNNING where not yet told.
+        {"trial", "params", "history"}; history has one entry for each trial before, RUNNING where not yet told. With a
+        pruner also "prune_below": for each epoch of the retraining the val accuracy below which it stops, or None.
     """
-    history = _history(previous, told)
-    return {"trial": len(history), "params": _new_point(optimize, history), "history": history}
+    history = _history(optimize, previous, told)
+    suggestion = {"trial": len(history), "params": _new_point(optimize, history), "history": history}
+    return suggestion | ({"prune_below": prune_below(optimize, history)} if optimize.pruner != "none" else {})
+
+
+def prune_below(optimize: Optimize, history: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """Median val accuracy of the told trials at each epoch; None where fewer than n_startup_trials got so far."""
+    curves = [trial[CURVE] for trial in history if trial["state"] == COMPLETE]
+    told = [
+        [curve[epoch] for curve in curves if epoch < len(curve)] for epoch in range(max(map(len, curves), default=0))
+    ]
+    return [
+        median(values) if epoch >= optimize.n_warmup_epochs and len(values) >= optimize.n_startup_trials else None
+        for epoch, values in enumerate(told)
+    ]
 
 
 def distributions(parameters: Sequence[Parameter]) -> dict[str, BaseDistribution]:
@@ -52,7 +68,7 @@ def write_journal(path: Path, optimize: Optimize, name: str, trials: Sequence[Ma
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(temporary))), study_name=name, direction=optimize.goal
+        storage=JournalStorage(JournalFileBackend(str(temporary))), study_name=name, directions=optimize.directions
     )
     study.add_trials(frozen_trials(optimize, trials))
     temporary.replace(path)
@@ -60,19 +76,20 @@ def write_journal(path: Path, optimize: Optimize, name: str, trials: Sequence[Ma
 
 def in_memory(optimize: Optimize, trials: Sequence[Mapping[str, Any]]) -> optuna.Study:
     """A study to look at: importances, plots."""
-    study = optuna.create_study(direction=optimize.goal)
+    study = optuna.create_study(directions=optimize.directions)
     study.add_trials(frozen_trials(optimize, trials))
     return study
 
 
 def frozen_trials(optimize: Optimize, trials: Sequence[Mapping[str, Any]]) -> list[FrozenTrial]:
     """Told and running trials in Optuna's form; a diverged one has no value and ranks below every completed one."""
-    space = distributions(optimize.parameters)
+    space, costs = distributions(optimize.parameters), optimize.objectives[1:]
     return [
         create_trial(
             state=TrialState[trial["state"]],
-            value=trial["value"] if trial["state"] == COMPLETE else None,
+            values=[trial["value"], *(trial[cost] for cost in costs)] if trial["state"] == COMPLETE else None,
             params=dict(trial["params"]),
+            intermediate_values=dict(enumerate(trial.get(CURVE, ()), 1)),
             distributions={name: space[name] for name in trial["params"] if name in space},
         )
         for trial in trials
@@ -85,13 +102,16 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-def _history(previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _history(
+    optimize: Optimize, previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
     if previous is None:
         return []
     running = {"trial": previous["trial"], "params": previous["params"], "state": RUNNING, "value": None}
     history = [*previous["history"], running]
     if told is not None:
-        history[told["trial"]] = history[told["trial"]] | {"state": told["state"], "value": told["value"]}
+        facts = ("state", "value", *optimize.objectives[1:], CURVE)
+        history[told["trial"]] = history[told["trial"]] | {fact: told[fact] for fact in facts if fact in told}
     return history
 
 
@@ -109,7 +129,7 @@ def _ask(optimize: Optimize, history: Sequence[Mapping[str, Any]], draw: int) ->
     quiet()
     number, name = len(history), optimize.sampler if draw == 0 else "RandomOptimizer"
     seed = int(np.random.SeedSequence([optimize.rand_seed, number, draw]).generate_state(1)[0])
-    study = optuna.create_study(sampler=SAMPLERS.get(name, _random)(optimize, seed), direction=optimize.goal)
+    study = optuna.create_study(sampler=SAMPLERS.get(name, _random)(optimize, seed), directions=optimize.directions)
     study.add_trials(frozen_trials(optimize, history))
     proposal = PROPOSALS[name](optimize, number, history) if name in PROPOSALS else {}
     fixed = proposal | (_first_values(optimize, number) if draw == 0 else {})

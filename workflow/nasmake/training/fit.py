@@ -33,6 +33,7 @@ def fit(
 
     Raises:
         DivergedError: a loss became NaN or infinite.
+        PrunedError: the module had a reason to stop.
     """
     quiet()
     state = TrainingState(folder.checkpoint)
