@@ -125,3 +125,8 @@ def test_more_trials_than_points_are_refused_for_a_grid_and_said_for_others():
     check_conditions(configuration(optimize=optimize))
     assert repeated_trials(configuration(optimize=optimize)) == 1
     assert repeated_trials(configuration(optimize=optimize | {"trial_number": 3})) == 0
+
+
+@pytest.mark.parametrize("given, lag", [({}, 4), ({"resource": {"num_node": 1}}, 1), ({"optimize": {"lag": 9}}, 9)])
+def test_lag_is_by_default_the_number_of_nodes(given, lag):
+    assert configuration(**given).optimize.lag == lag

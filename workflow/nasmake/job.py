@@ -15,7 +15,7 @@ from nasmake.artifacts import InputError, canonical_json, digest_of, fingerprint
 from nasmake.command import AlreadyDoneError, script
 from nasmake.config import Config, load
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import with_parameters
+from nasmake.stages import SPACE_KEY, with_parameters
 
 __all__ = ["COMPLETE", "PRUNED", "AlreadyDoneError", "Job", "parse", "script"]
 
@@ -91,6 +91,8 @@ def parse(
     content = _settings(arguments.settings)
     version, space = content.pop("version", None), content.pop("search_space", None)
     suggestion = read_json(arguments.suggestion) if arguments.suggestion else {"trial": None, "params": {}}
+    if space and "choices" in space:
+        space = space["choices"][suggestion["params"][SPACE_KEY]]
     given = {name: getattr(arguments, name) for name in (*inputs, *optional)}
     files = {name: path for name, path in given.items() if path is not None}
     for path in files.values():

@@ -15,7 +15,15 @@ from nasmake.latency import read_latency
 from nasmake.messages import nearest
 from nasmake.points import never_sampled, sampled_parameters
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import chain_of, check_parameters, first_searched, limits_latency, path_of, value_at
+from nasmake.stages import (
+    chain_of,
+    check_parameters,
+    first_searched,
+    limits_latency,
+    path_of,
+    search_spaces_of,
+    value_at,
+)
 from nasmake.strategies.limits import check_algorithm, check_feasible
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
@@ -48,13 +56,23 @@ def find_search_space(config: Config) -> Path:
 
 
 def read_search_space(config: Config) -> dict[str, Any]:
-    """Read the space file: {"name", "content"}.
+    """Read the space file: {"name", "content"}; where nas.search_space is searched, {"choices"} with one for each.
 
     Your own images may go through CIFAR-10's space: it then gets their number of classes.
 
     Raises:
         InputError: there is none, or it is not YAML.
     """
+    names = search_spaces_of(config)
+    spaces = {name: _read_space(_with_space(config, name)) for name in names}
+    return {"choices": spaces} if len(names) > 1 else spaces[names[0]]
+
+
+def _with_space(config: Config, name: str) -> Config:
+    return config.model_copy(update={"nas": config.nas.model_copy(update={"search_space": name})})
+
+
+def _read_space(config: Config) -> dict[str, Any]:
     path = find_search_space(config)
     content = read_mapping(path)
     if config.dataset.name == "image_folder" and not path.stem.endswith(config.dataset.name):
@@ -85,7 +103,8 @@ def source_of_networks(config: Config) -> str:
     """Which file the networks of this study come from, in a line."""
     if config.nas.architecture is not None:
         return f"architecture {architecture_file(config.nas.architecture, Path())}, without a search"
-    return f"search space {find_search_space(config)}"
+    files = [str(find_search_space(_with_space(config, name))) for name in search_spaces_of(config)]
+    return f"search space{'s' * (len(files) > 1)} {', '.join(files)}"
 
 
 def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
@@ -93,7 +112,7 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
 
     Args:
         config: the study.
-        search_space: name and content of the space file; None, if nothing is searched.
+        search_space: what `read_search_space` returned; None, if nothing is searched.
 
     Raises:
         InputError: one line with the key or file, its value and what is allowed.
@@ -111,7 +130,13 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
         )
     _check_objectives(config)
     if search_space is not None:
-        _check_space(config, search_space)
+        for space in search_space.get("choices", {"": search_space}).values():
+            _check_space(config, space)
+        if "choices" in search_space and limits_latency(config):
+            raise InputError(
+                "optimize.parameters: nas.search_space: a table of latencies is for one space; "
+                "search without a limit on latency, or make a study for each space"
+            )
 
 
 def _check_objectives(config: Config) -> None:

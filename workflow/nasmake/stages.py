@@ -59,6 +59,8 @@ MEASUREMENT_KEYS = (
     *("nas.seed", "trainer.precision", "trainer.num_threads"),
 )
 
+SPACE_KEY = "nas.search_space"  # decides the content of a file, which these stages are told instead
+
 # The predecessor's hyperparameters, which it kept without sections.
 ALIASES = {
     "batch_size_supernet_train": "supernet.batch_size",
@@ -119,6 +121,22 @@ def limits_latency(config: Config) -> bool:
     is_searched = any(path_of(parameter.name) == limit for parameter in config.optimize.parameters)
     is_limited = is_searched or config.search.constraint.latency_ms is not None
     return is_limited or "latency_ms" in config.optimize.objectives
+
+
+def search_spaces_of(config: Config) -> list[str]:
+    """The search spaces of the trials: nas.search_space, or its choices where it is searched.
+
+    Raises:
+        InputError: it is searched, but not by choices.
+    """
+    searched = [parameter for parameter in config.optimize.parameters if path_of(parameter.name) == SPACE_KEY]
+    if not searched:
+        return [config.nas.search_space]
+    if not searched[0].choices:
+        raise InputError(
+            f"config: optimize.parameters: {SPACE_KEY}: a name has no range; type: categorical, choices: [..]"
+        )
+    return searched[0].choices
 
 
 def source_settings(config: Config) -> dict[str, Any]:
@@ -191,7 +209,9 @@ def _samples(parameter: Parameter) -> list[float]:
 
 def _keys_of(stage: str) -> tuple[str, ...]:
     """All keys that a stage reads; what is taken is not made by any."""
-    return (*SHARED_KEYS, *STAGE_KEYS[stage]) if stage in STAGE_KEYS else ()
+    if stage not in STAGE_KEYS:
+        return ()
+    return (*SHARED_KEYS, *STAGE_KEYS[stage], *[SPACE_KEY] * ("supernet" in STAGE_KEYS[stage]))
 
 
 def _covers(key: str, path: str) -> bool:
