@@ -14,10 +14,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--top", required=True, type=int, help="how many")
+    parser.add_argument("--objectives", default=["val_accuracy"], nargs="+", help="objectives of the study")
     parser.add_argument("--results", required=True, type=Path, nargs="+", help="result.json of every trial")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args(argv)
-    trials = promote([read_json(path) for path in arguments.results], arguments.top)
+    trials = promote([read_json(path) for path in arguments.results], arguments.top, arguments.objectives)
     print(f"promoted: {trials}")
     write_json(arguments.out, {"trials": trials, "provenance": provenance(started)})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from nasmake.artifacts import provenance, read_json, write_atomically, write_csv, write_json
 from nasmake.job import script
 from nasmake.optimize import Optimize
-from nasmake.summary import best_of, suggestions_of, table, trial_columns, trial_rows
+from nasmake.summary import best_of, front, suggestions_of, table, trial_columns, trial_rows
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -31,10 +31,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     study = arguments.run / "study"
     rows, columns = trial_rows(results, suggested, list(finals.values())), trial_columns(optimize, results)
     write_csv(study / "trials.csv", rows, columns)
+    notes = []
+    if len(optimize.objectives) > 1:
+        ahead = [result["trial"] for result in front(results, optimize.objectives)]
+        write_csv(study / "front.csv", [row for trial in ahead for row in rows if row["trial"] == trial], columns)
+        notes.append(f"front of {' and '.join(optimize.objectives)}: {len(ahead)} trials, {study}/front.csv")
     quiet()
     write_journal(study / "journal.log", optimize, arguments.run.name, told)
     write_atomically(arguments.run / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())
-    write_atomically(study / "summary.txt", table(list(finals.values()), arguments.run).encode())
+    write_atomically(study / "summary.txt", table(list(finals.values()), arguments.run, notes).encode())
     write_json(study / "best.json", best | {"provenance": provenance(started)})
 
 

@@ -350,6 +350,28 @@ def test_a_limit_that_may_be_left_out_can_be_searched():
     start(study(optimize={"parameters": [searched]}))
 
 
+SPACES_SEARCHED = {"name": "nas.search_space", "type": "categorical", "choices": ["proxyless", "mnasnet"]}
+
+
+def test_searched_spaces_are_all_read_and_checked(tmp_path):
+    config = study(optimize={"parameters": [SPACES_SEARCHED], "trial_number": 2})
+    space = read_search_space(config)
+    assert {name: read["name"] for name, read in space["choices"].items()} == {
+        "proxyless": "proxyless_digits",
+        "mnasnet": "mnasnet_digits",
+    }
+    check(config, space)
+    number = {"name": "nas.search_space", "type": "uniform_int", "lower": 1, "upper": 2}
+    unknown = SPACES_SEARCHED | {"choices": ["proxyless", "proxles"]}
+    for wrong, said in ((unknown, "'proxles': no file"), (number, "type: categorical, choices")):
+        assert said in error_of(study(optimize={"parameters": [wrong], "trial_number": 2}))
+    limited = {
+        "search": {"constraint": {"latency_ms": 9}},
+        "optimize": {"parameters": [SPACES_SEARCHED], "trial_number": 2},
+    }
+    assert "a table of latencies is for one space" in error_of(study(**limited))
+
+
 FAIR = "without effect; sampler fair takes as many paths as the largest decision has options"
 SANDWICH = "leaves no path between largest and smallest; sampler sandwich takes 4"
 LAM = {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 4}
@@ -362,7 +384,7 @@ SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices"
         ("uniform", 5, [], []),
         ("fair", 1, [], []),
         ("fair", 5, [], [f"supernet.paths_per_step: 5: {FAIR}"]),
-        ("fair", 1, [LAM], [f"optimize.parameters: lam: {FAIR}"]),
+        ("fair", 1, [LAM], ["optimize.parameters: lam: never sampled, for supernet.sampler is fair"]),
         ("fair", 5, [SEARCHED_SAMPLER], []),  # other trials may use it
         ("sandwich", 1, [], []),
         ("sandwich", 3, [], []),

@@ -320,7 +320,7 @@ class Resource(Section):
     """The predecessor's scheduler keys; profiles have taken their place."""
 
     type: str = Field("local", description="no effect: choose a profile")
-    num_node: Count = Field(1, description="no effect: `jobs` of the profile")
+    num_node: Count = Field(4, description="trials that can run at once: what optimize.lag is, where that is null")
 
 
 class Abci(Section):
@@ -361,6 +361,7 @@ class Config(Section):
         self.supernet.sampler = self.supernet.sampler or ("asng" if alternating else "uniform")
         lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs)
         self.nas.num_epochs_retrain = next((n for n in lengths if n is not None), 60)
+        self.optimize.lag = self.optimize.lag or self.resource.num_node
         if not self.optimize.parameters and self.optimize.trial_number > 1:
             raise ValueError(
                 "optimize.parameters: nothing is searched, so all trials are equal; set optimize.trial_number: 1"

@@ -12,8 +12,9 @@ from typing import Any
 from nasmake.artifacts import read_csv, read_json
 from nasmake.job import COMPLETE
 from nasmake.optimize import Optimize
+from nasmake.points import sampled_parameters
 from nasmake.stages import first_searched
-from nasmake.summary import suggestions_of
+from nasmake.summary import front, suggestions_of
 
 Rows = list[dict[str, str]]
 SHARED = "shared"
@@ -79,6 +80,18 @@ class Findings:
     def completed(self) -> list[Mapping[str, Any]]:
         """Trials that have an objective."""
         return [trial for trial in self.trials if trial["state"] == COMPLETE]
+
+    @property
+    def front(self) -> list[int]:
+        """Trials that none beats in all objectives, best val accuracy first; none with one objective."""
+        objectives = self.optimize.objectives
+        return [trial["trial"] for trial in front(self.trials, objectives)] if len(objectives) > 1 else []
+
+    @property
+    def always_sampled(self) -> list[str]:
+        """Parameters that every completed trial sampled."""
+        names = [parameter.name for parameter in self.optimize.parameters]
+        return [name for name in names if all(name in trial["params"] for trial in self.completed)]
 
     @property
     def best_architecture(self) -> Mapping[str, Any]:
@@ -159,7 +172,7 @@ def outcome(best: Mapping[str, Any]) -> str:
 
 
 def _units(stage: str, chain: Sequence[str], optimize: Optimize, trials: int) -> list[str]:
-    first = first_searched((parameter.name for parameter in optimize.parameters), chain)
+    first = first_searched((parameter.name for parameter in sampled_parameters(optimize.parameters)), chain)
     is_shared = chain.index(stage) < first
     return [SHARED] if is_shared else [unit_of(trial) for trial in range(trials)]
 
@@ -171,11 +184,12 @@ def _history(folder: Path, name: str) -> Rows:
 def _row(findings: Findings, columns: Sequence[str], row: Mapping[str, str]) -> str:
     trial = int(row["trial"])
     chosen = "best" if trial == findings.best["trial"] else "promoted" if trial in findings.promoted else ""
+    chosen = chosen or ("front" if trial in findings.front else "")
     reason = findings.trials[trial].get("reason")
     state = f"{row['state']}: {reason}" if reason else row["state"]
     texts = {column: _readable(column, row.get(column, "")) for column in columns} | {"chosen": chosen, "state": state}
     cells = "".join(f"<td{_kind(column)}>{escape(texts[column])}</td>" for column in columns)
-    return f'<tr class="chosen">{cells}</tr>' if chosen else f"<tr>{cells}</tr>"
+    return f'<tr class="chosen">{cells}</tr>' if chosen in ("best", "promoted") else f"<tr>{cells}</tr>"
 
 
 def _kind(column: str) -> str:

@@ -15,7 +15,7 @@ from nasmake.artifacts import InputError, canonical_json, digest_of, fingerprint
 from nasmake.command import AlreadyDoneError, script
 from nasmake.config import Config, load
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import with_parameters
+from nasmake.stages import SPACE_KEY, with_parameters
 
 __all__ = ["COMPLETE", "PRUNED", "AlreadyDoneError", "Job", "parse", "script"]
 
@@ -36,6 +36,7 @@ class Job:
         unit: folder of the results.
         accelerator: auto, cpu, gpu or mps.
         display: lines, bar, summary or bar+summary.
+        prune_below: val accuracy below which a retraining stops, by epoch; None without a pruner.
     """
 
     stage: str
@@ -48,6 +49,7 @@ class Job:
     unit: Path
     accelerator: str
     display: str
+    prune_below: Sequence[float | None] | None = None
     started: float = field(default_factory=time.time)
 
     def fingerprint(self, device: str) -> str:
@@ -55,7 +57,8 @@ class Job:
         data = read_json(self.dataset / "manifest.json")["sha256"]
         inputs = digest_of(sorted(self.inputs.values()))
         settings = self.settings.model_dump(mode="json")
-        return fingerprint(self.stage, self.version, settings, self.search_space, data, inputs, device)
+        pruning = () if self.prune_below is None else (self.prune_below,)
+        return fingerprint(self.stage, self.version, settings, self.search_space, data, inputs, device, *pruning)
 
     def space(self) -> SearchSpace:
         """The search space that the stage was told."""
@@ -88,6 +91,8 @@ def parse(
     content = _settings(arguments.settings)
     version, space = content.pop("version", None), content.pop("search_space", None)
     suggestion = read_json(arguments.suggestion) if arguments.suggestion else {"trial": None, "params": {}}
+    if space and "choices" in space:
+        space = space["choices"][suggestion["params"][SPACE_KEY]]
     given = {name: getattr(arguments, name) for name in (*inputs, *optional)}
     files = {name: path for name, path in given.items() if path is not None}
     for path in files.values():
@@ -104,6 +109,7 @@ def parse(
         unit=arguments.unit,
         accelerator=arguments.accelerator,
         display=arguments.display,
+        prune_below=suggestion.get("prune_below"),
     )
 
 

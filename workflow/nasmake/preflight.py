@@ -8,13 +8,24 @@ from typing import Any
 
 from nasmake.artifacts import InputError, read_json
 from nasmake.catalogue import SPACES, architecture_file, read_architecture, read_mapping, space_file
+from nasmake.conditions import check_conditions, repeated_trials, with_conditions
 from nasmake.config import Config, Constraint, ExpectedCost, Resource, Reward, Search
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
 from nasmake.latency import read_latency
 from nasmake.messages import nearest
+from nasmake.points import never_sampled, sampled_parameters
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import check_parameters, needs_latency, path_of, possible_values
+from nasmake.stages import (
+    chain_of,
+    check_parameters,
+    first_searched,
+    needs_latency,
+    path_of,
+    possible_values,
+    search_spaces_of,
+    value_at,
+)
 from nasmake.strategies.limits import check_algorithm, check_feasible, target_of, target_of_expected_cost
 
 # Training images, classes, and shape of the data sets whose content is known before they are there.
@@ -48,13 +59,23 @@ def find_search_space(config: Config) -> Path:
 
 
 def read_search_space(config: Config) -> dict[str, Any]:
-    """Read the space file: {"name", "content"}.
+    """Read the space file: {"name", "content"}; where nas.search_space is searched, {"choices"} with one for each.
 
     Your own images may go through CIFAR-10's space: it then gets their number of classes.
 
     Raises:
         InputError: there is none, or it is not YAML.
     """
+    names = search_spaces_of(config)
+    spaces = {name: _read_space(_with_space(config, name)) for name in names}
+    return {"choices": spaces} if len(names) > 1 else spaces[names[0]]
+
+
+def _with_space(config: Config, name: str) -> Config:
+    return config.model_copy(update={"nas": config.nas.model_copy(update={"search_space": name})})
+
+
+def _read_space(config: Config) -> dict[str, Any]:
     path = find_search_space(config)
     content = read_mapping(path)
     if config.dataset.name == "image_folder" and not path.stem.endswith(config.dataset.name):
@@ -85,7 +106,8 @@ def source_of_networks(config: Config) -> str:
     """Which file the networks of this study come from, in a line."""
     if config.nas.architecture is not None:
         return f"architecture {architecture_file(config.nas.architecture, Path())}, without a search"
-    return f"search space {find_search_space(config)}"
+    files = [str(find_search_space(_with_space(config, name))) for name in search_spaces_of(config)]
+    return f"search space{'s' * (len(files) > 1)} {', '.join(files)}"
 
 
 def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
@@ -93,12 +115,13 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
 
     Args:
         config: the study.
-        search_space: name and content of the space file; None, if nothing is searched.
+        search_space: what `read_search_space` returned; None, if nothing is searched.
 
     Raises:
         InputError: one line with the key or file, its value and what is allowed.
     """
     check_parameters(config)
+    check_conditions(config)
     _check_writable("environment.result_dir", Path(config.environment.result_dir))
     _check_writable("dataset.path", Path(config.dataset.path))
     images, _, _ = _facts(config)
@@ -108,8 +131,26 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
             f"dataset.num_data_architecture_search: {held_out} of {images} training images leave none to train on; "
             f"allowed: 1 .. {images - 1}"
         )
+    _check_objectives(config)
     if search_space is not None:
-        _check_space(config, search_space)
+        for space in search_space.get("choices", {"": search_space}).values():
+            _check_space(config, space)
+        if "choices" in search_space and needs_latency(config):
+            raise InputError(
+                "optimize.parameters: nas.search_space: a table of latencies is for one space; "
+                "search without a limit on latency, or make a study for each space"
+            )
+
+
+def _check_objectives(config: Config) -> None:
+    """Refuse a cost as objective where all trials have the same network."""
+    chain, costs = chain_of(config), config.optimize.objectives[1:]
+    names = [parameter.name for parameter in sampled_parameters(with_conditions(config).parameters)]
+    if costs and first_searched(names, chain) == len(chain) - 1:
+        raise InputError(
+            f"optimize.objectives: {costs[0]}: all trials share one architecture, so it is the same in all; "
+            "set [val_accuracy], or search a key of supernet or search"
+        )
 
 
 def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
@@ -207,7 +248,7 @@ def notices(config: Config) -> list[str]:
         and "retraining reads dataset.path",
         "environment.gpus": config.environment.gpus > 1 and "a job trains on one GPU",
         "environment.device_ids": config.environment.device_ids and "set CUDA_VISIBLE_DEVICES",
-        "resource": config.resource != Resource() and "choose a profile",
+        "resource.type": config.resource.type != Resource().type and "choose a profile",
         "ABCI.job_script_preamble": config.ABCI.job_script_preamble and "jobs run in the environment of Snakemake",
         "ABCI.job_execution_options": config.ABCI.job_execution_options and "edit profiles/abci",
         "generic": config.generic and "choose a profile",
@@ -218,18 +259,31 @@ def notices(config: Config) -> list[str]:
     if overruled:
         winner = config.nas.num_epochs_retrain
         said.append(f"retrain: num_epochs: {overruled[0]}: overruled by nas.num_epochs_retrain: {winner}")
-    return [*said, *_notice_of_paths(config)]
+    return [*said, *_notices_of_conditions(config), *_notice_of_paths(config)]
+
+
+def _notices_of_conditions(config: Config) -> list[str]:
+    """One line for the parameters that no trial samples, and one if trials must repeat others."""
+    never = never_sampled(with_conditions(config).parameters)
+    values, repeated = config.model_dump(mode="json"), repeated_trials(config)
+    by_key: dict[str, list[str]] = {}
+    for name, key in never.items():
+        by_key.setdefault(key, []).append(name)
+    return [
+        f"optimize.parameters: {', '.join(names)}: never sampled, for {key} is "
+        + ("never sampled" if key in never else str(value_at(values, path_of(key))))
+        for key, names in by_key.items()
+    ] + [f"optimize.trial_number: {repeated} trials repeat others: there are no more points"] * (repeated > 0)
 
 
 def _notice_of_paths(config: Config) -> list[str]:
-    """One line if a number of paths was given, or is searched, that the sampler does not take."""
+    """One line if a number of paths was given that the sampler does not take."""
     key, sampler, paths = "supernet.paths_per_step", config.supernet.sampler, config.supernet.paths_per_step
-    searched = {path_of(parameter.name): parameter.name for parameter in config.optimize.parameters}
-    given = f"optimize.parameters: {searched[key]}" if key in searched else f"{key}: {paths}"
-    if sampler == "fair" and "supernet.sampler" not in searched and (paths != 1 or key in searched):
-        return [f"{given}: without effect; sampler fair takes as many paths as the largest decision has options"]
+    searched = {path_of(parameter.name) for parameter in config.optimize.parameters}
+    if sampler == "fair" and paths != 1 and not searched & {key, "supernet.sampler"}:
+        return [f"{key}: {paths}: without effect; sampler fair takes as many paths as the largest decision has options"]
     if sampler == "sandwich" and paths == 2 and key not in searched:
-        return [f"{given}: leaves no path between largest and smallest; sampler sandwich takes 4"]
+        return [f"{key}: {paths}: leaves no path between largest and smallest; sampler sandwich takes 4"]
     return []
 
 

@@ -58,6 +58,8 @@ def parsed(text: str) -> Any:
 
 
 def _takes_text(annotation: Any) -> bool:
+    if get_origin(annotation) in (list, dict):
+        return False
     return annotation is str or any(part is str or isinstance(part, str) for part in _parts(annotation))
 
 

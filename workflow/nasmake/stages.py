@@ -21,7 +21,7 @@ STAGES_WITHOUT_SEARCH = ("take_architecture", "retrain")  # with nas.architectur
 # Raised when a stage's meaning changes, so that its old results are made again.
 STAGE_VERSION = {
     "download_dataset": 1,
-    "suggest": 1,
+    "suggest": 2,
     "train_supernet": 2,
     "measure_latency": 1,
     "search_architecture": 3,
@@ -69,6 +69,8 @@ LATENCY_METRICS = (
     ("search.objective", "mnasnet_reward", "search.reward.metric"),
     ("search.algorithm", "proxyless", "search.expected_cost.metric"),
 )
+
+SPACE_KEY = "nas.search_space"  # decides the content of a file, which these stages are told instead
 
 # The predecessor's hyperparameters, which it kept without sections.
 ALIASES = {
@@ -122,7 +124,7 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     for path in RESOLVED_AWAY:
         assign(everything, path, None)
     for path in MEASUREMENT_KEYS if stage == MEASUREMENT else (*SHARED_KEYS, *STAGE_KEYS[stage]):
-        assign(chosen, path, _value(everything, path))
+        assign(chosen, path, value_at(everything, path))
     return chosen
 
 
@@ -135,14 +137,31 @@ def possible_values(config: Config, path: str) -> list[Any]:
 
 
 def needs_latency(config: Config) -> bool:
-    """Whether the search uses latency, as limit, reward, front or expected cost, so that it needs a latency table."""
+    """Whether latency is limit, reward, front, expected cost or objective of the study: then it needs a table."""
     is_limited = possible_values(config, "search.constraint.latency_ms") != [None]
     is_on_front = any("latency_ms" in front for front in possible_values(config, "search.front"))
-    return is_limited or is_on_front or any(_uses_latency(config, *own) for own in LATENCY_METRICS)
+    is_objective = "latency_ms" in config.optimize.objectives
+    return is_limited or is_on_front or is_objective or any(_uses_latency(config, *own) for own in LATENCY_METRICS)
 
 
 def _uses_latency(config: Config, reader: str, value: str, metric: str) -> bool:
     return value in possible_values(config, reader) and "latency_ms" in possible_values(config, metric)
+
+
+def search_spaces_of(config: Config) -> list[str]:
+    """The search spaces of the trials: nas.search_space, or its choices where it is searched.
+
+    Raises:
+        InputError: it is searched, but not by choices.
+    """
+    searched = [parameter for parameter in config.optimize.parameters if path_of(parameter.name) == SPACE_KEY]
+    if not searched:
+        return [config.nas.search_space]
+    if not searched[0].choices:
+        raise InputError(
+            f"config: optimize.parameters: {SPACE_KEY}: a name has no range; type: categorical, choices: [..]"
+        )
+    return searched[0].choices
 
 
 def source_settings(config: Config) -> dict[str, Any]:
@@ -155,7 +174,7 @@ def with_parameters(settings: Mapping[str, Any], parameters: Mapping[str, Any]) 
     changed = deepcopy(dict(settings))
     for name, value in parameters.items():
         path = path_of(name)
-        if _value(settings, path, missing := object()) is not missing:
+        if value_at(settings, path, missing := object()) is not missing:
             assign(changed, path, value)
     return changed
 
@@ -215,14 +234,17 @@ def _samples(parameter: Parameter) -> list[float]:
 
 def _keys_of(stage: str) -> tuple[str, ...]:
     """All keys that a stage reads; what is taken is not made by any."""
-    return (*SHARED_KEYS, *STAGE_KEYS[stage]) if stage in STAGE_KEYS else ()
+    if stage not in STAGE_KEYS:
+        return ()
+    return (*SHARED_KEYS, *STAGE_KEYS[stage], *[SPACE_KEY] * ("supernet" in STAGE_KEYS[stage]))
 
 
 def _covers(key: str, path: str) -> bool:
     return path == key or path.startswith(f"{key}.")
 
 
-def _value(mapping: Any, path: str, *default: Any) -> Any:
+def value_at(mapping: Any, path: str, *default: Any) -> Any:
+    """What stands at a dotted path; the default where nothing does."""
     for name in path.split("."):
         if name not in mapping:
             return default[0]

@@ -3,9 +3,11 @@
 A suggestion carries the whole history, so it needs no database and comes out the same on one core and on a hundred.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nasmake.job import COMPLETE
 from nasmake.optimize import Optimize, Parameter
+from nasmake.points import count, is_sampled, ordered
+from nasmake.proposals import PROPOSALS, grid
 
 RUNNING = "RUNNING"  # not told yet
+CURVE = "val_accuracies"  # of a retraining, by epoch
+DRAWS = 20  # random draws before a point may come a second time
 
 
 def suggest(optimize: Optimize, previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -28,12 +34,24 @@ def suggest(optimize: Optimize, previous: Mapping[str, Any] | None, told: Mappin
         told: the newest result that this trial may know; None as long as no trial is `lag` behind.
 
     Returns:
-        {"trial", "params", "history"}; history has one entry for each trial before, RUNNING where not yet told.
+        {"trial", "params", "history"}; history has one entry for each trial before, RUNNING where not yet told. With a
+        pruner also "prune_below": for each epoch of the retraining the val accuracy below which it stops, or None.
     """
-    history = _history(previous, told)
-    number = len(history)
-    trial = _study(optimize, number, history).ask(distributions(optimize.parameters))
-    return {"trial": number, "params": trial.params, "history": history}
+    history = _history(optimize, previous, told)
+    suggestion = {"trial": len(history), "params": _new_point(optimize, history), "history": history}
+    return suggestion | ({"prune_below": prune_below(optimize, history)} if optimize.pruner != "none" else {})
+
+
+def prune_below(optimize: Optimize, history: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """Median val accuracy of the told trials at each epoch; None where fewer than n_startup_trials got so far."""
+    curves = [trial[CURVE] for trial in history if trial["state"] == COMPLETE]
+    told = [
+        [curve[epoch] for curve in curves if epoch < len(curve)] for epoch in range(max(map(len, curves), default=0))
+    ]
+    return [
+        median(values) if epoch >= optimize.n_warmup_epochs and len(values) >= optimize.n_startup_trials else None
+        for epoch, values in enumerate(told)
+    ]
 
 
 def distributions(parameters: Sequence[Parameter]) -> dict[str, BaseDistribution]:
@@ -50,7 +68,7 @@ def write_journal(path: Path, optimize: Optimize, name: str, trials: Sequence[Ma
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(temporary))), study_name=name, direction=optimize.goal
+        storage=JournalStorage(JournalFileBackend(str(temporary))), study_name=name, directions=optimize.directions
     )
     study.add_trials(frozen_trials(optimize, trials))
     temporary.replace(path)
@@ -58,20 +76,21 @@ def write_journal(path: Path, optimize: Optimize, name: str, trials: Sequence[Ma
 
 def in_memory(optimize: Optimize, trials: Sequence[Mapping[str, Any]]) -> optuna.Study:
     """A study to look at: importances, plots."""
-    study = optuna.create_study(direction=optimize.goal)
+    study = optuna.create_study(directions=optimize.directions)
     study.add_trials(frozen_trials(optimize, trials))
     return study
 
 
 def frozen_trials(optimize: Optimize, trials: Sequence[Mapping[str, Any]]) -> list[FrozenTrial]:
     """Told and running trials in Optuna's form; a diverged one has no value and ranks below every completed one."""
-    space = distributions(optimize.parameters)
+    space, costs = distributions(optimize.parameters), optimize.objectives[1:]
     return [
         create_trial(
             state=TrialState[trial["state"]],
-            value=trial["value"] if trial["state"] == COMPLETE else None,
+            values=[trial["value"], *(trial[cost] for cost in costs)] if trial["state"] == COMPLETE else None,
             params=dict(trial["params"]),
-            distributions=space,
+            intermediate_values=dict(enumerate(trial.get(CURVE, ()), 1)),
+            distributions={name: space[name] for name in trial["params"] if name in space},
         )
         for trial in trials
     ]
@@ -83,29 +102,60 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-def _history(previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _history(
+    optimize: Optimize, previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
     if previous is None:
         return []
     running = {"trial": previous["trial"], "params": previous["params"], "state": RUNNING, "value": None}
     history = [*previous["history"], running]
     if told is not None:
-        history[told["trial"]] = history[told["trial"]] | {"state": told["state"], "value": told["value"]}
+        facts = ("state", "value", *optimize.objectives[1:], CURVE)
+        history[told["trial"]] = history[told["trial"]] | {fact: told[fact] for fact in facts if fact in told}
     return history
 
 
-def _study(optimize: Optimize, number: int, history: Sequence[Mapping[str, Any]]) -> optuna.Study:
+def _new_point(optimize: Optimize, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The trial's point. One that was there before is replaced by a random one: it would bring the same result."""
+    taken = [entry["params"] for entry in history]
+    for draw in range(DRAWS):
+        if (point := _ask(optimize, history, draw)) not in taken:
+            return point
+    return point if math.isinf(count(optimize.parameters)) else grid(optimize, len(history), history) or point
+
+
+def _ask(optimize: Optimize, history: Sequence[Mapping[str, Any]], draw: int) -> dict[str, Any]:
+    """Ask the sampler, or from the second draw on a random one, for the parameters that the trial reads."""
     quiet()
-    seed = int(np.random.SeedSequence([optimize.rand_seed, number]).generate_state(1)[0])
-    study = optuna.create_study(sampler=_sampler(optimize, seed), direction=optimize.goal)
+    number, name = len(history), optimize.sampler if draw == 0 else "RandomOptimizer"
+    seed = int(np.random.SeedSequence([optimize.rand_seed, number, draw]).generate_state(1)[0])
+    study = optuna.create_study(sampler=SAMPLERS.get(name, _random)(optimize, seed), directions=optimize.directions)
     study.add_trials(frozen_trials(optimize, history))
-    initial = {parameter.name: parameter.initial for parameter in optimize.parameters if parameter.initial is not None}
-    if number == 0 and initial:
-        study.enqueue_trial(initial)
-    return study
+    proposal = PROPOSALS[name](optimize, number, history) if name in PROPOSALS else {}
+    fixed = proposal | (_first_values(optimize, number) if draw == 0 else {})
+    if fixed:
+        study.enqueue_trial(fixed)
+    trial = study.ask()
+    point: dict[str, Any] = {}
+    for parameter in ordered(optimize.parameters):
+        if is_sampled(parameter, point):
+            point[parameter.name] = parameter.snapped(_sampled(trial, parameter))
+    return point
 
 
-def _sampler(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
-    return SAMPLERS[optimize.search_algorithm.rsplit(".", 1)[-1]](optimize, seed)
+def _first_values(optimize: Optimize, number: int) -> dict[str, Any]:
+    """The initial values of a trial."""
+    given = {p.name: p.first_values[number] for p in optimize.parameters if number < len(p.first_values)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _sampled(trial: optuna.Trial, parameter: Parameter) -> Any:
+    found = _distribution(parameter)
+    if isinstance(found, CategoricalDistribution):
+        return trial.suggest_categorical(parameter.name, found.choices)
+    if isinstance(found, IntDistribution):
+        return trial.suggest_int(parameter.name, found.low, found.high, step=found.step, log=found.log)
+    return trial.suggest_float(parameter.name, found.low, found.high, step=found.step, log=found.log)
 
 
 def _tpe(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
@@ -115,7 +165,7 @@ def _tpe(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
         n_startup_trials=optimize.n_startup_trials,
         n_ei_candidates=24,
         multivariate=True,
-        group=False,
+        group=True,  # parameters that are sampled together share a density; the same as False without conditions
         constant_liar=True,
     )
 
@@ -124,13 +174,17 @@ def _random(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-SAMPLERS = {"TpeOptimizer": _tpe, "RandomOptimizer": _random}
+SAMPLERS = {  # of Optuna; the others have PROPOSALS
+    "TpeOptimizer": _tpe,
+    "RandomOptimizer": _random,
+}
 
 
-def _distribution(parameter: Parameter) -> BaseDistribution:
+def _distribution(parameter: Parameter) -> CategoricalDistribution | IntDistribution | FloatDistribution:
     if parameter.type == "categorical":
         return CategoricalDistribution(parameter.choices or [])
     assert parameter.lower is not None and parameter.upper is not None  # the configuration was checked
+    high = parameter.value(int(parameter.size) - 1) if parameter.step else parameter.upper  # Optuna wants a value
     if parameter.type == "uniform_int":
-        return IntDistribution(int(parameter.lower), int(parameter.upper), log=parameter.log)
-    return FloatDistribution(parameter.lower, parameter.upper, log=parameter.log)
+        return IntDistribution(int(parameter.lower), int(high), log=parameter.log, step=int(parameter.step or 1))
+    return FloatDistribution(parameter.lower, high, log=parameter.log, step=parameter.step)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from nasmake.artifacts import InputError, read_json, write_atomically
 from nasmake.job import COMPLETE
 from nasmake.optimize import Optimize
+from nasmake.pareto import non_dominated
 
 Record = Mapping[str, Any]
 
@@ -22,8 +24,10 @@ BEST_KEYS = (
 SOMETIMES = ("latency_ms", "baseline")  # further facts of a promoted network, where there are some
 
 
-def promote(results: Sequence[Record], top: int) -> list[int]:
+def promote(results: Sequence[Record], top: int, objectives: Sequence[str] = ("val_accuracy",)) -> list[int]:
     """The `top` completed trials with the highest val accuracy; fewer, if fewer completed.
+
+    With two objectives only trials of the front are taken.
 
     Equal accuracies are decided by val loss, then by the trial's number.
 
@@ -34,8 +38,16 @@ def promote(results: Sequence[Record], top: int) -> list[int]:
     if not completed:
         reasons = sorted({str(result.get("reason")) for result in results})
         raise InputError(f"no trial of {len(results)} completed, so there is nothing to promote; {reasons[0]}")
-    ranked = sorted(completed, key=lambda result: (-result["val_accuracy"], result["val_loss"], result["trial"]))
+    ranked = _by_accuracy(completed) if len(objectives) == 1 else front(results, objectives)
     return [result["trial"] for result in ranked[:top]]
+
+
+def front(results: Sequence[Record], objectives: Sequence[str]) -> list[Record]:
+    """The completed trials that no other beats in all objectives, best val accuracy first."""
+    completed = [result for result in results if result["state"] == COMPLETE]
+    _, *costs = objectives
+    points = [(-result["val_accuracy"], *(result[cost] for cost in costs)) for result in completed]
+    return _by_accuracy(list(compress(completed, non_dominated(points))))
 
 
 def best_of(finals: Mapping[Path, Record]) -> tuple[Path, dict[str, Any]]:
@@ -81,8 +93,8 @@ def costs_of(results: Sequence[Record]) -> list[str]:
     return ["parameters", "macs", *["latency_ms"] * any("latency_ms" in result for result in results)]
 
 
-def table(finals: Sequence[Record], run: Path) -> str:
-    """The table that ends a run: promoted trials, best val accuracy first, and the baseline if there is one."""
+def table(finals: Sequence[Record], run: Path, notes: Sequence[str] = ()) -> str:
+    """The table that ends a run: promoted trials, best val accuracy first, the baseline if there is one, notes."""
     ranked = sorted(finals, key=lambda final: (-(final["val_accuracy"] or 0), final["val_loss"]))
     timed = "latency_ms" in costs_of(finals)
     latency = f"  {'latency':>10}" if timed else ""
@@ -96,6 +108,7 @@ def table(finals: Sequence[Record], run: Path) -> str:
         lines.append(f"       test accuracy of {name} on the same split: {_share(accuracy).strip()}")
     test_n = max((final.get("test_n") or 0 for final in ranked), default=0)
     lines.append(f"       val: the trial's objective; test: {test_n} images, read once, after final training")
+    lines += [f"       {note}" for note in notes]
     return "\n".join([*lines, f"       best: {run}/study/best.json   report: make report CONFIG=<your file>", ""])
 
 
@@ -116,6 +129,10 @@ def write_resolved(path: Path, config: Mapping[str, Any]) -> None:
     text = yaml.safe_dump(dict(config), sort_keys=True, default_flow_style=None, width=120)
     if not path.is_file() or path.read_text() != text:
         write_atomically(path, text.encode())
+
+
+def _by_accuracy(results: Sequence[Record]) -> list[Record]:
+    return sorted(results, key=lambda result: (-result["val_accuracy"], result["val_loss"], result["trial"]))
 
 
 def _share(accuracy: float | None) -> str:

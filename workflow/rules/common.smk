@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 from nasmake.artifacts import InputError, canonical_json, digest_of, read_json
+from nasmake.conditions import with_conditions
 from nasmake.config import load
+from nasmake.points import sampled_parameters
 from nasmake.preflight import (
     check,
     notices,
@@ -32,6 +34,7 @@ try:
         check(CONFIG, SPACE)
         print(f"nasmake: {source_of_networks(CONFIG)}", file=sys.stderr)
         print(*(f"warning: {notice}\n" for notice in notices(CONFIG)), sep="", end="", file=sys.stderr)
+    STUDY = with_conditions(CONFIG)
     NEEDS_LATENCY = needs_latency(CONFIG) and not TAKEN
     GIVEN_TABLE = CONFIG.latency.table if NEEDS_LATENCY else None
     TABLE_DIGEST = GIVEN_TABLE and digest_of([Path(GIVEN_TABLE)])
@@ -47,7 +50,7 @@ RUN = str(Path(CONFIG.environment.result_dir, CONFIG.run))
 DATASET = str(Path(CONFIG.dataset.path, CONFIG.dataset.name))
 TRIALS = [f"{trial:04d}" for trial in range(CONFIG.optimize.trial_number)]
 CHAIN = chain_of(CONFIG)
-FIRST_SEARCHED = first_searched((parameter.name for parameter in CONFIG.optimize.parameters), CHAIN)
+FIRST_SEARCHED = first_searched((parameter.name for parameter in sampled_parameters(STUDY.parameters)), CHAIN)
 STARTED = time.time()
 LAG = CONFIG.optimize.lag
 MEASURED_TABLE = [f"{RUN}/shared/latency.json"] if NEEDS_LATENCY and not GIVEN_TABLE else []
@@ -134,7 +137,7 @@ def settings(stage):
 
 def study_settings():
     """What the fold is told; the number of trials is left out, so that a study can be extended."""
-    return canonical_json(CONFIG.optimize.model_dump(mode="json", exclude={"trial_number"}))
+    return canonical_json(STUDY.model_dump(mode="json", exclude={"trial_number"}))
 
 
 def optional(*names):

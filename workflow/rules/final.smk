@@ -45,6 +45,7 @@ rule summarize_study:
         trials=f"{RUN}/study/trials.csv",
         journal=f"{RUN}/study/journal.log",
         summary=f"{RUN}/study/summary.txt",
+        front=[f"{RUN}/study/front.csv"] if len(CONFIG.optimize.objectives) > 1 else [],
         model=f"{RUN}/best/model.safetensors",
     log:
         f"{RUN}/study/logs/summarize_study.log",

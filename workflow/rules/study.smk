@@ -30,5 +30,6 @@ checkpoint promote:
         "../envs/nasmake.yaml"
     params:
         top=CONFIG.promote.top,
+        objectives=CONFIG.optimize.objectives,
     shell:
-        "python scripts/promote.py --top {params.top} --results {input:q} --out {output:q} > {log:q} 2>&1"
+        "python scripts/promote.py --top {params.top} --objectives {params.objectives} --results {input:q} --out {output:q} > {log:q} 2>&1"

@@ -1,6 +1,6 @@
 """Training one network on labelled images, and the sums that metrics are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,7 +47,11 @@ def evaluate(network: nn.Module, source: BatchSource) -> tuple[float, float]:
 
 
 class Retraining(StageModule):
-    """SGD with warm-up and cosine per step, and label smoothing."""
+    """SGD with warm-up and cosine per step, and label smoothing.
+
+    Args:
+        prune_below: val accuracy below which training stops, by epoch; None where it does not.
+    """
 
     def __init__(
         self,
@@ -57,10 +61,11 @@ class Retraining(StageModule):
         settings: Retrain,
         epochs: int,
         where: tuple[int | str, ...],
+        prune_below: Sequence[float | None] = (),
     ) -> None:
         super().__init__()
         self.network, self.settings, self.epochs, self.where = network, settings, epochs, where
-        self.source, self.val_source = source, val_source
+        self.source, self.val_source, self.prune_below = source, val_source, prune_below
 
     def configure_optimizers(self) -> Optimizer:
         """SGD at the peak learning rate."""
@@ -98,6 +103,14 @@ class Retraining(StageModule):
     def epoch_summary(self) -> dict[str, float]:
         """The learning rate at the end of the epoch."""
         return {"lr": self._rate(self.current_epoch + 1)}
+
+    def reason_to_stop(self, row: Mapping[str, Any]) -> str | None:
+        """Whether val accuracy is below the limit of the epoch; after the last one there is nothing to stop."""
+        epoch, accuracy = row["epoch"], row.get("val_accuracy", 1.0)
+        limit = self.prune_below[epoch - 1] if epoch <= len(self.prune_below) else None
+        if limit is None or accuracy >= limit or epoch == self.epochs:
+            return None
+        return f"pruned in epoch {epoch}: val accuracy {accuracy:.4f} is below {limit:.4f}, the median of told trials"
 
     def _rate(self, epoch: float) -> float:
         warmup = min(self.settings.warmup_epochs, self.epochs / 2)

@@ -34,6 +34,7 @@ def fit(
 
     Raises:
         DivergedError: a loss became NaN or infinite.
+        PrunedError: the module had a reason to stop.
     """
     quiet()
     state = TrainingState(folder.state(name))

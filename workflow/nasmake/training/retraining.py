@@ -16,7 +16,7 @@ from nasmake.search_spaces import Architecture
 from nasmake.training.classification import Retraining, evaluate
 from nasmake.training.run import Rows, StageRun, stage, write_weights
 from nasmake.training.seeding import seed_torch
-from nasmake.training.state import DivergedError
+from nasmake.training.state import StoppedError
 
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
 FINAL_COLUMNS = ("epoch", "train_loss", "train_accuracy", "lr")
@@ -24,7 +24,7 @@ FINAL_COLUMNS = ("epoch", "train_loss", "train_accuracy", "lr")
 
 @dataclass(frozen=True)
 class Trained:
-    """A network trained from scratch, in eval mode on the training device; None if its training diverged."""
+    """A network trained from scratch, in eval mode on the training device; None if its training stopped early."""
 
     network: Network | None
     rows: Rows
@@ -41,6 +41,8 @@ def retrain(job: Job) -> None:
             last = trained.rows[-1]
             scores = {name: last[name] for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")}
             record |= scores | {"value": last["val_accuracy"]}
+        if job.prune_below is not None:
+            record |= {"val_accuracies": [row["val_accuracy"] for row in trained.rows]}
         _write(run, trained, record, "model.safetensors", "result.json", COLUMNS)
 
 
@@ -82,11 +84,12 @@ def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
         "macs": count_macs(spec, parts.in_channels, parts.input_size),
         "epochs": epochs,
     } | {key: found[key] for key in ("latency_ms",) if key in found}
-    module = Retraining(network, source, val_source, settings, epochs, where)
+    limits = job.prune_below or () if with_val else ()
+    module = Retraining(network, source, val_source, settings, epochs, where, limits)
     try:
         rows = run.fit(module, source, epochs, val_source=val_source, gradient_clip=settings.gradient_clip)
-    except DivergedError as diverged:
-        return Trained(None, diverged.rows, record | {"state": PRUNED, "reason": f"{job.stage}: {diverged}"})
+    except StoppedError as stopped:
+        return Trained(None, stopped.rows, record | {"state": PRUNED, "reason": f"{job.stage}: {stopped}"})
     network.load_state_dict(run.weights("network."))
     return Trained(network.to(run.runtime.device).eval(), rows, record)
 

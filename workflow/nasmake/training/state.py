@@ -24,16 +24,24 @@ from nasmake.training.lightning import Checkpoint, LightningModule, TorchCheckpo
 SAVE_INTERVAL = 600.0  # seconds between saves within a long epoch
 
 
-class DivergedError(Exception):
-    """A loss became NaN or infinite: a result of the trial, not a failure of the machine.
+class StoppedError(Exception):
+    """Training ends before its last epoch: a result of the trial, not a failure of the machine.
 
     Attributes:
-        rows: of the epochs before.
+        rows: of the epochs that count.
     """
 
     def __init__(self, text: str, rows: list[dict[str, Any]]) -> None:
         super().__init__(text)
         self.rows = rows
+
+
+class DivergedError(StoppedError):
+    """A loss became NaN or infinite."""
+
+
+class PrunedError(StoppedError):
+    """A trial is not worth its further epochs."""
 
 
 class StageModule(LightningModule):
@@ -50,6 +58,10 @@ class StageModule(LightningModule):
     def epoch_summary(self) -> dict[str, float]:
         """Further columns of an epoch's row."""
         raise NotImplementedError
+
+    def reason_to_stop(self, row: Mapping[str, Any]) -> str | None:
+        """Why training should end with this row, a function of the row alone; None to go on."""
+        return None
 
 
 class TwoGenerations(TorchCheckpointIO):
@@ -147,11 +159,14 @@ class TrainingState(Checkpoint):
 
         Raises:
             DivergedError: a sum is not finite.
+            PrunedError: the module has a reason. Nothing is saved before, so that a resumed process finds it too.
         """
         row = {"epoch": trainer.current_epoch + 1} | _means(self.sums) | pl_module.epoch_summary()
         print(format_row(row, time.monotonic() - self.epoch_began), flush=True)
         if not all(math.isfinite(value) for value in row.values()):
             raise DivergedError(f"not finite in epoch {row['epoch']}: {format_row(row)}", self.rows)
+        if reason := pl_module.reason_to_stop(row):
+            raise PrunedError(reason, [*self.rows, row])
         self.rows, self.sums = [*self.rows, row], {}
         self._save(trainer)
 

@@ -1,0 +1,185 @@
+"""Every sampler of the study: the fold is a function of seed, trial and told results, and no point comes twice."""
+
+import json
+import random
+
+import pytest
+from nasmake.job import COMPLETE, PRUNED
+from nasmake.optimize import Optimize
+from nasmake.points import count, is_sampled, point_at
+from nasmake.study import suggest
+from pydantic import ValidationError
+from scipy.stats.qmc import Sobol
+
+STEPS = [
+    {"name": "momentum", "type": "uniform_float", "lower": 0.1, "upper": 0.9, "step": 0.2, "initial": 0.3},
+    {"name": "lam", "type": "uniform_int", "lower": 2, "upper": 9, "step": 3},
+    {"name": "initial_lr", "type": "uniform_float", "lower": 0.001, "upper": 1.0, "log": True},
+]
+CHOICES = {"name": "optimizer", "type": "categorical", "choices": ["MomentumSGD", "Adam"]}
+SPACES = {
+    "TpeOptimizer": [*STEPS, CHOICES],
+    "RandomOptimizer": [*STEPS, CHOICES],
+    "SobolOptimizer": [*STEPS, CHOICES],
+    "GridOptimizer": [*STEPS[:2], CHOICES],
+    "NelderMeadOptimizer": STEPS,
+}
+every_sampler = pytest.mark.parametrize("sampler", SPACES)
+
+
+def study(sampler, **changes):
+    settings = {"search_algorithm": sampler, "lag": 3, "n_startup_trials": 4, "trial_number": 20}
+    return Optimize.model_validate(settings | {"parameters": SPACES[sampler]} | changes)
+
+
+def objective(trial, point):
+    if trial % 7 == 5:
+        return {"trial": trial, "state": PRUNED, "value": None}
+    return {
+        "trial": trial,
+        "state": COMPLETE,
+        "value": 1 - abs(point.get("momentum", 0) - 0.5) - point.get("lam", 0) / 50,
+    }
+
+
+def through_json(content):
+    return None if content is None else json.loads(json.dumps(content))
+
+
+def fold(settings, order=None):
+    """The points of a study whose jobs are worked off in a random order, as many at once as there may be."""
+    suggestions, results, rng = {}, {}, random.Random(order)
+    while len(results) < settings.trial_number:
+        trial = len(suggestions)
+        ready = [number for number in suggestions if number not in results]
+        if trial < settings.trial_number and (trial < settings.lag or trial - settings.lag in results):
+            ready.append(trial)
+        chosen = rng.choice(ready)
+        if chosen == trial:
+            told = through_json(results.get(trial - settings.lag))
+            suggestions[trial] = through_json(suggest(settings, through_json(suggestions.get(trial - 1)), told))
+        else:
+            results[chosen] = objective(chosen, suggestions[chosen]["params"])
+    return [suggestions[trial] for trial in range(settings.trial_number)]
+
+
+def points(settings, order=None):
+    return [suggestion["params"] for suggestion in fold(settings, order)]
+
+
+@every_sampler
+def test_fold_does_not_depend_on_when_results_arrive(sampler):
+    reference = fold(study(sampler), 0)
+    assert all(fold(study(sampler), order) == reference for order in (1, 2, 3))
+
+
+@every_sampler
+def test_no_point_repeats(sampler):
+    found = points(study(sampler))
+    assert len({json.dumps(point, sort_keys=True) for point in found}) == 20
+
+
+@every_sampler
+@pytest.mark.parametrize("prefix", ["", "aiaccel.optimizer."])
+def test_names_with_and_without_package_are_one(sampler, prefix):
+    settings = study(sampler, trial_number=3)
+    renamed = settings.model_copy(update={"search_algorithm": prefix + sampler})
+    assert points(Optimize.model_validate(renamed.model_dump())) == points(settings)
+
+
+@every_sampler
+def test_seed_decides_and_extension_leaves_the_first_trials(sampler):
+    assert points(study(sampler, rand_seed=1, trial_number=6)) != points(study(sampler, trial_number=6))
+    assert points(study(sampler))[:6] == points(study(sampler, trial_number=6))
+
+
+@every_sampler
+def test_steps_are_kept_to_the_last_digit(sampler):
+    for point in points(study(sampler)):
+        assert point["momentum"] in (0.1, 0.3, 0.5, 0.7, 0.9)
+        assert point["lam"] in (2, 5, 8) and type(point["lam"]) is int
+
+
+@every_sampler
+def test_lists_of_initial_values_are_the_first_trials(sampler):
+    first, *others = SPACES[sampler]
+    lam = others[0] | {"initial": [8, None, 2]}
+    found = points(study(sampler, parameters=[first | {"initial": [0.9, 0.7]}, lam, *others[1:]], trial_number=4))
+    assert [point["momentum"] for point in found[:2]] == [0.9, 0.7]
+    assert (found[0]["lam"], found[2]["lam"]) == (8, 2)
+
+
+@every_sampler
+def test_a_small_space_is_used_up_before_a_point_repeats(sampler):
+    lam = STEPS[1] | {"upper": 20}
+    found = points(study(sampler, parameters=[lam], trial_number=7))
+    assert sorted(point["lam"] for point in found) == [2, 5, 8, 11, 14, 17, 20]
+
+
+def test_sobol_takes_the_point_of_the_trials_number():
+    unit = {"type": "uniform_float", "lower": 0, "upper": 1}
+    parameters = [{"name": "momentum", "initial": 0.5} | unit, {"name": "beta1", "initial": 0.5} | unit]
+    found = points(study("SobolOptimizer", parameters=parameters, rand_seed=7))
+    expected = Sobol(2, rng=7).random(32)[:20].tolist()
+    assert [[point["momentum"], point["beta1"]] for point in found[1:]] == expected[1:]
+    assert found[0] == {"momentum": 0.5, "beta1": 0.5}
+
+
+def test_grid_visits_every_point_once():
+    settings = study("GridOptimizer", trial_number=30)
+    found = {json.dumps(point, sort_keys=True) for point in points(settings)}
+    assert count(settings.parameters) == 30 == len(found)
+
+
+def test_nelder_mead_climbs():
+    parameters = [
+        {"name": name, "type": "uniform_float", "lower": 0, "upper": 1} for name in ("momentum", "beta1", "beta2")
+    ]
+    settings = study("NelderMeadOptimizer", parameters=parameters, lag=1)
+    suggestion, values = suggest(settings, None, None), []
+    for trial in range(60):
+        values.append(-sum((value - 0.3) ** 2 for value in suggestion["params"].values()))
+        suggestion = suggest(settings, suggestion, {"trial": trial, "state": COMPLETE, "value": values[-1]})
+    assert max(values) > -1e-3 and sum(values[-20:]) > sum(values[:20]) / 10
+
+
+@pytest.mark.parametrize(
+    "sampler, parameter, reason",
+    [
+        ("GridOptimizer", STEPS[2], "initial_lr needs a step"),
+        ("NelderMeadOptimizer", CHOICES, "take TpeOptimizer, RandomOptimizer, SobolOptimizer or GridOptimizer"),
+    ],
+)
+def test_sampler_that_cannot_take_a_parameter_is_refused(sampler, parameter, reason):
+    with pytest.raises(ValidationError, match=reason):
+        study(sampler, parameters=[parameter])
+
+
+# Conditions.
+
+CONDITIONAL = [
+    CHOICES,
+    STEPS[0] | {"when": {"optimizer": "MomentumSGD"}},
+    STEPS[1],
+    STEPS[2] | {"when": {"momentum": [0.1, 0.3], "lam": [2, 8]}},
+]
+
+
+@pytest.mark.parametrize("sampler", ["TpeOptimizer", "RandomOptimizer", "SobolOptimizer"])
+def test_a_parameter_is_sampled_where_its_conditions_hold_and_nowhere_else(sampler):
+    settings = study(sampler, parameters=CONDITIONAL, trial_number=60)
+    found = points(settings)
+    for point in found:
+        assert all((parameter.name in point) == is_sampled(parameter, point) for parameter in settings.parameters)
+    assert {len(point) for point in found} == {2, 3, 4}
+    assert points(settings, 1) == found
+
+
+def test_grid_counts_conditional_points_once():
+    last = {"name": "eps", "type": "categorical", "choices": [1, 2, 3], "when": {"lam": 5, "optimizer": ["Adam"]}}
+    settings = study("GridOptimizer", parameters=[*CONDITIONAL[:3], last], trial_number=20)
+    # MomentumSGD: 5 momenta x 3 lam; Adam: lam 2 and 8, or lam 5 with 3 eps
+    assert count(settings.parameters) == 15 + 2 + 3
+    found = [point_at(settings.parameters, index) for index in range(20)]
+    assert len({json.dumps(point, sort_keys=True) for point in found}) == 20
+    assert sorted(map(str, points(settings))) != [] and len({str(sorted(p.items())) for p in points(settings)}) == 20

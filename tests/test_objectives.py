@@ -1,0 +1,177 @@
+"""Studies of val accuracy and a cost: the fold, the front, and what is shown of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from nasmake.artifacts import InputError, read_csv, read_json, write_json
+from nasmake.config import load
+from nasmake.drawing import svg
+from nasmake.findings import read_findings, trials_page
+from nasmake.optimize import Optimize
+from nasmake.plots import FIGURES
+from nasmake.preflight import check, read_search_space
+from nasmake.stages import STAGES, needs_latency
+from nasmake.study import in_memory, suggest, write_journal
+from nasmake.summary import front, promote
+from small_run import LR, MACS, small_run
+from test_hpo_samplers import through_json
+from test_plots import marks
+from test_summary import diverged, main_of, result
+
+TWO = ["val_accuracy", "macs"]
+PARAMETERS = [
+    {"name": "initial_lr", "type": "uniform_float", "lower": 0.0, "upper": 1.0},
+    {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 10},
+]
+STEPPED = [PARAMETERS[0] | {"step": 0.1}, PARAMETERS[1]]
+
+
+def study(sampler="TpeOptimizer", **changes):
+    settings = {"search_algorithm": sampler, "lag": 3, "n_startup_trials": 4, "trial_number": 16, "objectives": TWO}
+    return Optimize.model_validate(settings | {"parameters": STEPPED} | changes)
+
+
+def objective(trial, point):
+    """Accuracy rises with lam and so does the cost; a learning rate away from 0.3 is worse in both."""
+    if trial % 6 == 4:
+        return diverged(trial)
+    accuracy = point["lam"] / 12 - abs(point["initial_lr"] - 0.3) / 4
+    return result(trial, accuracy, macs=int(1e6 * (point["lam"] + 5 * abs(point["initial_lr"] - 0.3))))
+
+
+def fold(settings, late=False):
+    """Suggestions of a study; results come as soon as they can, or as late."""
+    suggestions, results = [], []
+    for trial in range(settings.trial_number):
+        known = trial - settings.lag if late else trial - 1
+        results += [objective(number, suggestions[number]["params"]) for number in range(len(results), known + 1)]
+        told = through_json(results[trial - settings.lag]) if trial >= settings.lag else None
+        previous = through_json(suggestions[-1]) if suggestions else None
+        suggestions.append(through_json(suggest(settings, previous, told)))
+    return suggestions
+
+
+@pytest.mark.parametrize("sampler", ["TpeOptimizer", "RandomOptimizer", "SobolOptimizer", "GridOptimizer"])
+def test_fold_of_two_objectives_is_a_function_of_what_was_told(sampler):
+    found = fold(study(sampler))
+    assert found == fold(study(sampler), late=True)
+    assert len({json.dumps(suggestion["params"]) for suggestion in found}) == 16
+    told = [entry for entry in found[-1]["history"] if entry["state"] == "COMPLETE"]
+    assert all(entry["macs"] == objective(entry["trial"], entry["params"])["macs"] for entry in told) and told
+
+
+def test_tpe_of_two_objectives_goes_where_neither_is_lost():
+    found = fold(study(trial_number=60, lag=1, n_startup_trials=10, parameters=PARAMETERS))
+    rates = [suggestion["params"]["initial_lr"] for suggestion in found]
+    lost = [abs(rate - 0.3) for rate in rates]
+    assert sum(lost[-20:]) / 20 < 0.6 * sum(lost[:10]) / 10
+    assert len({suggestion["params"]["lam"] for suggestion in found[-20:]}) >= 4  # along the front, not one end of it
+
+
+def test_cost_is_minimized_in_what_optuna_is_given(tmp_path):
+    trials = [result(0, 0.5) | {"params": {"initial_lr": 0.1, "lam": 2}}, diverged(1) | {"params": {}}]
+    shown = in_memory(study(), trials[:1])
+    assert [direction.name for direction in shown.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert shown.trials[0].values == [0.5, 2_000_000]
+    write_journal(tmp_path / "journal.log", study(), "two", trials)
+
+
+RESULTS = [
+    result(0, 0.9, macs=900),
+    result(1, 0.8, macs=900),  # beaten by 0
+    diverged(2),
+    result(3, 0.7, macs=100),
+    result(4, 0.95, macs=2000),
+    result(5, 0.7, 0.5, macs=100),  # as good as 3, and of lower loss
+]
+
+
+def test_front_is_what_none_beats_best_accuracy_first():
+    assert [one["trial"] for one in front(RESULTS, TWO)] == [4, 0, 5, 3]
+    assert promote(RESULTS, 2, TWO) == [4, 0] and promote(RESULTS, 9, TWO) == [4, 0, 5, 3]
+    assert promote(RESULTS, 3) == [4, 0, 1]
+    with pytest.raises(InputError):
+        promote([diverged(0)], 1, TWO)
+
+
+# What a finished run shows.
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """A run whose trials 1 and 4 are the front: accuracy rises with the trial's number, and trial 1 is cheap."""
+    settings = study(trial_number=5, parameters=[MACS, LR])
+    folder = small_run(tmp_path / "two", settings)
+    for path in sorted(folder.glob("trial-*/result.json")):
+        found = read_json(path)
+        write_json(path, found | {"macs": 100_000 if found["trial"] == 1 else 714880})
+    return folder
+
+
+def test_summary_writes_the_front_and_names_it(run):
+    settings = study(trial_number=5, parameters=[MACS, LR])
+    paths = [str(path) for path in sorted(run.glob("trial-*/result.json"))]
+    main_of("promote")(["--top", "2", "--objectives", *TWO, "--results", *paths, "--out", str(run / "promoted.json")])
+    assert read_json(run / "promoted.json")["trials"] == [4, 1]
+    finals = [run / f"trial-000{trial}" / "final.json" for trial in (4, 1)]
+    for path in finals:
+        write_json(path, read_json(path.with_name("result.json")) | {"test_accuracy": 0.7, "test_loss": 1, "test_n": 9})
+        path.with_name("final.safetensors").write_bytes(b"weights")
+    files = ["--results", *paths, "--finals", *map(str, finals)]
+    main_of("summarize_study")(["--study", settings.model_dump_json(), "--run", str(run), *files])
+    rows = read_csv(run / "study" / "front.csv")
+    assert [row["trial"] for row in rows] == ["4", "1"] and rows[1]["macs"] == "100000"
+    assert rows[0].keys() == read_csv(run / "study" / "trials.csv")[0].keys()
+    assert "front of val_accuracy and macs: 2 trials, " in (run / "study" / "summary.txt").read_text()
+
+
+def test_figure_and_page_show_the_front(run):
+    findings = read_findings(run, study(trial_number=5, parameters=[MACS, LR]), STAGES)
+    figure = svg(FIGURES["study"], findings)
+    assert (marks(figure, "completed"), marks(figure, "front"), marks(figure, "promoted")) == (5, 2, 2)
+    assert '<td class="text">front</td>' in trials_page(findings)
+    assert svg(FIGURES["importances"], findings)
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    "changes, reason",
+    [
+        ({"objectives": ["macs"]}, r"optimize\.objectives: \['macs'\] must be val_accuracy, then at most one cost"),
+        ({"objectives": ["macs", "val_accuracy"]}, "must be val_accuracy"),
+        ({"objectives": ["val_accuracy", "flops"]}, r"optimize\.objectives\.1: 'flops' is not allowed; allowed: "),
+        ({"objectives": [*TWO, "parameters"]}, r"optimize\.objectives: "),
+        ({"search_algorithm": "NelderMeadOptimizer"}, "NelderMeadOptimizer takes val_accuracy alone"),
+        ({"pruner": "median"}, r"optimize\.pruner: median: would stop cheap networks of the front"),
+    ],
+)
+def test_objectives_that_do_not_fit_are_refused(changes, reason):
+    with pytest.raises(InputError, match=reason):
+        load({"optimize": {"trial_number": 4, "objectives": TWO, "parameters": PARAMETERS} | changes})
+
+
+def test_objectives_may_be_text():
+    assert load({"optimize": {"objectives": "[val_accuracy, macs]", "trial_number": 1}}).optimize.objectives == TWO
+
+
+@pytest.mark.parametrize("parameter, refused", [(LR, True), (MACS, False)])
+def test_a_cost_that_is_the_same_in_all_trials_is_refused(tmp_path, monkeypatch, parameter, refused):
+    monkeypatch.chdir(tmp_path)
+    dataset = {"name": "digits", "num_data_architecture_search": 600}
+    spaces = str(Path(__file__).parents[1] / "config" / "search_spaces")
+    optimize = {"trial_number": 4, "objectives": TWO, "parameters": [parameter]}
+    config = load({"dataset": dataset, "nas": {"search_space_config_path": spaces}, "optimize": optimize})
+    if not refused:
+        return check(config, read_search_space(config))
+    with pytest.raises(InputError, match=r"objectives: macs: all trials share one architecture"):
+        check(config, read_search_space(config))
+
+
+def test_latency_as_objective_needs_a_table():
+    parameters = [PARAMETERS[0] | {"lower": 0.1}]
+    optimize = {"trial_number": 4, "objectives": ["val_accuracy", "latency_ms"], "parameters": parameters}
+    assert needs_latency(load({"optimize": optimize}))
+    assert not needs_latency(load({"optimize": optimize | {"objectives": TWO}}))
