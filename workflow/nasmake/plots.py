@@ -29,6 +29,7 @@ from nasmake.plot_style import (
     one_axes,
     percents,
     promoted_last,
+    whole_numbers,
 )
 from nasmake.search_spaces import Architecture
 from nasmake.study import in_memory
