@@ -64,6 +64,14 @@ def test_simultaneous_is_one_stage_instead_of_two(checkout, stage, searches):
     assert counts == ONCE | {"suggest": 3, "search_supernet": searches, "retrain": 3}
 
 
+def test_search_declares_all_its_histories(checkout):
+    plan = checkout.run("-n", "--configfile", write_config(checkout.folder, searching("retrain")))
+    job = next(job for job in plan.split("\nrule ") if job.startswith("search_architecture:"))
+    output = next(line for line in job.splitlines() if line.strip().startswith("output:"))
+    names = ("search_architecture", "evaluations", "random_evaluations", "probabilities")
+    assert all(f"history/{name}.csv" in output for name in names)
+
+
 def test_nothing_searched_is_one_trial(checkout):
     study = write_config(checkout.folder, {"optimize": {"trial_number": 1, "parameters": []}})
     counts = job_counts(checkout.run("-n", "--configfile", study))

@@ -39,6 +39,8 @@ def test_artefacts_are_where_they_are_promised(finished):
     for trial in ("trial-0000", "trial-0001", "trial-0002"):
         for name in ("suggestion.json", "architecture.json", "model.safetensors", "result.json", "history/retrain.csv"):
             assert (run / trial / name).is_file()
+    for name in ("search_progress", "probabilities", "tradeoff"):
+        assert (run / f"report/{name}.svg").is_file()
     for name in ("study/best.json", "study/trials.csv", "study/journal.log", "best/model.safetensors", "config.yaml"):
         assert (run / name).is_file()
     assert not list(run.glob("*/.resume/*"))  # training states are gone when their stage is done
@@ -60,11 +62,12 @@ def test_best_json_holds_the_promised_keys(finished):
 def test_limits_of_each_trial_are_kept(finished):
     for path in (finished.folder / "results/tiny").glob("trial-*/architecture.json"):
         limit = json.loads((path.parent / "suggestion.json").read_text())["params"]["search.constraint.macs"]
-        with (path.parent / "history/evaluations.csv").open() as stream:
-            evaluations = list(csv.DictReader(stream))
-        assert len(evaluations) == 2 * 3 == len({row["decisions"] for row in evaluations})
-        assert all(int(row["macs"]) <= limit for row in evaluations)
-        assert json.loads(path.read_text())["scores"]["val_loss"] == min(float(row["val_loss"]) for row in evaluations)
+        for name, score in (("evaluations", "val_loss"), ("random_evaluations", "random_val_loss")):
+            with (path.parent / f"history/{name}.csv").open() as stream:
+                evaluations = list(csv.DictReader(stream))
+            assert len(evaluations) == 2 * 3 == len({row["decisions"] for row in evaluations})
+            assert all(int(row["macs"]) <= limit for row in evaluations)
+            assert json.loads(path.read_text())["scores"][score] == min(float(row["val_loss"]) for row in evaluations)
 
 
 def test_run_ends_with_a_table(finished):
