@@ -3,53 +3,23 @@ from pathlib import Path
 import pytest
 import yaml
 from nasmake.artifacts import InputError, write_json
-from nasmake.config import load
 from nasmake.cost import CostTable
 from nasmake.data.digits import NUM_TEST, make_digits, make_digits_canvas
 from nasmake.preflight import (
     KNOWN,
-    WITH_DISTRIBUTION,
     check,
     notices,
     read_search_space,
     read_taken_architecture,
     source_of_networks,
 )
-from nasmake.samplers import SAMPLERS
 from nasmake.search_spaces import Architecture, SearchSpace
-from nasmake.strategies import STRATEGIES
 from small_data import write_image_folder
 from small_spaces import content, latency_file, shipped, table_with_latency
+from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
 
-ROOT = Path(__file__).parents[1]
 CHEAPEST = CostTable(shipped("proxyless_digits"), 1, 8)
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    """As Snakemake starts: in the repository's root, where only the shipped spaces lie."""
-    (tmp_path / "config").mkdir()
-    for name in ("search_spaces", "architectures"):
-        (tmp_path / "config" / name).symlink_to(ROOT / "config" / name)
-    monkeypatch.chdir(tmp_path)
-
-
-def study(**sections):
-    return load(
-        {"dataset": {"name": "digits", "num_data_architecture_search": 600}, "optimize": {"trial_number": 1}} | sections
-    )
-
-
-def start(config):
-    check(config, read_search_space(config))
-
-
-def error_of(config):
-    with pytest.raises(InputError) as error:
-        start(config)
-    text = str(error.value)
-    assert "\n" not in text
-    return text
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 
 @pytest.mark.parametrize("dataset", ["digits", "digits_canvas", "cifar10", "cifar100"])
@@ -370,72 +340,3 @@ def test_searched_spaces_are_all_read_and_checked(tmp_path):
         "optimize": {"parameters": [SPACES_SEARCHED], "trial_number": 2},
     }
     assert "a table of latencies is for one space" in error_of(study(**limited))
-
-
-FAIR = "without effect; sampler fair takes as many paths as the largest decision has options"
-SANDWICH = "leaves no path between largest and smallest; sampler sandwich takes 4"
-LAM = {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 4}
-SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices": ["uniform", "fair"]}
-
-
-@pytest.mark.parametrize(
-    "sampler, paths, parameters, said",
-    [
-        ("uniform", 5, [], []),
-        ("fair", 1, [], []),
-        ("fair", 5, [], [f"supernet.paths_per_step: 5: {FAIR}"]),
-        ("fair", 1, [LAM], ["optimize.parameters: lam: never sampled, for supernet.sampler is fair"]),
-        ("fair", 5, [SEARCHED_SAMPLER], []),  # other trials may use it
-        ("sandwich", 1, [], []),
-        ("sandwich", 3, [], []),
-        ("sandwich", 2, [], [f"supernet.paths_per_step: 2: {SANDWICH}"]),
-        ("sandwich", 2, [LAM], []),
-    ],
-)
-def test_number_of_paths_that_the_sampler_does_not_take_is_said(sampler, paths, parameters, said):
-    supernet = {"sampler": sampler, "paths_per_step": paths}
-    assert notices(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == said
-
-
-@pytest.mark.parametrize("searched", [False, True])
-def test_asng_in_a_space_with_one_decision_is_refused_before_any_job(tmp_path, searched):
-    mapping = content("proxyless_digits")
-    for key in ("base_layer_num", "base_filter_size"):
-        mapping["search_range"][key] = mapping["search_range"][key][:1]
-    mapping["settings"]["strides"] = [1]
-    (tmp_path / "config_one_digits.yaml").write_text(yaml.safe_dump(mapping))
-    parameter = {"name": "search.algorithm", "type": "categorical", "choices": ["random", "asng"]}
-    optimize = {"optimize": {"parameters": [parameter]}} if searched else {}
-    nas = {"search_space": "one", "search_space_config_path": "."}
-    text = error_of(study(nas=nas, search={"algorithm": "random" if searched else "asng"}, **optimize))
-    assert text.startswith("search.algorithm: asng: config_one_digits.yaml has one decision with a choice, block0;")
-
-
-ALGORITHMS = {"name": "search.algorithm", "type": "categorical", "choices": ["asng", "random"]}
-SAMPLERS_TOO = {"name": "supernet.sampler", "type": "categorical", "choices": ["fair", "asng"]}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"supernet": {"sampler": "asng"}}, "supernet.sampler: asng: draws from the distribution"),
-        ({"optimize": {"parameters": [SAMPLERS_TOO]}}, "supernet.sampler: asng: draws from the distribution"),
-        (
-            {"nas": {"type": "simultaneous"}, "search": {"algorithm": "evolution"}},
-            "search.algorithm: evolution: has no distribution",
-        ),
-        (
-            {"nas": {"type": "simultaneous"}, "optimize": {"parameters": [ALGORITHMS]}},
-            "search.algorithm: random: has no distribution",
-        ),
-    ],
-)
-def test_sampler_or_strategy_that_the_type_does_not_allow(changes, message):
-    assert message in error_of(study(**changes))
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("algorithm", WITH_DISTRIBUTION)
-def test_every_sampler_goes_with_every_strategy_that_has_a_distribution(sampler, algorithm):
-    if algorithm in STRATEGIES:
-        start(study(nas={"type": "simultaneous"}, supernet={"sampler": sampler}, search={"algorithm": algorithm}))

@@ -1,0 +1,37 @@
+"""Studies as Snakemake reads them, and how they are checked before any job."""
+
+from pathlib import Path
+
+import pytest
+from nasmake.artifacts import InputError
+from nasmake.config import load
+from nasmake.preflight import check, read_search_space
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def in_an_empty_folder(tmp_path, monkeypatch):
+    """As Snakemake starts: in the repository's root, where only the shipped spaces lie."""
+    (tmp_path / "config").mkdir()
+    for name in ("search_spaces", "architectures"):
+        (tmp_path / "config" / name).symlink_to(ROOT / "config" / name)
+    monkeypatch.chdir(tmp_path)
+
+
+def study(**sections):
+    return load(
+        {"dataset": {"name": "digits", "num_data_architecture_search": 600}, "optimize": {"trial_number": 1}} | sections
+    )
+
+
+def start(config):
+    check(config, read_search_space(config))
+
+
+def error_of(config):
+    with pytest.raises(InputError) as error:
+        start(config)
+    text = str(error.value)
+    assert "\n" not in text
+    return text

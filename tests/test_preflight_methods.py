@@ -1,0 +1,78 @@
+"""Which samplers and strategies go with which spaces and types."""
+
+import pytest
+import yaml
+from nasmake.preflight import WITH_DISTRIBUTION, notices
+from nasmake.samplers import SAMPLERS
+from nasmake.strategies import STRATEGIES
+from small_spaces import content
+from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+FAIR = "without effect; sampler fair takes as many paths as the largest decision has options"
+SANDWICH = "leaves no path between largest and smallest; sampler sandwich takes 4"
+LAM = {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 4}
+SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices": ["uniform", "fair"]}
+
+
+@pytest.mark.parametrize(
+    "sampler, paths, parameters, said",
+    [
+        ("uniform", 5, [], []),
+        ("fair", 1, [], []),
+        ("fair", 5, [], [f"supernet.paths_per_step: 5: {FAIR}"]),
+        ("fair", 1, [LAM], ["optimize.parameters: lam: never sampled, for supernet.sampler is fair"]),
+        ("fair", 5, [SEARCHED_SAMPLER], []),  # other trials may use it
+        ("sandwich", 1, [], []),
+        ("sandwich", 3, [], []),
+        ("sandwich", 2, [], [f"supernet.paths_per_step: 2: {SANDWICH}"]),
+        ("sandwich", 2, [LAM], []),
+    ],
+)
+def test_number_of_paths_that_the_sampler_does_not_take_is_said(sampler, paths, parameters, said):
+    supernet = {"sampler": sampler, "paths_per_step": paths}
+    assert notices(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == said
+
+
+@pytest.mark.parametrize("searched", [False, True])
+def test_asng_in_a_space_with_one_decision_is_refused_before_any_job(tmp_path, searched):
+    mapping = content("proxyless_digits")
+    for key in ("base_layer_num", "base_filter_size"):
+        mapping["search_range"][key] = mapping["search_range"][key][:1]
+    mapping["settings"]["strides"] = [1]
+    (tmp_path / "config_one_digits.yaml").write_text(yaml.safe_dump(mapping))
+    parameter = {"name": "search.algorithm", "type": "categorical", "choices": ["random", "asng"]}
+    optimize = {"optimize": {"parameters": [parameter]}} if searched else {}
+    nas = {"search_space": "one", "search_space_config_path": "."}
+    text = error_of(study(nas=nas, search={"algorithm": "random" if searched else "asng"}, **optimize))
+    assert text.startswith("search.algorithm: asng: config_one_digits.yaml has one decision with a choice, block0;")
+
+
+ALGORITHMS = {"name": "search.algorithm", "type": "categorical", "choices": ["asng", "random"]}
+SAMPLERS_TOO = {"name": "supernet.sampler", "type": "categorical", "choices": ["fair", "asng"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"supernet": {"sampler": "asng"}}, "supernet.sampler: asng: draws from the distribution"),
+        ({"optimize": {"parameters": [SAMPLERS_TOO]}}, "supernet.sampler: asng: draws from the distribution"),
+        (
+            {"nas": {"type": "simultaneous"}, "search": {"algorithm": "evolution"}},
+            "search.algorithm: evolution: has no distribution",
+        ),
+        (
+            {"nas": {"type": "simultaneous"}, "optimize": {"parameters": [ALGORITHMS]}},
+            "search.algorithm: random: has no distribution",
+        ),
+    ],
+)
+def test_sampler_or_strategy_that_the_type_does_not_allow(changes, message):
+    assert message in error_of(study(**changes))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("algorithm", WITH_DISTRIBUTION)
+def test_every_sampler_goes_with_every_strategy_that_has_a_distribution(sampler, algorithm):
+    if algorithm in STRATEGIES:
+        start(study(nas={"type": "simultaneous"}, supernet={"sampler": sampler}, search={"algorithm": algorithm}))
