@@ -46,7 +46,7 @@ def test_history_has_the_gate_steps_and_the_evaluated_modes(unit, digits):
     history, evaluated = rows(unit), rows(unit, "evaluations")
     assert [row["epoch"] for row in history] == ["1", "2"]
     assert len(evaluated) == int(history[-1]["evaluated"]) <= 2
-    assert 0 < float(history[0]["val_loss"]) and 0 <= float(history[0]["val_accuracy"]) <= 1
+    assert float(history[0]["val_loss"]) > 0 and 0 <= float(history[0]["val_accuracy"]) <= 1
     assert float(history[1]["entropy"]) < float(history[0]["entropy"])
     assert float(history[0]["expected_cost"]) != float(history[1]["expected_cost"])
     found = read_json(unit / "architecture.json")

@@ -23,7 +23,7 @@ STAGE_VERSION = {
     "suggest": 1,
     "train_supernet": 2,
     "measure_latency": 1,
-    "search_architecture": 2,
+    "search_architecture": 3,
     "take_architecture": 1,
     "retrain": 1,
     "retrain_final": 1,
