@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from nasmake.preflight import WITH_DISTRIBUTION, notices
+from nasmake.preflight import WITH_DISTRIBUTION, check, notices, read_search_space
 from nasmake.samplers import SAMPLERS
 from nasmake.strategies import STRATEGIES
 from small_spaces import content
@@ -76,3 +76,52 @@ def test_sampler_or_strategy_that_the_type_does_not_allow(changes, message):
 def test_every_sampler_goes_with_every_strategy_that_has_a_distribution(sampler, algorithm):
     if algorithm in STRATEGIES:
         start(study(nas={"type": "simultaneous"}, supernet={"sampler": sampler}, search={"algorithm": algorithm}))
+
+
+@pytest.mark.parametrize("searched", [False, True])
+def test_gates_over_several_decisions_per_block_are_refused_before_any_job(searched):
+    parameter = {"name": "search.algorithm", "type": "categorical", "choices": ["random", "proxyless"]}
+    optimize = {"optimize": {"trial_number": 2, "parameters": [parameter]}} if searched else {}
+    search = {"algorithm": "random" if searched else "proxyless"}
+    text = error_of(study(nas={"search_space": "mnasnet"}, search=search, **optimize))
+    assert text.startswith(
+        "search.algorithm: proxyless: config_mnasnet_digits.yaml: every block has 7 decisions; gates"
+    )
+    assert "use asng, reinforce or evolution, or a proxyless space" in text and "\n" not in text
+
+
+TARGET = {"name": "search.expected_cost.target", "type": "uniform_float", "lower": 3e5, "upper": 1e6}
+LIMIT = {"name": "search.constraint.macs", "type": "uniform_int", "lower": 500000, "upper": 900000}
+LOSS = {"name": "search.expected_cost.loss", "type": "categorical", "choices": ["none", "linear"]}
+
+
+@pytest.mark.parametrize(
+    ("expected_cost", "constraint", "parameters", "refused"),
+    [
+        ({"loss": "linear"}, {}, [], True),
+        ({"loss": "linear"}, {"parameters": 30000}, [], True),
+        ({"loss": "linear"}, {"macs": 900000}, [], False),
+        ({"loss": "linear", "target": 5e5}, {}, [], False),
+        ({"loss": "linear"}, {}, [TARGET], False),
+        ({"loss": "linear"}, {}, [LIMIT], False),
+        ({}, {}, [LOSS], True),
+        ({}, {}, [], False),
+    ],
+)
+def test_expected_cost_without_a_target_is_refused_before_any_job(expected_cost, constraint, parameters, refused):
+    search = {"algorithm": "proxyless", "expected_cost": expected_cost, "constraint": constraint}
+    optimize = {"optimize": {"trial_number": 2, "parameters": parameters}} if parameters else {}
+    config = study(search=search, **optimize)
+    if not refused:
+        return check(config, read_search_space(config))
+    text = error_of(config)
+    assert text == (
+        "search.expected_cost.target: null: loss linear needs a target; give one in macs, or set "
+        "search.constraint.macs, or search.expected_cost.loss: none"
+    )
+
+
+def test_logarithm_of_a_target_that_is_too_small_is_refused_before_any_job():
+    cost = {"loss": "power", "metric": "macs", "target": 1}
+    text = error_of(study(search={"algorithm": "proxyless", "expected_cost": cost}))
+    assert text.startswith("search.expected_cost.target: 1") and text.endswith("allowed: more than 1")

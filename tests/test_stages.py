@@ -29,6 +29,9 @@ ONE_TRIAL = {"optimize": {"trial_number": 1}}
 OF_SECTION = {"supernet": "train_supernet", "search": "search_architecture", "retrain": "retrain"}
 # Another valid value for each kind of default; keys whose values depend on others are given theirs by name.
 OTHER = {
+    "search.gates": "full",
+    "search.expected_cost.loss": "linear",
+    "search.expected_cost.metric": "parameters",
     "dataset.name": "cifar100",
     "dataset.crop_padding": 3,
     "dataset.flip": False,
@@ -138,6 +141,8 @@ def test_measurement_depends_on_no_training(path):
     [
         ({}, False),
         ({"latency": {"table": "x.json"}}, False),
+        ({"search": {"algorithm": "proxyless", "expected_cost": {"metric": "latency_ms"}}}, True),
+        ({"search": {"algorithm": "asng", "expected_cost": {"metric": "latency_ms"}}}, False),
         ({"search": {"constraint": {"latency_ms": 1.5}}}, True),
         ({"optimize": {"parameters": [LIMIT_OF_LATENCY]}}, True),
         ({"optimize": {"parameters": [LIMIT_OF_LATENCY | {"name": "search.constraint.macs", "lower": 1e6}]}}, False),

@@ -59,6 +59,26 @@ def test_reward_decides_what_is_found_within_the_limit(checkout):
 
 
 @pytest.mark.slow
+def test_study_by_gates_ends_with_its_mode_and_again_with_the_same_bytes(checkout):
+    expected_cost = {"loss": "linear", "metric": "latency_ms", "target": 0.1}
+    search = {"algorithm": "proxyless", "expected_cost": expected_cost, "constraint": {"macs": 900000}}
+    runs = []
+    for name in ("once", "again"):
+        table = {"table": str(runs[0] / "shared/latency.json")} if runs else {}
+        study = write_config(checkout.folder, ALONE, {"run": name, "search": search, "latency": table})
+        checkout.run("--configfile", study, "--cores", "2")
+        runs.append(checkout.folder / "results" / name)
+    found = json.loads((runs[0] / "shared/architecture.json").read_text())
+    evaluations = rows(runs[0] / "shared/history/evaluations.csv")
+    assert found["macs"] <= 900000 and found["latency_ms"] > 0 and 1 <= len(evaluations) <= 2
+    assert " ".join(map(str, found["decisions"])) in {row["decisions"] for row in evaluations}
+    history = rows(runs[0] / "shared/history/search_architecture.csv")
+    assert [*history[0]][-3:] == ["entropy", "max_probability", "expected_cost"] and len(history) == 2
+    first, second = (artefacts(run)["shared/history/search_architecture.csv"] for run in runs)
+    assert first == second
+
+
+@pytest.mark.slow
 def test_alpha_by_the_predecessors_name_is_searched_over_one_supernet(checkout):
     optimize = {"optimize": {"trial_number": 2, "parameters": [SEARCHED]}}
     study = write_config(checkout.folder, ALONE, optimize, {"search": {"algorithm": "asng", "samples_per_update": 2}})
