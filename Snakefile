@@ -20,6 +20,11 @@ include: "workflow/rules/final.smk"
 include: "workflow/rules/report.smk"
 
 
+if not TAKEN:
+
+    include: "workflow/rules/evidence.smk"
+
+
 report: "workflow/report/workflow.rst"
 
 
