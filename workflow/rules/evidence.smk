@@ -4,7 +4,6 @@
 from nasmake.evidence.plan import lists, strategies, supernets, told
 
 EASY = str(Path(CONFIG.dataset.path, CONFIG.evidence.easy_dataset))
-TEST_OF_EVIDENCE = rules.download_dataset.output.test
 NETWORKS = f"{RUN}/ranking/networks.json"
 
 
@@ -136,6 +135,8 @@ rule score_networks:
         f"{RUN}/{{kind}}-{{seed}}/scores.csv",
     log:
         f"{RUN}/{{kind}}-{{seed}}/logs/score_networks.log",
+    benchmark:
+        f"{RUN}/{{kind}}-{{seed}}/benchmarks/score_networks.tsv"
     conda:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
@@ -153,13 +154,15 @@ rule score_networks:
 rule train_networks:
     input:
         data=rules.download_dataset.output.train,
-        test=TEST_OF_EVIDENCE,
+        test=rules.download_dataset.output.test,
         manifest=rules.download_dataset.output.manifest,
         networks=f"{RUN}/{{list}}/networks.json",
     output:
         f"{RUN}/{{list}}/seed-{{seed}}/trained.csv",
     log:
         f"{RUN}/{{list}}/seed-{{seed}}/logs/train_networks.log",
+    benchmark:
+        f"{RUN}/{{list}}/seed-{{seed}}/benchmarks/train_networks.tsv"
     priority: 10
     conda:
         "../envs/nasmake.yaml"
