@@ -20,6 +20,11 @@ TAUS = {
     "tau_macs": "MACs",
     "ceiling": "noise ceiling",
 }
+AGAINST = {  # text, colour, and how far below the middle of its row
+    "worst": ("worst by inherited score", BLUE, -0.2),
+    "random": ("mean of random networks", RED, 0.0),
+    "equal_cost": ("best of random search", GREY, 0.2),
+}
 
 
 def draw(figures: Sequence[Figure], ranking: Ranking) -> matplotlib.figure.Figure:
@@ -41,42 +46,33 @@ def _scatter(axes: Axes, ranking: Ranking) -> None:
 
 def _taus(axes: Axes, figures: Sequence[Figure], count: int) -> None:
     found = {figure.key: figure for figure in figures}
-    shown = [found[key] for key in TAUS]
-    colours = [BLUE if figure.key == "tau" else GREY for figure in shown]
-    _intervals(axes, shown, list(TAUS.values()), colours)
+    for place, key in enumerate(TAUS):
+        _interval(axes, place, found[key], BLUE if key == "tau" else GREY)
     axes.axvspan(-null_deviation(count), null_deviation(count), color=GREY, alpha=0.15, linewidth=0)
-    axes.set(title="Kendall's tau with networks from scratch; grey: 1 sd of chance")
+    _name_rows(axes, list(TAUS.values()))
+    axes.set(title="Ranking (95 %)", xlabel="Kendall's tau; grey: one sd of chance")
 
 
 def _selection(axes: Axes, figures: Sequence[Figure]) -> None:
-    for suffix, text, colour, shift in (
-        ("_worst", "worst by inherited score - best", BLUE, -0.2),
-        ("_random", "mean of random networks - best", RED, 0.0),
-        ("_equal_cost", "best of random search - best", GREY, 0.2),
-    ):
-        shown = [figure for figure in figures if figure.group == "selection" and figure.key.endswith(suffix)]
-        names = [figure.key.removesuffix(suffix) for figure in shown]
-        _intervals(axes, shown, names, [colour] * len(shown), shift, text)
-    axes.set(title="Selection, by strategy: difference in test log-loss, 90 % over search seeds; right is better")
-    axes.legend(loc="best")
+    found = {figure.key: figure for figure in figures}
+    names = [figure.key.removesuffix("_worst") for figure in figures if figure.key.endswith("_worst")]
+    for against, (text, colour, shift) in AGAINST.items():
+        shown = [(row, found[key]) for row, name in enumerate(names) if (key := f"{name}_{against}") in found]
+        for place, figure in shown:
+            _interval(axes, place + shift, figure, colour, text if place == 0 else None)
+    _name_rows(axes, names)
+    axes.set(title="Selection, by strategy (90 %)", xlabel="test log-loss above that of the searched best")
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(AGAINST))
 
 
-def _intervals(
-    axes: Axes,
-    shown: Sequence[Figure],
-    names: Sequence[str],
-    colours: Sequence[str],
-    shift: float = 0.0,
-    text: str = "",
-) -> None:
-    """One horizontal interval for each figure, the first on top."""
-    known = {label.get_text(): place for place, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)}
-    places = [known.get(name, index) if text else index for index, name in enumerate(names)]
-    for index, (place, figure, colour) in enumerate(zip(places, shown, colours, strict=True)):
-        ends = [[figure.value - figure.low], [figure.high - figure.value]]
-        style: dict[str, Any] = {"fmt": "o", "markersize": 4, "color": colour, "label": "" if index else text}
-        axes.errorbar([figure.value], [place + shift], xerr=ends, gid=figure.key, **style)
-    if len(names) >= len(known) or not text:
-        axes.set_yticks(places, names)
-        axes.set_ylim(len(names) - 0.5, -0.5)
+def _interval(axes: Axes, place: float, figure: Figure, colour: str, label: str | None = None) -> None:
+    ends = [[figure.value - figure.low], [figure.high - figure.value]]
+    style: dict[str, Any] = {"fmt": "o", "markersize": 4, "color": colour, "label": label}
+    axes.errorbar([figure.value], [place], xerr=ends, gid=figure.key, **style)
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """The first on top, and a line at zero."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.axvline(0, color="black", linewidth=0.6)

@@ -16,7 +16,7 @@ from nasmake.evidence.statistics import Estimate, bootstrap, partial_tau, spearm
 Values = NDArray[np.float64]
 WHERE = (0, "evidence")  # of the bootstrap's draws
 RANKING_LEVEL, SELECTION_LEVEL = 0.95, 0.90
-BY_NETWORKS, BY_SUPERNETS, BY_SEEDS = "networks (bootstrap)", "supernets (t)", "search seeds (t)"
+BY_NETWORKS, BY_SUPERNETS, BY_SEEDS = "bootstrap over networks", "t over supernets", "t over search seeds"
 
 
 @dataclass(frozen=True)
@@ -155,27 +155,29 @@ def ranking(found: Ranking) -> list[Figure]:
 def selection(run: Path, evidence: Evidence, strategies: Sequence[str]) -> list[Figure]:
     """What the searches found in the window, trained from scratch, on test; all paired by search seed."""
     judged = [_judged(run, seed, evidence.retrain_seeds) for seed in evidence.seeds]
-    pool = np.concatenate([losses["drawn"] for losses in judged])
     best = {name: np.array([losses[name][0] for losses in judged]) for name in strategies}
-    best = {"pooled": np.mean(list(best.values()), 0)} | best
-    against = {
-        "worst": ("worst by inherited score", np.array([losses["worst"][0] for losses in judged])),
-        "random": ("mean of random networks", np.array([losses["drawn"].mean() for losses in judged])),
-        "equal_cost": ("best of random search, equal cost", best["random"]),
+    others = {name: losses for name, losses in best.items() if name != "random"}
+    against = {  # and the searches that are compared with it
+        "worst": ("worst by inherited score", np.array([losses["worst"][0] for losses in judged]), best),
+        "random": ("mean of random networks", np.array([losses["drawn"].mean() for losses in judged]), best),
+        "equal_cost": ("best of random search, equal cost", best["random"], others),
     }
     found = []
-    for key, (text, losses) in against.items():
-        for name, own in best.items():
-            if (key, name) != ("equal_cost", "random"):
-                chosen = "all strategies" if name == "pooled" else name
-                found.append(
-                    _over_seeds(
-                        f"{name}_{key}", "selection", f"{text} - {chosen}", losses - own, SELECTION_LEVEL, BY_SEEDS
-                    )
-                )
-    beaten = np.array([(pool > losses).mean() for losses in best["pooled"]])
-    text = f"share of {len(pool)} random networks beaten, all strategies"
-    return [*found, _over_seeds("pooled_share", "selection", text, beaten, SELECTION_LEVEL, BY_SEEDS)]
+    for key, (text, losses, searches) in against.items():
+        pooled = {"pooled": np.mean(list(searches.values()), 0)} | searches
+        for name, own in pooled.items():
+            named = f"all {len(searches)} strategies" if name == "pooled" else name
+            differences = f"{text} - best of {named}"
+            found.append(
+                _over_seeds(f"{name}_{key}", "selection", differences, losses - own, SELECTION_LEVEL, BY_SEEDS)
+            )
+    return [*found, _beaten(best, np.concatenate([losses["drawn"] for losses in judged]))]
+
+
+def _beaten(best: Mapping[str, Values], pool: Values) -> Figure:
+    shares = np.mean([[(pool > loss).mean() for loss in losses] for losses in best.values()], 0)
+    text = f"share of all {len(pool)} random networks that the best of all {len(best)} strategies beats"
+    return _over_seeds("pooled_share", "selection", text, shares, SELECTION_LEVEL, BY_SEEDS)
 
 
 def _judged(run: Path, seed: int, retrain_seeds: Sequence[int]) -> dict[str, Values]:

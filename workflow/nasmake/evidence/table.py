@@ -7,10 +7,10 @@ from typing import Any
 from nasmake.evidence.findings import Figure
 
 HEAD = ("figure", "value", "interval", "n", "asked", "reached")
-UNITS = {
-    "recalibration": "Recalibration: accuracy, 95 % over supernets (t)",
-    "ranking": "Ranking: Kendall's tau-b with val log-loss of training from scratch, 95 % over networks (bootstrap)",
-    "selection": "Selection: difference in test log-loss, above 0 is better, 90 % over search seeds (t)",
+GROUPS = {  # what the values of its rows are
+    "recalibration": "accuracy",
+    "ranking": "Kendall's tau-b with val log-loss of training from scratch",
+    "selection": "difference in test log-loss, above 0 is better",
 }
 PAGE = """<!doctype html>
 <html lang="en">
@@ -73,16 +73,19 @@ def measured(machine: Mapping[str, Any], count: int, seeds: int, retrain_seeds: 
 
 def _rows(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for group, title in UNITS.items():
-        rows.append((f"**{title}**", "", "", "", "", ""))
-        rows += [_row(figure) for figure in figures if figure.group == group]
+    for group, unit in GROUPS.items():
+        members = [figure for figure in figures if figure.group == group]
+        if members:
+            interval = f"{100 * members[0].level:.0f} %, {members[0].over}"
+            rows += [(f"**{group.title()}**: {unit}", "", interval, "", "", ""), *map(_row, members)]
     return rows
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
     reached = {True: "yes", False: "**no**", None: ""}[figure.reached]
     asked = figure.asked.text if figure.asked else ""
-    return figure.text, _number(figure.value), _interval(figure), str(figure.n), asked, reached
+    by = f" ({', '.join(map(_number, figure.by))})" if figure.key == "tau" else ""
+    return figure.text + by, _number(figure.value), _interval(figure), str(figure.n), asked, reached
 
 
 def _interval(figure: Figure) -> str:
