@@ -20,7 +20,7 @@ include: "workflow/rules/final.smk"
 include: "workflow/rules/report.smk"
 
 
-if not TAKEN:
+if "search_architecture" in CHAIN:
 
     include: "workflow/rules/evidence.smk"
 

@@ -22,7 +22,14 @@ def make_run(run, noise=0.05, seed=0):
             write_csv(run / f"{kind}-{unit}" / "scores.csv", rows, SCORE_COLUMNS)
     write_trained(run / "ranking", truth, noise, rng)
     for seed in EVIDENCE.seeds:
-        roles = [["evolution"], ["random", "drawn"], ["drawn"], ["drawn"], ["drawn"], ["worst"]]
+        roles = [
+            ["evolution"],
+            ["random", "random-random", "random-evolution", "drawn"],
+            ["drawn"],
+            ["drawn"],
+            ["drawn"],
+            ["worst"],
+        ]
         networks = [{"decisions": [index], "roles": own} for index, own in enumerate(roles)]
         write_json(run / f"selection-{seed}" / "networks.json", {"networks": networks})
         write_trained(run / f"selection-{seed}", np.array([0.3, 0.5, 0.6, 0.6, 0.7, 0.9]), 0.01, rng)

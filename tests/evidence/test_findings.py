@@ -77,6 +77,7 @@ def test_script_writes_table_figure_page_and_facts(run):
             path = run / f"selection-{seed}" / "networks.json"
             content = json.loads(path.read_text())
             content["networks"][0]["roles"].append(strategy)
+            content["networks"][1]["roles"].append(f"random-{strategy}")
             path.write_text(json.dumps(content))
     settings = json.dumps(EVIDENCE.model_dump(mode="json"))
     command = [sys.executable, "scripts/evidence.py", "--settings", settings, "--run", str(run)]

@@ -22,8 +22,8 @@ def test_list_has_its_share_of_every_third_and_no_network_twice():
     assert networks == stratified(SPACE, COSTS, 25, 42) != stratified(SPACE, COSTS, 25, 43)
 
 
-def evaluations(tmp_path, strategy, rows):
-    path = tmp_path / strategy / "history" / "evaluations.csv"
+def evaluations(tmp_path, strategy, rows, name="evaluations.csv"):
+    path = tmp_path / strategy / "history" / name
     columns = ("val_loss", "macs", "decisions")
     write_csv(path, [dict(zip(columns, row, strict=True)) for row in rows], columns)
     return path
@@ -40,8 +40,21 @@ def searches(tmp_path: Path):
 def test_selection_is_of_the_window(searches):
     networks = selected(searches, (40, 80), 2, SPACE, COSTS)
     roles = {network["decisions"][0]: network["roles"] for network in networks}
-    assert roles == {1: ["random", "drawn"], 4: ["evolution"], 0: ["drawn", "worst"]}
+    assert roles == {
+        1: ["random", "random-random", "random-evolution", "drawn"],
+        4: ["evolution"],
+        0: ["drawn", "worst"],
+    }
     assert all(network["macs"] == COSTS.macs(tuple(network["decisions"])) for network in networks)
+
+
+def test_random_search_beside_a_search_is_its_baseline(searches, tmp_path):
+    beside = [(0.3, 45, "0 1 0 0 0 0"), (0.1, 10, "0 2 0 0 0 0")]
+    evaluations(tmp_path, "evolution", beside, "random_evaluations.csv")
+    networks = selected(searches, (40, 80), 2, SPACE, COSTS)
+    assert [network["decisions"] for network in networks if "random-evolution" in network["roles"]] == [
+        [0, 1, 0, 0, 0, 0]
+    ]
 
 
 def test_window_with_too_few_random_networks_is_refused(searches):

@@ -67,6 +67,7 @@ def test_from_data_to_table(checkout):
     for seed in (1, 2):
         networks = json.loads((run / f"selection-{seed}/networks.json").read_text())["networks"]
         roles = [role for network in networks for role in network["roles"]]
-        assert sorted(roles) == sorted([*STRATEGIES, "drawn", "drawn", "worst"])
+        baselines = [f"random-{strategy}" for strategy in STRATEGIES]
+        assert sorted(roles) == sorted([*STRATEGIES, *baselines, "drawn", "drawn", "worst"])
         assert all(network["macs"] <= 500000 for network in networks)
     assert "Nothing to be done" in checkout.run(*tiny(checkout), "--cores", "2", "--", "evidence")

@@ -49,7 +49,8 @@ def selected(
         costs: of its networks.
 
     Returns:
-        Each network once, with its roles: names of strategies, "drawn" and "worst".
+        Each network once, with its roles: for each strategy its name and `random-<name>`, the best of random search of
+        equal cost; "drawn" and "worst".
 
     Raises:
         InputError: the random search has fewer networks in the window.
@@ -64,10 +65,18 @@ def selected(
     for strategy, rows in within.items():
         best = _decisions(min(rows, key=_by_loss)) if rows else _architecture(searches[strategy], space)
         _add(found, best, costs, strategy)
+        compared = _within(_random_baseline(searches, strategy), window)
+        _add(found, _decisions(min(compared, key=_by_loss)), costs, f"random-{strategy}")
     for row in within["random"][:random_networks]:
         _add(found, _decisions(row), costs, "drawn")
     _add(found, _decisions(max(within["random"], key=_by_loss)), costs, "worst")
     return list(found.values())
+
+
+def _random_baseline(searches: Mapping[str, Path], strategy: str) -> Path:
+    """What random search of equal cost evaluated: beside the search, else by the strategy random."""
+    beside = searches[strategy].with_name("random_evaluations.csv")
+    return beside if beside.is_file() else searches["random"]
 
 
 def _within(evaluations: Path, window: tuple[int, int]) -> list[dict[str, str]]:
