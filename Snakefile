@@ -20,6 +20,11 @@ include: "workflow/rules/final.smk"
 include: "workflow/rules/report.smk"
 
 
+if "search_architecture" in CHAIN:
+
+    include: "workflow/rules/evidence.smk"
+
+
 report: "workflow/report/workflow.rst"
 
 

@@ -20,7 +20,7 @@ HEAVY = {
 ONLY = {
     "lightning": ("training", "runtime.py"),
     "optuna": ("study.py", "plots.py", "strategies/nsga2.py"),
-    "matplotlib": ("plots.py", "search_plots.py", "plot_style.py", "drawing.py"),
+    "matplotlib": ("plots.py", "search_plots.py", "plot_style.py", "drawing.py", "evidence/drawing.py"),
     "snakemake": (),
 }
 every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -316,6 +316,25 @@ class Final(Section):
     baseline: bool = Field(False, description="also fit logistic regression on the same images (small sets)")
 
 
+class Evidence(Section):
+    """What `snakemake evidence` measures, besides the sections above: config/presets/evidence.yaml."""
+
+    seeds: list[int] = Field(
+        default_factory=lambda: [1, 2, 3, 4, 5], min_length=2, description="each trains a supernet and searches it"
+    )
+    networks: Annotated[int, Field(ge=6)] = Field(27, description="networks over the whole space whose ranking counts")
+    retrain_seeds: list[int] = Field(
+        default_factory=lambda: [101, 102, 103], min_length=2, description="each trains every network from scratch"
+    )
+    min_macs: Annotated[int, Field(ge=0)] = Field(
+        0, description="lower end of the cost window; its upper one: search.constraint.macs"
+    )
+    random_networks: Annotated[int, Field(ge=2)] = Field(
+        4, description="random networks of the window that are trained for each seed"
+    )
+    easy_dataset: DATASETS = Field("digits", description="data set on which recalibration is judged")
+
+
 class Resource(Section):
     """The predecessor's scheduler keys; profiles have taken their place."""
 
@@ -348,6 +367,7 @@ class Config(Section):
     optimize: Optimize = Field(default_factory=Optimize, description="study over hyperparameters")
     promote: Promote = Field(default_factory=Promote, description="trials that are trained on all data")
     final: Final = Field(default_factory=Final, description="final retraining and test")
+    evidence: Evidence = Field(default_factory=Evidence, description="does the search work: snakemake evidence")
     resource: Resource = Field(default_factory=Resource, description="predecessor's scheduler keys")
     ABCI: Abci = Field(default_factory=Abci, description="ABCI")
     generic: dict[str, Any] = Field(default_factory=dict, description="predecessor's job keys: no effect")

@@ -205,3 +205,6 @@ def show_summary():
     results = Path(RUN).glob("trial-*/result.json")
     if summary.is_file() and all(result.stat().st_mtime <= summary.stat().st_mtime for result in results):
         print(f"\n{summary.read_text()}", end="")
+    evidence = Path(RUN) / "evidence.md"
+    if evidence.is_file() and evidence.stat().st_mtime >= STARTED:
+        print(f"\n{evidence.read_text()}", end="")

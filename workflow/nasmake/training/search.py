@@ -117,7 +117,7 @@ def search_architecture(job: Job) -> None:
         return write_search(job, None, {key: record[key] for key in ("state", "reason")})
     with stage(job) as run:
         space = run.space()
-        inherited = InheritedScores(run, _trained_supernet(run, space, record))
+        inherited = InheritedScores(run, trained_supernet(run, space, record))
         costs = cost_table(run)
         check_feasible(costs, job.settings.search)
         write_search(job, run.runtime.name, *_searched(run, space, costs, inherited))
@@ -183,7 +183,12 @@ def random_baseline(
     return progress.evaluations
 
 
-def _trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, Any]) -> Supernet:
+def trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, Any]) -> Supernet:
+    """The supernet that the stage was given, on its device; `record` is its supernet.json.
+
+    Raises:
+        InputError: it was trained in another space, or its file is damaged.
+    """
     path, made_in = run.job.inputs["supernet"], record["search_space"]
     if made_in["hash"] != space.hash:
         raise InputError(

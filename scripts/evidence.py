@@ -1,0 +1,52 @@
+"""Gather what was measured for the evidence: evidence.json, evidence.md, evidence.svg, evidence.html."""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasmake.artifacts import provenance, read_csv, write_atomically, write_json
+from nasmake.config import Evidence
+from nasmake.evidence.plan import strategies
+from nasmake.hardware import processor
+from nasmake.job import script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    started = time.time()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="section `evidence` as JSON")
+    parser.add_argument("--run", required=True, type=Path, help="folder of the run")
+    arguments = parser.parse_args(argv)
+    from nasmake.drawing import svg
+    from nasmake.evidence import findings, table
+    from nasmake.evidence.drawing import draw
+
+    evidence, run = Evidence.model_validate(json.loads(arguments.settings)), arguments.run
+    listed = findings.read_ranking(run, evidence)
+    figures = [
+        *findings.recalibration(run, evidence),
+        *findings.ranking(listed),
+        *findings.selection(run, evidence, strategies()),
+    ]
+    machine = {"processor": processor(), "cores": os.cpu_count(), **durations(run)}
+    text = table.measured(machine, evidence.networks, len(evidence.seeds), len(evidence.retrain_seeds))
+    drawing = svg(draw, figures, listed)
+    write_atomically(run / "evidence.svg", drawing)
+    write_atomically(run / "evidence.html", table.page(figures, text, drawing.decode()).encode())
+    write_atomically(run / "evidence.md", table.markdown(figures, text).encode())
+    content = {"figures": [figure.to_json() for figure in figures], "settings": evidence.model_dump(mode="json")}
+    write_json(run / "evidence.json", content | {"provenance": provenance(started, machine=machine)})
+
+
+def durations(run: Path) -> dict[str, float]:
+    """Minutes of all jobs together, by the clock and of CPU time, from Snakemake's benchmarks."""
+    rows = [row for path in run.glob("**/benchmarks/*.tsv") for row in read_csv(path, delimiter="\t")]
+    minutes = {"job_minutes": "s", "cpu_minutes": "cpu_time"}
+    return {name: sum(float(row[column]) for row in rows) / 60 for name, column in minutes.items()}
+
+
+if __name__ == "__main__":
+    script(main)

@@ -1,0 +1,32 @@
+"""Put the table of a finished `make evidence` into README.md, and its figure beside the rule graph."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasmake.artifacts import InputError, write_atomically
+from nasmake.job import script
+
+README, FIGURE = Path("README.md"), Path("workflow/report/evidence.svg")
+BEGIN, END = "<!-- evidence: python scripts/publish_evidence.py -->\n", "<!-- evidence ends -->"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, default=Path("results/evidence"), help="folder of the finished run")
+    arguments = parser.parse_args(argv)
+    files = [arguments.run / f"evidence.{suffix}" for suffix in ("md", "svg")]
+    for path in files:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; type: make evidence")
+    table, figure = (path.read_bytes() for path in files)
+    before, rest = README.read_text().split(BEGIN)
+    text = f"{before}{BEGIN}{table.decode()}\n![ranking and selection]({FIGURE})\n{END}{rest.split(END, 1)[1]}"
+    write_atomically(FIGURE, figure)
+    write_atomically(README, text.encode())
+    print(f"{README}: table of {arguments.run}; figure: {FIGURE}")
+
+
+if __name__ == "__main__":
+    script(main, sys.argv[1:])

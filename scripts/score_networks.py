@@ -1,0 +1,16 @@
+"""Score a list of networks with the inherited weights of one supernet: scores.csv."""
+
+from collections.abc import Sequence
+
+from nasmake.job import parse, script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    job = parse("score_networks", __doc__, argv, inputs=("networks", "supernet"))
+    from nasmake.evidence.measurements import score_networks
+
+    score_networks(job)
+
+
+if __name__ == "__main__":
+    script(main)

@@ -1,0 +1,103 @@
+"""The two measurements of a list of networks: inherited scores under one supernet, and training from scratch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nasmake.artifacts import InputError, read_json, write_csv, write_json
+from nasmake.data.batches import BatchSource
+from nasmake.job import COMPLETE, Job
+from nasmake.layers import channels_last
+from nasmake.networks import Network
+from nasmake.runtime import start
+from nasmake.search_spaces import Decisions, SearchSpace
+from nasmake.training.classification import Retraining, evaluate
+from nasmake.training.inherited import InheritedScores
+from nasmake.training.parts import Parts
+from nasmake.training.resume import ResumeFolder, resume_folder
+from nasmake.training.run import StageRun
+from nasmake.training.search import trained_supernet
+from nasmake.training.seeding import numpy_generator, seed_torch
+from nasmake.training.state import DivergedError
+
+SCORES, TRAINED = "scores.csv", "trained.csv"
+SCORE_COLUMNS = ("decisions", *(f"{kind}{name}" for kind in ("", "raw_", "shuffled_") for name in ("loss", "accuracy")))
+TRAINED_COLUMNS = ("decisions", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+
+
+def score_networks(job: Job) -> None:
+    """Score a list under a supernet, three times: as a search does, without recalibration, and with shuffled labels."""
+    record = read_json(job.inputs["supernet"].with_suffix(".json"))
+    if record["state"] != COMPLETE:
+        raise InputError(f"{job.inputs['supernet']}: its training diverged ({record['reason']}); lower supernet.lr")
+    with _run(job, SCORES) as run:
+        space = run.space()
+        supernet = trained_supernet(run, space, record)
+        inherited, shuffled = (InheritedScores(run, supernet) for _ in range(2))
+        shuffled.val = _shuffled(shuffled.val, job.settings.nas.seed)
+        rows = []
+        for decisions in _listed(job, space):
+            row: dict[str, Any] = {"decisions": " ".join(map(str, decisions))} | _scores("", *inherited(decisions))
+            row |= _scores("raw_", *inherited.uncalibrated(decisions)) | _scores("shuffled_", *shuffled(decisions))
+            rows.append(row)
+        write_csv(job.unit / SCORES, rows, SCORE_COLUMNS)
+
+
+def _shuffled(source: BatchSource, seed: int) -> BatchSource:
+    order = numpy_generator(seed, "evidence", "shuffled labels").permutation(len(source.labels))
+    source.labels = source.labels[torch.from_numpy(order).to(source.labels.device)]
+    return source
+
+
+def train_networks(job: Job) -> None:
+    """Train every network of a list from scratch on train with one seed; then, and only then, read val and test."""
+    with _run(job, TRAINED) as run:
+        rows = []
+        for index, decisions in enumerate(_listed(job, run.space())):
+            folder = ResumeFolder(run.folder.path / str(index))
+            done = folder.path / "row.json"
+            if not done.is_file():
+                folder.path.mkdir(exist_ok=True)
+                write_json(done, _trained(StageRun(job, run.runtime, run.parts, folder), decisions))
+            rows.append(read_json(done))
+        write_csv(job.unit / TRAINED, rows, TRAINED_COLUMNS)
+
+
+def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:
+    settings, parts = run.job.settings.retrain, run.parts
+    where, epochs = (run.job.settings.nas.seed, run.job.stage), run.job.settings.nas.num_epochs_retrain or 1
+    seed_torch(torch.device("cpu"), *where, "weights")
+    network = channels_last(Network(run.space().decode(decisions), parts.in_channels))
+    source = parts.training("train", settings.hyperparameters.batch_size, run.job.stage)
+    module = Retraining(network, source, None, settings, epochs, where)
+    try:
+        run.fit(module, source, epochs, gradient_clip=settings.gradient_clip)
+    except DivergedError as diverged:
+        raise InputError(f"{list(decisions)}: training diverged ({diverged}); lower base_lr of retraining") from None
+    network.load_state_dict(run.weights("network."))
+    network.to(run.runtime.device)
+    row: dict[str, Any] = {"decisions": " ".join(map(str, decisions))}
+    for name in ("val", "test"):
+        row |= _scores(f"{name}_", *evaluate(network, parts.evaluation(name, run.job.settings.search.batch_size)))
+    return row
+
+
+def _scores(prefix: str, loss: float, accuracy: float) -> dict[str, float]:
+    return {f"{prefix}loss": loss if isfinite(loss) else inf, f"{prefix}accuracy": accuracy}
+
+
+def _listed(job: Job, space: SearchSpace) -> Iterator[Decisions]:
+    return (space.parse(network["decisions"]) for network in read_json(job.inputs["networks"])["networks"])
+
+
+@contextmanager
+def _run(job: Job, output: str) -> Iterator[StageRun]:
+    runtime = start(job.accelerator, job.settings.trainer.num_threads)
+    parts = Parts.open(job.dataset, job.settings, runtime.device)
+    outputs: list[Path] = [job.unit / output]
+    with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
+        yield StageRun(job, runtime, parts, folder)
