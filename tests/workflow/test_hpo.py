@@ -7,6 +7,8 @@ import pytest
 from conftest import make_checkout
 from studies import artefacts, write_config
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
 BRIEF = {
     "nas": {"num_epochs_supernet_train": 1, "num_epochs_architecture_search": 1, "num_epochs_retrain": 3},
     "supernet": {"batch_size": 300},
@@ -24,8 +26,6 @@ def read(path):
     return json.loads(path.read_text())
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_spaces_conditions_and_two_objectives_are_the_same_for_any_cores(tmp_path):
     parameters = [
         {"name": "nas.search_space", "type": "categorical", "choices": ["proxyless", "mnasnet"]},
@@ -63,7 +63,6 @@ def test_spaces_conditions_and_two_objectives_are_the_same_for_any_cores(tmp_pat
     assert f"front of val_accuracy and parameters: {len(front)} trials" in output
 
 
-@pytest.mark.slow
 def test_pruner_stops_a_hopeless_trial_and_the_study_goes_on(checkout):
     parameters = [{"name": LR, "type": "categorical", "choices": [0.05, 0.06, 1e-6], "initial": [0.05, 0.06, 1e-6]}]
     pruner = {"pruner": "median", "n_warmup_epochs": 1, "n_startup_trials": 2}
