@@ -117,6 +117,8 @@ class ProxylessSearch(Distribution):
             gate_gradients: derivatives of the cross entropy by the gates, one for each of the options.
             cross_entropy: of the active network on the batch.
         """
+        if not np.isfinite([cross_entropy, *np.concatenate(gate_gradients)]).all():
+            return
         expected, by_probability = self._expected_cost(self._probabilities())
         loss = self._cost_loss(cross_entropy, expected)
         gradients = []
@@ -127,8 +129,6 @@ class ProxylessSearch(Distribution):
             total = loss.by_cross_entropy * by_gate + loss.by_cost * costs[competing]
             gradient[competing] = gate_gradient(alpha[competing], total)
             gradients.append(gradient)
-        if not all(np.isfinite(gradient).all() for gradient in gradients):
-            return
         moved = zip(self._alphas, self._adam.step(self._alphas, gradients), gates.options, strict=True)
         self._alphas = [two_path_rescale(old, new, options) for old, new, options in moved]
 
