@@ -5,8 +5,8 @@ from random import Random
 import numpy as np
 import pytest
 from nasmake.artifacts import InputError
-from nasmake.config import Constraint, Search
 from nasmake.cost import METRICS, CostTable
+from nasmake.search_section import Constraint, Search
 from nasmake.strategies import STRATEGIES, make_strategy, strategy_of
 from nasmake.strategies.distribution import Distribution
 from nasmake.strategies.limits import check_algorithm

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 from nasmake.artifacts import InputError
-from nasmake.config import Constraint, Search
 from nasmake.cost import METRICS, CostTable
+from nasmake.search_section import Constraint, Search
 from nasmake.strategies import STRATEGIES, Evaluation, ProposingStrategy, make_strategy, strategy_of
 from nasmake.strategies.base import PopulationStrategy
 from nasmake.strategies.distribution import DistributionStrategy

@@ -4,9 +4,9 @@ from math import inf
 from random import Random
 
 import pytest
-from nasmake.config import Search
 from nasmake.cost import CostTable
 from nasmake.pareto import non_dominated
+from nasmake.search_section import Search
 from nasmake.strategies import Evaluation, make_strategy
 from nasmake.strategies.progress import Progress
 from small_spaces import shipped

@@ -6,8 +6,8 @@ from random import Random
 import numpy as np
 import pytest
 from nasmake.artifacts import InputError
-from nasmake.config import Search
 from nasmake.cost import CostTable
+from nasmake.search_section import Search
 from nasmake.strategies import STRATEGIES, Evaluation, make_strategy
 from nasmake.strategies.objective import Objective
 from nasmake.strategies.progress import Progress

@@ -1,8 +1,8 @@
 from math import log
 
 import pytest
-from nasmake.config import Search
 from nasmake.cost import CostTable
+from nasmake.search_section import Search
 from nasmake.strategies import STRATEGIES, make_strategy
 from nasmake.strategies.probabilities import concentration, shares
 from nasmake.strategies.progress import Progress

@@ -6,8 +6,8 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from nasmake.config import Search
 from nasmake.cost import CostTable
+from nasmake.search_section import Search
 from nasmake.strategies.proxyless import gate_gradient, softmax
 from nasmake.strategies.proxyless_search import Gates, ProxylessSearch
 from nasmake.supernet import CANDIDATES, Supernet, batch_statistics

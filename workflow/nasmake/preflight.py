@@ -9,12 +9,13 @@ from typing import Any
 from nasmake.artifacts import InputError, read_json
 from nasmake.catalogue import SPACES, architecture_file, read_architecture, read_mapping, space_file
 from nasmake.conditions import check_conditions, repeated_trials, with_conditions
-from nasmake.config import Config, Constraint, ExpectedCost, Resource, Reward, Search
+from nasmake.config import Config, Resource
 from nasmake.cost import CostTable
 from nasmake.data.image_folder import check_image_folder
 from nasmake.latency import read_latency
 from nasmake.messages import nearest
 from nasmake.points import never_sampled, sampled_parameters
+from nasmake.search_section import Constraint, ExpectedCost, Reward, Search
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages import (
     chain_of,

@@ -5,8 +5,8 @@ This package is imported while Snakemake reads the workflow: what needs numpy is
 
 from pkgutil import resolve_name
 
-from nasmake.config import Search
 from nasmake.cost import CostTable
+from nasmake.search_section import Search
 from nasmake.search_spaces import SearchSpace
 from nasmake.strategies.base import Evaluation, ProposingStrategy, Strategy
 

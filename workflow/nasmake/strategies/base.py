@@ -6,8 +6,8 @@ from collections.abc import Container, Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 from nasmake.artifacts import InputError
-from nasmake.config import Search
 from nasmake.cost import CostTable, Metric
+from nasmake.search_section import Search
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.limits import limits_of, within_limits
 from nasmake.strategies.probabilities import Probabilities, concentration, shares

@@ -1,8 +1,8 @@
 """What a search can be refused for: hard limits, and a space too small. Imported by the Snakefile: no torch here."""
 
 from nasmake.artifacts import InputError
-from nasmake.config import Constraint, Reward, Search
 from nasmake.cost import METRICS, CostTable, Metric
+from nasmake.search_section import Constraint, Reward, Search
 from nasmake.search_spaces import Decisions, SearchSpace
 
 UNITS: dict[Metric, float] = {"macs": 1, "parameters": 1, "latency_ms": 1000}  # in which logarithms are above 0

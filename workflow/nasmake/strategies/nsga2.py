@@ -10,9 +10,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
-from nasmake.config import Search
 from nasmake.cost import CostTable
 from nasmake.pareto import non_dominated
+from nasmake.search_section import Search
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.base import Evaluation, PopulationStrategy
 from nasmake.study import quiet

@@ -2,8 +2,8 @@
 
 import math
 
-from nasmake.config import Search
 from nasmake.cost import CostTable
+from nasmake.search_section import Search
 from nasmake.search_spaces import Decisions
 from nasmake.strategies.limits import target_of
 from nasmake.strategies.rewards import mnasnet_reward

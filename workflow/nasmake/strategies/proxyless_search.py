@@ -7,9 +7,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nasmake.config import Search
 from nasmake.cost import CostTable
 from nasmake.expected_cost import ExpectedCost
+from nasmake.search_section import Search
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.base import TRIES
 from nasmake.strategies.distribution import Distribution
