@@ -1,19 +1,12 @@
 """Section `evidence` of the configuration. Imported by the Snakefile: no torch here."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import Field, model_validator
 
 from nasmake.sections import Section
 
-
-def _distinct(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) < len(seeds):
-        raise ValueError("must be different numbers: an interval counts each as a repetition of its own")
-    return seeds
-
-
-Seeds = Annotated[list[int], Field(min_length=2), AfterValidator(_distinct)]
+Seeds = Annotated[list[int], Field(min_length=2)]
 
 
 class Evidence(Section):
@@ -33,3 +26,10 @@ class Evidence(Section):
     easy_dataset: Literal["digits", "digits_canvas"] = Field(
         "digits", description="data set on which recalibration is judged"
     )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for name, seeds in (("seeds", self.seeds), ("retrain_seeds", self.retrain_seeds)):
+            if len(set(seeds)) < len(seeds):
+                raise ValueError(f"{name}: {seeds}: must be different numbers, for each counts as a repetition")
+        return self
