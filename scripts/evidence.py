@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.artifacts import provenance, read_csv, write_atomically, write_json
-from nasmake.config import Evidence
 from nasmake.evidence.plan import strategies
+from nasmake.evidence.settings import Evidence
 from nasmake.hardware import processor
 from nasmake.job import script
 

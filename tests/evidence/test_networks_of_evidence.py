@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from nasmake.artifacts import InputError, write_csv
+from nasmake.config import load
 from nasmake.cost import CostTable
 from nasmake.evidence.networks import selected, stratified
 from small_spaces import shipped
@@ -62,3 +63,8 @@ def test_window_with_too_few_random_networks_is_refused(searches):
         InputError, match=r"evidence.min_macs: 55: 2 networks .* fewer than evidence.random_networks: 3"
     ):
         selected(searches, (55, 80), 3, SPACE, COSTS)
+
+
+def test_equal_seeds_are_refused():
+    with pytest.raises(InputError, match=r"config: evidence.seeds: \[1, 2, 1\]: must be different"):
+        load({"evidence": {"seeds": [1, 2, 1]}, "optimize": {"trial_number": 1}})

@@ -57,8 +57,9 @@ def test_no_other_target_needs_it(checkout):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_from_data_to_table(checkout):
-    output = checkout.run(*tiny(checkout), "--cores", "2", "--", "evidence", timeout=1500)
+    output = checkout.run(*tiny(checkout), "--cores", "2", "--", "evidence", timeout=1800)
     run = checkout.folder / "results/evidence"
     assert (run / "evidence.md").read_text() in output
     found = {figure["key"]: figure for figure in json.loads((run / "evidence.json").read_text())["figures"]}

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from nasmake.artifacts import InputError
+from nasmake.evidence.settings import Evidence
 from nasmake.messages import one_line
 from nasmake.optimize import Optimize
 from nasmake.search_section import Search
@@ -228,25 +229,6 @@ class Final(Section):
 
     num_epochs: Count | None = Field(None, description="epochs; null: as in retraining")
     baseline: bool = Field(False, description="also fit logistic regression on the same images (small sets)")
-
-
-class Evidence(Section):
-    """What `snakemake evidence` measures, besides the sections above: config/presets/evidence.yaml."""
-
-    seeds: list[int] = Field(
-        default_factory=lambda: [1, 2, 3, 4, 5], min_length=2, description="each trains a supernet and searches it"
-    )
-    networks: Annotated[int, Field(ge=6)] = Field(27, description="networks over the whole space whose ranking counts")
-    retrain_seeds: list[int] = Field(
-        default_factory=lambda: [101, 102, 103], min_length=2, description="each trains every network from scratch"
-    )
-    min_macs: Annotated[int, Field(ge=0)] = Field(
-        0, description="lower end of the cost window; its upper one: search.constraint.macs"
-    )
-    random_networks: Annotated[int, Field(ge=2)] = Field(
-        4, description="random networks of the window that are trained for each seed"
-    )
-    easy_dataset: DATASETS = Field("digits", description="data set on which recalibration is judged")
 
 
 class Resource(Section):

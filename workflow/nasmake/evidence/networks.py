@@ -65,7 +65,7 @@ def selected(
     for strategy, rows in within.items():
         best = _decisions(min(rows, key=_by_loss)) if rows else _architecture(searches[strategy], space)
         _add(found, best, costs, strategy)
-        compared = _within(_random_baseline(searches, strategy), window)
+        compared = _within(_random_baseline(searches, strategy), window) or within["random"]
         _add(found, _decisions(min(compared, key=_by_loss)), costs, f"random-{strategy}")
     for row in within["random"][:random_networks]:
         _add(found, _decisions(row), costs, "drawn")
