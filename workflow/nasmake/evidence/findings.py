@@ -155,22 +155,26 @@ def ranking(found: Ranking) -> list[Figure]:
 def selection(run: Path, evidence: Evidence, strategies: Sequence[str]) -> list[Figure]:
     """What the searches found in the window, trained from scratch, on test; all paired by search seed."""
     judged = [_judged(run, seed, evidence.retrain_seeds) for seed in evidence.seeds]
-    best = {name: np.array([losses[name][0] for losses in judged]) for name in strategies}
-    others = {name: losses for name, losses in best.items() if name != "random"}
-    against = {  # and the searches that are compared with it
-        "worst": ("worst by inherited score", np.array([losses["worst"][0] for losses in judged]), best),
-        "random": ("mean of random networks", np.array([losses["drawn"].mean() for losses in judged]), best),
-        "equal_cost": ("best of random search, equal cost", best["random"], others),
+
+    def of(role: str) -> Values:
+        return np.array([losses[role].mean() for losses in judged])
+
+    best = {name: of(name) for name in strategies}
+    against = {  # by the searches that are compared with it
+        "worst": ("worst by inherited score", dict.fromkeys(best, of("worst"))),
+        "random": ("mean of random networks", dict.fromkeys(best, of("drawn"))),
+        "equal_cost": (
+            "best of random search, equal cost",
+            {name: of(f"random-{name}") for name in best if name != "random"},
+        ),
     }
     found = []
-    for key, (text, losses, searches) in against.items():
-        pooled = {"pooled": np.mean(list(searches.values()), 0)} | searches
-        for name, own in pooled.items():
-            named = f"all {len(searches)} strategies" if name == "pooled" else name
-            differences = f"{text} - best of {named}"
-            found.append(
-                _over_seeds(f"{name}_{key}", "selection", differences, losses - own, SELECTION_LEVEL, BY_SEEDS)
-            )
+    for key, (text, losses) in against.items():
+        differences = {name: own - best[name] for name, own in losses.items()}
+        for name, values in {"pooled": np.mean(list(differences.values()), 0), **differences}.items():
+            named = f"all {len(differences)} strategies" if name == "pooled" else name
+            sentence = f"{text} - best of {named}"
+            found.append(_over_seeds(f"{name}_{key}", "selection", sentence, values, SELECTION_LEVEL, BY_SEEDS))
     return [*found, _beaten(best, np.concatenate([losses["drawn"] for losses in judged]))]
 
 
