@@ -47,6 +47,7 @@ OTHER = {
     "search.reward.metric": "parameters",
     "search.reward.target": 1e6,
     "search.front": ["macs", "parameters"],
+    "search.max_age": 3,
     "search.constraint.macs": 10**9,
     "search.constraint.parameters": 10**9,
     "search.constraint.latency_ms": 10.0,

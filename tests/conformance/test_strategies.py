@@ -1,79 +1,34 @@
-"""What every strategy that proposes candidates must satisfy. A new entry of STRATEGIES needs no further work."""
+"""What every search strategy must satisfy. A new entry of STRATEGIES is tested without further work."""
 
-from functools import cache
-from itertools import count, product
-from math import inf, nan
+from itertools import count
 from random import Random
 
 import pytest
 from nasmake.artifacts import InputError
 from nasmake.cost import METRICS, CostTable
 from nasmake.search_section import Constraint, Search
-from nasmake.strategies import STRATEGIES, Evaluation, ProposingStrategy, make_strategy, strategy_of
-from nasmake.strategies.base import PopulationStrategy
-from nasmake.strategies.distribution import DistributionStrategy
+from nasmake.strategies import STRATEGIES, make_strategy
 from nasmake.strategies.limits import check_algorithm, check_feasible, within_limits
-from nasmake.strategies.progress import Progress
-from small_spaces import build, content, shipped, small, table_with_latency
-
-POPULATION, GENERATIONS = 8, 5
-BUDGET = GENERATIONS * POPULATION
-SAMPLES = 6  # of a distribution in one generation: it spans epochs, and the last one is short
-PROPOSING = [name for name in STRATEGIES if issubclass(strategy_of(name), ProposingStrategy)]
-every_strategy = pytest.mark.parametrize("name", PROPOSING)
-POPULATIONS = [name for name in STRATEGIES if issubclass(strategy_of(name), PopulationStrategy)]
-DISTRIBUTIONS = [name for name in STRATEGIES if issubclass(strategy_of(name), DistributionStrategy)]
-every_population = pytest.mark.parametrize("name", POPULATIONS)
-every_distribution = pytest.mark.parametrize("name", DISTRIBUTIONS)
-SPACES = {
-    "proxyless": (shipped("proxyless_digits"), 1, 8),
-    "mnasnet": (build(small()), 3, 16),
-}
-every_space = pytest.mark.parametrize("space", SPACES)
-COSTS = {name: table_with_latency(*facts) for name, facts in SPACES.items()}
-
-
-@cache
-def all_networks(space):
-    """Every canonical vector of a small space."""
-    found = SPACES[space][0]
-    return {found.canonical(vector) for vector in product(*(range(len(own.choices)) for own in found.decisions))}
-
-
-def strategy(name, space, **limits):
-    sizes = {"population_size": POPULATION, "samples_per_update": SAMPLES}
-    settings = Search(algorithm=name, constraint=Constraint(**limits), **sizes)
-    return make_strategy(SPACES[space][0], COSTS[space], settings)
-
-
-def loss(decisions):
-    """A landscape that can be climbed: every decision has a best choice of its own."""
-    return sum((index - place % 3) ** 2 for place, index in enumerate(decisions)) / len(decisions)
-
-
-def evaluation(val_loss, decisions, generation=0):
-    return Evaluation(val_loss, 0.0, decisions, val_loss, 0.5, generation)
-
-
-def search(own, budget=BUDGET, seed=0, told=(), score=loss):
-    """Search from wherever `told` stops, as the stage does."""
-    progress = Progress(own, (seed, "search"), budget, lambda decisions: (score(decisions), 0.5))
-    for evaluation in told:
-        progress.tell(evaluation)
-    for place in range(len(told), budget):
-        progress.step(place)
-    return progress
-
-
-def told_by(own, **options):
-    return search(own, **options).told
-
-
-def limit(space, metric, share):
-    """The cost below which this share of random networks lies."""
-    rng = Random(1)
-    costs = sorted(getattr(COSTS[space], metric)(SPACES[space][0].sample(rng)) for _ in range(400))
-    return costs[int(share * len(costs))]
+from small_searches import (
+    BUDGET,
+    COSTS,
+    DISTRIBUTIONS,
+    POPULATION,
+    PROPOSING,
+    SAMPLES,
+    SPACES,
+    all_networks,
+    evaluation,
+    every_population,
+    every_space,
+    every_strategy,
+    limit,
+    loss,
+    search,
+    strategy,
+    told_by,
+)
+from small_spaces import build, content, shipped
 
 
 @every_strategy
@@ -172,8 +127,8 @@ def test_all_limits_at_once(name, space):
     bounds = {metric: limit(space, metric, 0.4) for metric in METRICS}
     told = told_by(strategy(name, space, **bounds))
     assert len(told) >= POPULATION
-    for evaluation in told:
-        assert all(getattr(COSTS[space], metric)(evaluation.decisions) <= bound for metric, bound in bounds.items())
+    for one in told:
+        assert all(getattr(COSTS[space], metric)(one.decisions) <= bound for metric, bound in bounds.items())
 
 
 @every_strategy
@@ -281,7 +236,7 @@ def test_children_are_made_of_the_best_parents_whoever_was_told_first():
 
 
 def test_crossover_of_two_parents_takes_every_decision_from_one_of_them():
-    settings = Search(population_size=4, parent_ratio=0.5, crossover_ratio=1.0)
+    settings = Search(algorithm="evolution", population_size=4, parent_ratio=0.5, crossover_ratio=1.0)
     space = SPACES["proxyless"][0]
     own = make_strategy(space, COSTS["proxyless"], settings)
     rng = Random(3)
@@ -293,87 +248,17 @@ def test_crossover_of_two_parents_takes_every_decision_from_one_of_them():
         assert all(index in choices for index, choices in zip(child, zip(*parents, strict=True), strict=True))
 
 
+def test_networks_that_are_too_old_are_no_parents():
+    settings = Search(algorithm="evolution", population_size=4, parent_ratio=0.5, crossover_ratio=1.0, max_age=1)
+    own = make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings)
+    old = [evaluation(float(place), (0,) * 6, generation=0) for place in range(4)]
+    young = [evaluation(9.0 + place, (1,) * 6, generation=1) for place in range(4)]
+    assert all(own.draw(Random(seed), 0, sorted(old + young)) == (1,) * 6 for seed in range(20))
+
+
 def test_evaluations_with_equal_loss_are_ordered_by_their_decisions():
     first, second = evaluation(1.0, (0, 1), generation=5), evaluation(1.0, (1, 0))
     assert min([second, first]) == first
-
-
-# What strategies with a distribution do beyond that.
-
-
-@every_distribution
-@every_space
-def test_distribution_concentrates_on_the_best_choices(name, space):
-    own = strategy(name, space)
-    progress = search(own, budget=900)
-    first, last = progress.diagnostics(POPULATION), progress.diagnostics(900)
-    assert last["entropy"] < 0.6 * first["entropy"] and last["max_probability"] > 1.5 * first["max_probability"]
-    assert progress.diagnostics(900).keys() == set(own.columns)
-    rng = Random(0)
-    drawn = sorted(loss(SPACES[space][0].sample(rng)) for _ in range(1000))
-    assert progress.conclusion().val_loss < drawn[10]
-
-
-@every_distribution
-@every_space
-def test_last_evaluation_is_that_of_the_mode(name, space):
-    own = strategy(name, space)
-    progress = search(own)
-    before = progress.told[:-1]
-    own.learn(before)
-    mode = tuple(chances.index(max(chances)) for chances in own.probabilities())
-    assert progress.told[-1].decisions == mode == own.conclusion(before)
-    assert progress.conclusion() == progress.evaluations[SPACES[space][0].canonical(mode)]
-    assert progress.best().val_loss == min(map(loss, progress.evaluations))
-
-
-@every_distribution
-def test_mode_above_a_limit_is_replaced_by_the_most_probable_network_told(name):
-    costs = COSTS["proxyless"]
-    free = search(strategy(name, "proxyless"), budget=400)
-    bound = costs.macs(free.told[-1].decisions) - 1
-    told = [one for one in free.told if costs.macs(one.decisions) <= bound]
-    own = strategy(name, "proxyless", macs=bound)
-    own.reset()
-    chosen = own.conclusion(told)
-    assert costs.macs(chosen) <= bound and chosen in {one.decisions for one in told}
-
-
-@every_distribution
-def test_choices_without_effect_are_told_as_drawn(name):
-    """With canonical vectors in their place, index 0 would be rewarded for what it had no part in."""
-    space = SPACES["mnasnet"][0]
-    told = told_by(strategy(name, "mnasnet"))
-    assert any(space.canonical(one.decisions) != one.decisions for one in told)
-
-
-@every_distribution
-@pytest.mark.parametrize("bad", [inf, nan])
-def test_broken_networks_are_the_worst(name, bad):
-    score = lambda decisions: bad if decisions[0] else loss(decisions)  # noqa: E731
-    own = strategy(name, "proxyless")
-    progress = search(own, budget=400, score=score)
-    assert own.probabilities()[0][0] == max(own.probabilities()[0]) > 0.5
-    assert search(own, score=lambda _: bad).told[-1].val_loss == inf
-    assert progress.best().decisions[0] == 0
-
-
-def test_cost_term_of_asng_prefers_small_networks():
-    def parameters(epsilon):
-        settings = Search(algorithm="asng", epsilon=epsilon)
-        own = make_strategy(SPACES["mnasnet"][0], COSTS["mnasnet"], settings)
-        return COSTS["mnasnet"].parameters(search(own, budget=400).told[-1].decisions)
-
-    assert parameters(2.0) < parameters(0.0)
-
-
-def test_costs_of_asng_are_those_of_the_blocks_where_a_block_is_a_decision():
-    settings = Search(algorithm="asng", epsilon=1.0)
-    own = make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings)
-    blocks = zip(SPACES["proxyless"][0].blocks, own.option_costs(), strict=True)
-    for index, (block, found) in enumerate(blocks):
-        alone = [COSTS["proxyless"].block(index, block.in_widths[0], (i,), "parameters")[1] for i in range(len(found))]
-        assert found == pytest.approx(alone)
 
 
 def test_asng_in_a_space_with_one_decision_is_refused():

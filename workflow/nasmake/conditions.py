@@ -30,6 +30,7 @@ READERS: Mapping[str, tuple[str, list[str]]] = {  # key: the key that decides, a
     "supernet.total_epochs": ("supernet.scheduler", ["Linear"]),
     "supernet.paths_per_step": ("supernet.sampler", ["uniform", "sandwich", "asng"]),
     "search.parent_ratio": ("search.algorithm", ["evolution"]),
+    "search.max_age": ("search.algorithm", ["evolution"]),
     "search.crossover_ratio": ("search.algorithm", ["evolution"]),
     "search.mutation_prob": ("search.algorithm", ["evolution"]),
     "search.samples_per_update": ("search.algorithm", ["asng", "reinforce"]),

@@ -68,6 +68,9 @@ class Search(Section):
     parent_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
         0.2, description="evolution: parents, as a share of population_size, best of all evaluated"
     )
+    max_age: Count | None = Field(
+        None, description="evolution: generations in which a network may be a parent (aging); null: all that follow"
+    )
     crossover_ratio: Fraction = Field(0.5, description="evolution: children by crossover, the others by mutation")
     mutation_prob: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="evolution: chance of each decision")
     samples_per_update: Annotated[int, Field(ge=2)] = Field(
