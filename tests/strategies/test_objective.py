@@ -11,6 +11,7 @@ from nasmake.search_section import Search
 from nasmake.strategies import STRATEGIES, Evaluation, make_strategy
 from nasmake.strategies.objective import Objective
 from nasmake.strategies.progress import Progress
+from small_searches import PROPOSING
 from small_spaces import shipped, table_with_latency
 
 SPACE = shipped("proxyless_digits")
@@ -73,7 +74,7 @@ def test_equal_rewards_go_to_the_cheaper_network_then_to_the_decisions():
     assert [one.decisions for one in sorted(found)] == [(1,), (2,), (0,)]
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", PROPOSING)
 def test_every_strategy_finds_the_highest_reward_told(name):
     """Accuracy is the same everywhere, so the reward is a matter of cost alone; the loss says the opposite."""
     settings = rewarded(target=COSTS.macs(SMALL)).model_copy(update={"algorithm": name, "population_size": 16})

@@ -10,6 +10,7 @@ SEARCHED = {
     "search": {"name": "search.mutation_prob", "type": "uniform_float", "lower": 0.05, "upper": 0.5},
     "retrain": {"name": "retrain.label_smoothing", "type": "uniform_float", "lower": 0.0, "upper": 0.2},
 }
+ASNG_PARAMETER = {"name": "search.delta0", "type": "uniform_float", "lower": 0.5, "upper": 2.0}
 ONCE = {"download_dataset": 1, "promote": 1, "summarize_study": 1, "report": 1, "all": 1}
 
 
@@ -57,9 +58,12 @@ def test_trials_share_what_no_searched_parameter_touches(checkout, stages, super
     }
 
 
-@pytest.mark.parametrize(("stage", "searches"), [("supernet", 3), ("search", 3), ("retrain", 1)])
-def test_simultaneous_is_one_stage_instead_of_two(checkout, stage, searches):
-    study = write_config(checkout.folder, searching(stage), {"nas": {"type": "simultaneous"}})
+@pytest.mark.parametrize(
+    ("parameter", "searches"), [(SEARCHED["supernet"], 3), (ASNG_PARAMETER, 3), (SEARCHED["retrain"], 1)]
+)
+def test_simultaneous_is_one_stage_instead_of_two(checkout, parameter, searches):
+    optimize = {"optimize": {"trial_number": 3, "parameters": [parameter]}}
+    study = write_config(checkout.folder, optimize, {"nas": {"type": "simultaneous"}})
     counts = job_counts(checkout.run("-n", "--configfile", study))
     assert counts == ONCE | {"suggest": 3, "search_supernet": searches, "retrain": 3}
 

@@ -47,7 +47,10 @@ CASES = {
         {"search": {"constraint": {"macs": 1000}}},
         "search.constraint.macs: 1000 is below the cheapest architecture",
     ),
-    "simultaneous": ({"nas": {"type": "simultaneous"}}, "nas.type: 'simultaneous' is not allowed; allowed: 'separate'"),
+    "simultaneous": (
+        {"nas": {"type": "simultaneous"}, "search": {"algorithm": "evolution"}},
+        "search.algorithm: evolution: has no distribution",
+    ),
     "image folder without size": ({"dataset": {"name": "image_folder"}}, "dataset.image_size: None is needed"),
 }
 
