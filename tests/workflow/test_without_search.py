@@ -77,7 +77,7 @@ def test_one_line_before_any_job(checkout, overlay, message):
 
 
 def test_no_search_space_is_needed(checkout):
-    for path in (checkout.folder / "config/search_spaces").iterdir():
+    for path in (checkout.folder / "config/search_spaces").rglob("*.yaml"):
         path.unlink()
     checkout.run("-n", "--configfile", write_config(checkout.folder, TAKEN))
 
