@@ -65,6 +65,15 @@ def test_table_says_what_was_not_reached(run, tmp_path):
     assert "**no**" in text and "* reached: control" in text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.25, ".250"), (-0.25, "-.250"), (-0.0004, ".000"), (0.9996, "1.00"), (-1.0, "-1.00"), (10.05, "10.05")],
+)
+def test_numbers_are_short(value, text):
+    figure = findings.Figure("spearman", "ranking", "a figure", value, value, value, 0.95, 9, "something")
+    assert f"| {text} " in table.markdown([figure], "")
+
+
 def test_drawing_shows_every_interval(figures, run):
     drawing = svg(draw, list(figures.values()), findings.read_ranking(run, EVIDENCE)).decode()
     for key in ("tau", "ceiling", "control", "pooled_worst", "evolution_equal_cost"):

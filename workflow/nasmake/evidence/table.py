@@ -93,7 +93,9 @@ def _interval(figure: Figure) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3f}".replace("-0.", "-.").removeprefix("0") if abs(value) < 1 else f"{value:.2f}"
+    """Three digits behind the point, without the zero before it; two for what is not below 1."""
+    rounded = round(value, 3) + 0.0  # -0.0 becomes 0.0
+    return f"{rounded:.3f}".replace("0.", ".", 1) if abs(rounded) < 1 else f"{rounded:.2f}"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
