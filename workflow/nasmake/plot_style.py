@@ -96,8 +96,8 @@ def numbers(rows: Sequence[Mapping[str, Any]], column: str) -> list[float]:
 
 
 def having(rows: Sequence[Mapping[str, Any]], column: str) -> list[Mapping[str, Any]]:
-    """The rows with something in a column: while a simultaneous search warms up, it has no scores."""
-    return [row for row in rows if row[column] != ""]
+    """The rows with something in a column: it is one strategy's, or a simultaneous search still warms up."""
+    return [row for row in rows if row.get(column, "")]
 
 
 def percents(rows: Sequence[Mapping[str, Any]], column: str) -> list[float]:
