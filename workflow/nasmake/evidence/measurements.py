@@ -1,9 +1,7 @@
 """The two measurements of a list of networks: inherited scores under one supernet, and training from scratch."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from math import inf, isfinite
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,13 +11,11 @@ from nasmake.data.batches import BatchSource
 from nasmake.job import COMPLETE, Job
 from nasmake.layers import channels_last
 from nasmake.networks import Network
-from nasmake.runtime import start
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.training.classification import Retraining, evaluate
 from nasmake.training.inherited import InheritedScores
-from nasmake.training.parts import Parts
-from nasmake.training.resume import ResumeFolder, resume_folder
-from nasmake.training.run import StageRun
+from nasmake.training.resume import ResumeFolder
+from nasmake.training.run import StageRun, stage
 from nasmake.training.search import trained_supernet
 from nasmake.training.seeding import numpy_generator, seed_torch
 from nasmake.training.state import DivergedError
@@ -34,7 +30,7 @@ def score_networks(job: Job) -> None:
     record = read_json(job.inputs["supernet"].with_suffix(".json"))
     if record["state"] != COMPLETE:
         raise InputError(f"{job.inputs['supernet']}: its training diverged ({record['reason']}); lower supernet.lr")
-    with _run(job, SCORES) as run:
+    with stage(job, SCORES) as run:
         space = run.space()
         supernet = trained_supernet(run, space, record)
         inherited, shuffled = (InheritedScores(run, supernet) for _ in range(2))
@@ -55,7 +51,7 @@ def _shuffled(source: BatchSource, seed: int) -> BatchSource:
 
 def train_networks(job: Job) -> None:
     """Train every network of a list from scratch on train with one seed; then, and only then, read val and test."""
-    with _run(job, TRAINED) as run:
+    with stage(job, TRAINED) as run:
         rows = []
         for index, decisions in enumerate(_listed(job, run.space())):
             folder = ResumeFolder(run.folder.path / str(index))
@@ -92,12 +88,3 @@ def _scores(prefix: str, loss: float, accuracy: float) -> dict[str, float]:
 
 def _listed(job: Job, space: SearchSpace) -> Iterator[Decisions]:
     return (space.parse(network["decisions"]) for network in read_json(job.inputs["networks"])["networks"])
-
-
-@contextmanager
-def _run(job: Job, output: str) -> Iterator[StageRun]:
-    runtime = start(job.accelerator, job.settings.trainer.num_threads)
-    parts = Parts.open(job.dataset, job.settings, runtime.device)
-    outputs: list[Path] = [job.unit / output]
-    with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
-        yield StageRun(job, runtime, parts, folder)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from nasmake.samplers.base import Sampler
+from nasmake.samplers.uniform import Uniform
 from nasmake.search_spaces import Decisions
 
 if TYPE_CHECKING:  # it loads numpy
     from nasmake.strategies.distribution import Distribution
 
 
-class Asng(Sampler):
+class Asng(Uniform):
     """supernet.paths_per_step paths from a distribution, within the limits of its search.
 
     Attributes:
@@ -23,7 +23,6 @@ class Asng(Sampler):
 
     def draw(self, rng: random.Random) -> list[Decisions]:
         """The paths of one step."""
-        paths = self.settings.paths_per_step
         if self.distribution is None:
-            return [self.space.sample(rng) for _ in range(paths)]
-        return self.distribution.draw(rng, paths)
+            return super().draw(rng)
+        return self.distribution.draw(rng, self.settings.paths_per_step)

@@ -3,7 +3,7 @@
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from nasmake.artifacts import InputError
 from nasmake.cost import CostTable, Metric
@@ -24,6 +24,16 @@ class Evaluation(NamedTuple):
     val_loss: float
     val_accuracy: float
     generation: int
+
+    def to_list(self) -> list[Any]:
+        """The fields as a checkpoint can hold them."""
+        return list(self._replace(decisions=list(self.decisions)))  # type: ignore[arg-type]
+
+    @classmethod
+    def from_list(cls, fields: Sequence[Any]) -> "Evaluation":
+        """Back from `to_list()`."""
+        evaluation = cls._make(fields)
+        return evaluation._replace(decisions=tuple(evaluation.decisions))
 
 
 class Strategy:

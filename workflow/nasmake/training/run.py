@@ -67,11 +67,11 @@ def cost_table(run: StageRun) -> CostTable:
 
 
 @contextmanager
-def stage(job: Job) -> Iterator[StageRun]:
-    """Set a stage up and hold its training state."""
+def stage(job: Job, *others: str) -> Iterator[StageRun]:
+    """Set a stage up and hold its training state; `others` are the artefacts of a job that is no stage of a trial."""
     runtime = start(job.accelerator, job.settings.trainer.num_threads)
     parts = Parts.open(job.dataset, job.settings, runtime.device)
-    outputs = [job.unit / name for name in OUTPUTS[job.stage]]
+    outputs = [job.unit / name for name in others or OUTPUTS[job.stage]]
     with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
         yield StageRun(job, runtime, parts, folder)
 

@@ -58,15 +58,13 @@ class CandidateEvaluation(StageModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put what was told in, as plain lists, and the state of the strategy."""
         checkpoint["strategy"] = self.progress.state_dict()
-        checkpoint["told"] = [
-            [*evaluation[:2], list(evaluation.decisions), *evaluation[3:]] for evaluation in self.progress.told
-        ]
+        checkpoint["told"] = [evaluation.to_list() for evaluation in self.progress.told]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back."""
         self.progress.load_state_dict(checkpoint["strategy"])
-        for objective, tie, decisions, *rest in checkpoint["told"]:
-            self.progress.tell(Evaluation(objective, tie, tuple(decisions), *rest))
+        for fields in checkpoint["told"]:
+            self.progress.tell(Evaluation.from_list(fields))
 
 
 class ArchitectureSearch(CandidateEvaluation):

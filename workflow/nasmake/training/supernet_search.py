@@ -116,16 +116,13 @@ class SupernetSearch(SupernetTraining):
         """Put the distribution in, now and at the end of every epoch, and the evaluations as plain lists."""
         checkpoint["distribution"] = self.strategy.state_dict()
         checkpoint["probabilities"] = self.probabilities
-        checkpoint["evaluations"] = [[*own[:2], list(own.decisions), *own[3:]] for own in self.evaluations]
+        checkpoint["evaluations"] = [evaluation.to_list() for evaluation in self.evaluations]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back."""
         self.strategy.load_state_dict(checkpoint["distribution"])
         self.probabilities = checkpoint["probabilities"]
-        self.evaluations = [
-            Evaluation(objective, tie, tuple(decisions), *rest)
-            for objective, tie, decisions, *rest in checkpoint["evaluations"]
-        ]
+        self.evaluations = [Evaluation.from_list(fields) for fields in checkpoint["evaluations"]]
 
 
 def search_supernet(job: Job) -> None:
