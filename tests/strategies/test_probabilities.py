@@ -3,9 +3,10 @@ from math import log
 import pytest
 from nasmake.cost import CostTable
 from nasmake.search_section import Search
-from nasmake.strategies import STRATEGIES, make_strategy
+from nasmake.strategies import make_strategy
 from nasmake.strategies.probabilities import concentration, shares
 from nasmake.strategies.progress import Progress
+from small_searches import PROPOSING
 from small_spaces import shipped
 
 SPACE = shipped("proxyless_digits")
@@ -41,7 +42,7 @@ def progress(name, told=()):
     return found
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", PROPOSING)
 def test_every_search_has_probabilities_and_is_measured_by_them(name):
     whole = progress(name)
     assert whole.step(BUDGET) is None and len(whole.told) == BUDGET
