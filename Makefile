@@ -62,7 +62,7 @@ report: environment ## bind a finished run into one offline page: make report CO
 bench: environment ## measure speed, side by side; writes bench/bench.json
 	@python scripts/bench.py
 
-evidence: environment ## show that the search works: ranking, selection, ablations, with intervals; under 45 minutes on 2 cores
+evidence: environment ## show that the search works: ranking, selection, ablations, with intervals; half an hour on 2 cores
 	@snakemake --configfile config/presets/evidence.yaml --cores $(CORES) --show-failed-logs --quiet rules reason host -- evidence
 
 clean: ## remove the environment and caches; results and data stay
