@@ -20,7 +20,7 @@ include: "workflow/rules/final.smk"
 include: "workflow/rules/report.smk"
 
 
-if "search_architecture" in CHAIN:
+if CHAIN == STAGES:
 
     include: "workflow/rules/evidence.smk"
 

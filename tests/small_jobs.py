@@ -9,7 +9,8 @@ from typing import Any
 from nasmake.artifacts import read_json, without_provenance
 from nasmake.config import load
 from nasmake.job import Job
-from nasmake.stages import STAGE_VERSION, assign, settings_of
+from nasmake.paths import assign
+from nasmake.stages import STAGE_VERSION, settings_of
 from small_spaces import content
 
 SPACE = {"name": "proxyless_digits", "content": content("proxyless_digits")}

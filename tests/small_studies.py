@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from nasmake.artifacts import InputError
 from nasmake.config import load
-from nasmake.preflight import check, read_search_space
+from nasmake.preflight import check
+from nasmake.sources import read_search_space
 
 ROOT = Path(__file__).parents[1]
 

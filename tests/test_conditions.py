@@ -6,7 +6,7 @@ from nasmake.artifacts import InputError
 from nasmake.conditions import READERS, check_conditions, repeated_trials, with_conditions
 from nasmake.config import OPTIMIZERS, SCHEDULERS, Supernet, keys, load
 from nasmake.points import never_sampled, sampled_parameters
-from nasmake.stages import ALIASES
+from nasmake.predecessor import ALIASES
 from nasmake.study import suggest
 from nasmake.training.optimizers import build_optimizer
 from nasmake.training.schedules import factor
@@ -64,7 +64,7 @@ def test_readers_name_keys():
 
 def test_predecessors_study_samples_what_is_read():
     study = with_conditions(load(read(CONFIG)))
-    assert never_sampled(study.parameters) == {"alpha": "search.algorithm", "epsilon": "search.algorithm"}
+    assert never_sampled(study.parameters) == {}
     suggestion, seen = None, set()
     for _ in range(30):
         suggestion = suggest(study, suggestion, None)
@@ -74,7 +74,7 @@ def test_predecessors_study_samples_what_is_read():
             decider, readers = READERS.get(ALIASES[name], (None, None))
             alias = {"supernet.optimizer": "optimizer", "supernet.scheduler": "scheduler"}.get(decider)
             assert alias is None or point[alias] in readers
-    assert seen == set(ALIASES) - {"alpha", "epsilon"}
+    assert seen == set(ALIASES)
 
 
 def test_condition_on_a_searched_key_is_kept_by_its_searched_name():

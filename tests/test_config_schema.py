@@ -14,7 +14,8 @@ import yaml
 from nasmake.artifacts import canonical_json
 from nasmake.config import Config, keys, load
 from nasmake.optimize import Parameter
-from nasmake.stages import ALIASES, check_parameters
+from nasmake.predecessor import ALIASES
+from nasmake.stages import check_parameters
 from pydantic import BaseModel
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,8 @@ from nasmake.drawing import svg
 from nasmake.findings import read_findings, trials_page
 from nasmake.optimize import Optimize
 from nasmake.plots import FIGURES
-from nasmake.preflight import check, read_search_space
+from nasmake.preflight import check
+from nasmake.sources import read_search_space
 from nasmake.stages import STAGES, needs_latency
 from nasmake.study import in_memory, suggest, write_journal
 from nasmake.summary import front, promote

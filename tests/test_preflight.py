@@ -5,15 +5,10 @@ import yaml
 from nasmake.artifacts import InputError, write_json
 from nasmake.cost import CostTable
 from nasmake.data.digits import NUM_TEST, make_digits, make_digits_canvas
-from nasmake.preflight import (
-    KNOWN,
-    check,
-    notices,
-    read_search_space,
-    read_taken_architecture,
-    source_of_networks,
-)
+from nasmake.notices import notices
+from nasmake.preflight import check
 from nasmake.search_spaces import Architecture, SearchSpace
+from nasmake.sources import KNOWN, read_search_space, read_taken_architecture, source_of_networks
 from small_data import write_image_folder
 from small_spaces import content, latency_file, shipped, table_with_latency
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401

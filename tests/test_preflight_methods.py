@@ -2,8 +2,10 @@
 
 import pytest
 import yaml
-from nasmake.preflight import WITH_DISTRIBUTION, check, notices, read_search_space
+from nasmake.notices import notices
+from nasmake.preflight import WITH_DISTRIBUTION, check
 from nasmake.samplers import SAMPLERS
+from nasmake.sources import read_search_space
 from nasmake.strategies import STRATEGIES
 from small_spaces import content
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401

@@ -3,6 +3,7 @@ from nasmake.artifacts import InputError, canonical_json
 from nasmake.config import keys, load
 from nasmake.stages import (
     ALIASES,
+    INSTEAD,
     MEASUREMENT,
     MEASUREMENT_KEYS,
     OUTPUTS,
@@ -158,7 +159,10 @@ def test_who_needs_a_latency_table(changes, expected):
 
 def test_tables_speak_of_the_same_stages():
     assert STAGE_KEYS.keys() == OUTPUTS.keys() == {*STAGES, *STAGES_SIMULTANEOUS, "retrain_final"}
-    assert STAGE_VERSION.keys() == STAGE_KEYS.keys() | {"download_dataset", "suggest", "take_architecture", MEASUREMENT}
+    assert STAGE_VERSION.keys() == {
+        *STAGE_KEYS,
+        *("download_dataset", "suggest", "take_architecture", *INSTEAD.values(), MEASUREMENT),
+    }
     assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in SHARED_KEYS)
     assert {*MEASUREMENT_KEYS} <= {*keys()}
     for stage in STAGE_KEYS.values():
@@ -200,6 +204,8 @@ def test_without_a_search_only_retraining_differs():
     assert chain_of(load(ONE_TRIAL)) == STAGES
     assert chain_of(load(ONE_TRIAL | {"nas": {"architecture": "mobilenet_v2"}})) == STAGES_WITHOUT_SEARCH
     assert chain_of(load(ONE_TRIAL | {"nas": {"type": "simultaneous"}})) == STAGES_SIMULTANEOUS
+    left_out = {"supernet": "other/supernet.safetensors", "skip_retrain": True}
+    assert chain_of(load(ONE_TRIAL | {"nas": left_out})) == ("take_supernet", "search_architecture", "score_inherited")
     for name in ("initial_lr", "search.alpha"):
         assert stage_of(name, STAGES_SIMULTANEOUS) == "search_supernet"
     assert first_searched(["nas.seed", "retrain.weight_decay"], STAGES_WITHOUT_SEARCH) == 1
@@ -207,23 +213,27 @@ def test_without_a_search_only_retraining_differs():
     assert stage_of("initial_lr", STAGES_WITHOUT_SEARCH) is None
 
 
-def study_without_search(name):
-    parameter = {"name": name, "type": "uniform_float", "lower": 0.1, "upper": 0.2}
-    return load({"nas": {"architecture": "mobilenet_v2"}, "optimize": {"parameters": [parameter]}})
-
-
 @pytest.mark.parametrize(
-    ("name", "stage"), [("initial_lr", "train_supernet"), ("search.mutation_prob", "search_architecture")]
+    ("name", "nas", "stage", "left_out_by"),
+    [
+        ("initial_lr", {"architecture": "mobilenet_v2"}, "train_supernet", "nas.architecture: null"),
+        ("search.mutation_prob", {"architecture": "mobilenet_v2"}, "search_architecture", "nas.architecture: null"),
+        ("initial_lr", {"supernet": "other/supernet.safetensors"}, "train_supernet", "nas.supernet: null"),
+        ("retrain.label_smoothing", {"skip_retrain": True}, "retrain", "nas.skip_retrain: false"),
+    ],
 )
-def test_parameter_of_a_left_out_stage_is_refused(name, stage):
+def test_parameter_of_a_left_out_stage_is_refused(name, nas, stage, left_out_by):
+    parameter = {"name": name, "type": "uniform_float", "lower": 0.1, "upper": 0.2}
     with pytest.raises(InputError) as error:
-        check_parameters(study_without_search(name))
-    expected = f"config: optimize.parameters: '{name}' belongs to {stage}, which nas.architecture leaves out; remove it"
-    assert str(error.value).startswith(expected) and str(error.value).endswith("or set nas.architecture: null")
+        check_parameters(load({"nas": nas, "optimize": {"parameters": [parameter]}}))
+    key = left_out_by.partition(":")[0]
+    expected = f"config: optimize.parameters: '{name}' belongs to {stage}, which {key} leaves out; remove it"
+    assert str(error.value).startswith(expected) and str(error.value).endswith(f"or set {left_out_by}")
 
 
 def test_parameter_of_retraining_may_be_searched_without_a_search():
-    check_parameters(study_without_search("retrain.label_smoothing"))
+    parameter = {"name": "retrain.label_smoothing", "type": "uniform_float", "lower": 0.1, "upper": 0.2}
+    check_parameters(load({"nas": {"architecture": "mobilenet_v2"}, "optimize": {"parameters": [parameter]}}))
 
 
 @pytest.mark.parametrize("stage", [*STAGES, "retrain_final"])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from conftest import ENVIRONMENT, make_checkout
 from studies import artefacts, write_config
 from test_dag import job_counts
@@ -200,3 +201,51 @@ def test_a_stage_made_again_is_the_same(finished):
     finished.run("--configfile", "study.yaml", "--cores", "2", *forced)
     finished.run("--configfile", "study.yaml", "--cores", "2")
     assert artefacts(run) == before
+
+
+FORCED = ("--forcerun", "retrain_final")  # behind a checkpoint: not in the plan where that runs too
+
+
+def inputs_of(output):
+    """Rules of a dry run, with the input files of all their jobs."""
+    found, rule = {}, ""
+    for line in output.splitlines():
+        words = line.split()
+        if words and words[0] in ("rule", "localrule", "checkpoint", "localcheckpoint"):
+            rule = words[1].rstrip(":")
+        elif line.startswith("    input: "):
+            found.setdefault(rule, set()).update(line.removeprefix("    input: ").split(", "))
+    return found
+
+
+def test_no_rule_but_the_last_training_has_the_test_part_as_input(finished):
+    plans = [finished.run("-n", *forced, "--configfile", "study.yaml") for forced in (FORCED, ("--forceall",))]
+    (final, whole) = (inputs_of(plan) for plan in plans)
+    assert whole.keys() > {"suggest", "train_supernet", "search_architecture", "retrain", "promote"}
+    assert {rule for rule, files in (whole | final).items() if any("test_" in file for file in files)} == {
+        "retrain_final"
+    }
+    assert all(any("train_images" in file for file in files) for files in (whole["retrain"], final["retrain_final"]))
+
+
+@pytest.mark.slow
+def test_study_with_the_supernet_of_another_run_and_without_retraining(finished):
+    run = finished.folder / "results/taken"
+    macs = write_config(finished.folder, name="taken.yaml")
+    config = yaml.safe_load((finished.folder / macs).read_text())
+    config["run"] = run.name
+    config["nas"] |= {"supernet": "results/tiny/shared", "skip_train": True, "skip_retrain": True}
+    config["optimize"]["parameters"] = config["optimize"]["parameters"][:1]
+    (finished.folder / macs).write_text(yaml.safe_dump(config))
+    output = finished.run("--configfile", macs, "--cores", "2")
+    counts = job_counts(output)
+    assert counts["take_supernet"] == 1 and counts["score_inherited"] == 3
+    assert not {"train_supernet", "retrain"} & counts.keys()
+    weights = [(folder / "shared/supernet.safetensors").read_bytes() for folder in (run, run.parent / "tiny")]
+    assert weights[0] == weights[1]
+    for trial in run.glob("trial-*"):
+        result, found = (json.loads((trial / f"{name}.json").read_text()) for name in ("result", "architecture"))
+        assert result["value"] == result["val_accuracy"] == found["scores"]["val_accuracy"]
+    best = json.loads((run / "study/best.json").read_text())
+    assert best["test_n"] == 597 and best["test_accuracy"] > 0.2
+    assert NOTHING in finished.run("--configfile", macs, "--cores", "2")

@@ -10,8 +10,9 @@ from nasmake.artifacts import InputError
 from nasmake.config import Config, keys, load
 from nasmake.messages import nearest
 from nasmake.optimize import Optimize, Parameter
+from nasmake.paths import assign, value_at
 from nasmake.points import count
-from nasmake.stages import ALIASES, assign, path_of, value_at
+from nasmake.predecessor import ALIASES, path_of
 
 ADAPTIVE = ["Adam", "AMSGrad", "NAdam", "AdamW"]
 READERS: Mapping[str, tuple[str, list[str]]] = {  # key: the key that decides, and its values for which it is read

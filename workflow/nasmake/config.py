@@ -14,6 +14,7 @@ from nasmake.artifacts import InputError
 from nasmake.evidence.settings import Evidence
 from nasmake.messages import one_line
 from nasmake.optimize import Optimize
+from nasmake.predecessor import path_of, with_sections
 from nasmake.search_section import Search
 from nasmake.sections import Count, FilePath, Fraction, NotNegative, Positive, Section
 
@@ -93,6 +94,9 @@ class Nas(Section):
     search_space_config_path: FilePath = Field(
         "config/search_spaces", description="folder where the space file is looked up"
     )
+    supernet: FilePath | None = Field(
+        None, description="supernet that is taken instead of training one: a supernet.safetensors of another run"
+    )
     architecture: FilePath | None = Field(
         None, description="network that is taken instead of searching one: a name in config/architectures, or a file"
     )
@@ -105,9 +109,15 @@ class Nas(Section):
         20, description="separate: epochs of search.population_size evaluations"
     )
     num_epochs_retrain: Count | None = Field(60, description="epochs of retraining from scratch; wins over the others")
-    skip_train: Literal[False] = Field(False, description="leave supernet training out (not in this version)")
-    skip_architecture_search: Literal[False] = Field(False, description="leave the search out (not in this version)")
-    skip_retrain: Literal[False] = Field(False, description="leave retraining out (not in this version)")
+    skip_train: bool = Field(False, description="leave supernet training out: needs supernet, which alone is enough")
+    skip_architecture_search: bool = Field(
+        False, description="leave supernet training and search out: needs architecture, which alone is enough"
+    )
+    skip_retrain: bool = Field(
+        False,
+        description="leave the retraining of the trials out: their objective is the val accuracy of the found network "
+        "with inherited weights; promoted networks are trained and tested as always",
+    )
 
     @property
     def taken(self) -> str | None:
@@ -208,7 +218,9 @@ class Trainer(Section):
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(
         "auto", description="auto: CUDA, else MPS, else CPU; checked when a job starts"
     )
-    strategy: Literal["auto"] = Field("auto", description="one process per job in this version")
+    strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = Field(
+        "auto", description="one process per job in this version"
+    )
     precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="arithmetic of the training steps")
     num_threads: Count = Field(1, description="CPU threads of a job; part of the result: another number, other bits")
     enable_progress_bar: bool = Field(False, description="Lightning's bar, where the output is a terminal")
@@ -242,7 +254,9 @@ class Abci(Section):
     """ABCI."""
 
     group: str = Field("[group]", description="group that pays (qsub -P); ABCI_GROUP in the environment wins")
-    job_script_preamble: str | None = Field(None, description="no effect in this version")
+    job_script_preamble: FilePath | None = Field(
+        None, description="file whose commands (module load, ...) begin every job on a cluster"
+    )
     job_execution_options: str = Field("", description="no effect in this version")
 
 
@@ -273,7 +287,8 @@ class Config(Section):
         if self.run is None:
             self.run = f"{self.nas.taken or self.nas.search_space}_{self.dataset.name}"
         alternating = self.nas.type == "simultaneous"
-        self.search.algorithm = self.search.algorithm or ("asng" if alternating else "evolution")
+        of_asng = {"search.alpha", "search.epsilon"} & {path_of(own.name) for own in self.optimize.parameters}
+        self.search.algorithm = self.search.algorithm or ("asng" if alternating or of_asng else "evolution")
         self.supernet.sampler = self.supernet.sampler or ("asng" if alternating else "uniform")
         lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs)
         self.nas.num_epochs_retrain = next((n for n in lengths if n is not None), 60)
@@ -292,7 +307,7 @@ def load(raw: Mapping[str, Any]) -> Config:
         InputError: one line with the key's path, its value, what is allowed and the nearest valid key.
     """
     try:
-        return Config.model_validate(raw)
+        return Config.model_validate(with_sections(raw))
     except ValidationError as error:
         raise InputError(f"config: {one_line(error, Config)}") from None
 

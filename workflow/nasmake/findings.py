@@ -13,7 +13,7 @@ from nasmake.artifacts import read_csv, read_json
 from nasmake.job import COMPLETE
 from nasmake.optimize import Optimize
 from nasmake.points import sampled_parameters
-from nasmake.stages import first_searched
+from nasmake.stages import INSTEAD, first_searched
 from nasmake.summary import front, suggestions_of
 
 Rows = list[dict[str, str]]
@@ -58,7 +58,7 @@ class Findings:
         table: rows of trials.csv.
         best: best.json.
         promoted: numbers of the promoted trials.
-        histories: rows of history/<stage>.csv by stage and unit.
+        histories: rows of history/<stage>.csv by stage and unit, for stages that compute.
         evaluations: rows of history/evaluations.csv by unit; empty where nothing was searched.
         random_evaluations: those of history/random_evaluations.csv.
         probabilities: rows of history/probabilities.csv of the best trial.
@@ -110,7 +110,7 @@ def read_findings(run: Path, optimize: Optimize, chain: Sequence[str]) -> Findin
     table = read_csv(run / "study" / "trials.csv")
     promoted = read_json(run / "study" / "promoted.json")["trials"]
     results = [run / unit_of(int(row["trial"])) / "result.json" for row in table]
-    units = {stage: _units(stage, chain, optimize, len(table)) for stage in chain}
+    units = {stage: _units(stage, chain, optimize, len(table)) for stage in chain if stage not in INSTEAD.values()}
     units["retrain_final"] = [unit_of(trial) for trial in promoted]
     if both := units.pop("search_supernet", None):
         units |= {"train_supernet": both, "search_architecture": both}

@@ -1,7 +1,9 @@
 """Figures of a finished run as SVG: equal runs give equal bytes."""
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
+from itertools import zip_longest
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -146,9 +148,13 @@ def importance_of(findings: Findings) -> dict[str, float] | str:
 def learning_curves(findings: Findings) -> Figure:
     """One panel per stage that is trained or searched, one line per unit."""
     panels = [panel for panel in PANELS if panel[0] in findings.histories]
-    figure = Figure(figsize=(WIDTH, 2.3 * len(panels) / 2), layout="constrained")
-    for axes, panel in zip(figure.subplots(len(panels) // 2, 2).flat, panels, strict=True):
-        _draw_stage(axes, findings, *panel)
+    lines = math.ceil(len(panels) / 2)
+    figure = Figure(figsize=(WIDTH, 2.3 * lines), layout="constrained")
+    for axes, panel in zip_longest(figure.subplots(lines, 2, squeeze=False).flat, panels):
+        if panel is None:
+            axes.remove()
+        else:
+            _draw_stage(axes, findings, *panel)
     handles = [key("promoted trial", linewidth=THICK), key("other trial", linewidth=THIN)]
     if any(SHARED in units for units in findings.histories.values()):
         handles.append(key("shared by all trials", color="black"))

@@ -51,7 +51,9 @@ class Search(Section):
     """Architecture search. Defaults: single path one-shot (arXiv 1904.00420), section 3.4."""
 
     algorithm: SEARCH_STRATEGIES | None = Field(
-        None, description="how candidates are proposed; null: evolution, with nas.type simultaneous: asng"
+        None,
+        description="how candidates are proposed; null: evolution, but asng with nas.type simultaneous, "
+        "or where alpha or epsilon is searched",
     )
     objective: Literal["loss", "mnasnet_reward"] = Field(
         "loss", description="what makes a network the better one: val loss, or the reward below"

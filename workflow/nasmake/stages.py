@@ -13,21 +13,26 @@ from nasmake.artifacts import InputError
 from nasmake.config import Config, keys, load
 from nasmake.messages import nearest
 from nasmake.optimize import Parameter
+from nasmake.paths import assign, value_at
+from nasmake.predecessor import ALIASES, path_of
 
 STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of one trial, in order
 STAGES_SIMULTANEOUS = ("search_supernet", "retrain")  # with nas.type simultaneous
 STAGES_WITHOUT_SEARCH = ("take_architecture", "retrain")  # with nas.architecture
+INSTEAD = {"train_supernet": "take_supernet", "retrain": "score_inherited"}  # with nas.supernet, nas.skip_retrain
 
 # Raised when a stage's meaning changes, so that its old results are made again.
 STAGE_VERSION = {
     "download_dataset": 1,
     "suggest": 2,
-    "train_supernet": 2,
+    "train_supernet": 3,
+    "take_supernet": 1,
     "measure_latency": 1,
     "search_architecture": 3,
-    "search_supernet": 1,
+    "search_supernet": 2,
     "take_architecture": 1,
     "retrain": 1,
+    "score_inherited": 1,
     "retrain_final": 1,
 }
 
@@ -70,36 +75,20 @@ LATENCY_METRICS = (
     ("search.algorithm", "proxyless", "search.expected_cost.metric"),
 )
 
+SPLIT_KEYS = ("dataset.name", "dataset.num_data_architecture_search", "nas.seed")  # decide which images are val
 SPACE_KEY = "nas.search_space"  # decides the content of a file, which these stages are told instead
-
-# The predecessor's hyperparameters, which it kept without sections.
-ALIASES = {
-    "batch_size_supernet_train": "supernet.batch_size",
-    "batch_size_architecture_search": "search.batch_size",
-    "initial_lr": "supernet.lr",
-    "lam": "supernet.paths_per_step",
-    "alpha": "search.alpha",
-    "epsilon": "search.epsilon",
-} | {
-    name: f"supernet.{name}"
-    for name in (
-        *("optimizer", "weight_decay", "momentum", "dampening", "smoothing", "beta1", "beta2", "eps", "momentum_decay"),
-        *("scheduler", "warmup_epochs", "milestone_start", "milestone_step", "gamma"),
-        *("start_factor", "end_factor", "total_epochs"),
-    )
-}
 
 # nas.num_epochs_retrain holds their number once a configuration is loaded.
 RESOLVED_AWAY = {"retrain.num_epochs", "retrain.hyperparameters.num_epochs"}
 
 
-def path_of(name: str) -> str:
-    """The dotted path that a searched parameter's name stands for."""
-    return ALIASES.get(name, name)
-
-
 def chain_of(config: Config) -> tuple[str, ...]:
     """The stages of one trial, in order."""
+    given = {"train_supernet": config.nas.supernet is not None, "retrain": config.nas.skip_retrain}
+    return tuple(INSTEAD[stage] if given.get(stage) else stage for stage in _whole_chain(config))
+
+
+def _whole_chain(config: Config) -> tuple[str, ...]:
     if config.nas.architecture is not None:
         return STAGES_WITHOUT_SEARCH
     return STAGES_SIMULTANEOUS if config.nas.type == "simultaneous" else STAGES
@@ -112,7 +101,7 @@ def stage_of(name: str, chain: Sequence[str] = STAGES) -> str | None:
 
 
 def first_searched(names: Iterable[str], chain: Sequence[str] = STAGES) -> int:
-    """Index in the chain of the first stage that differs between trials; retraining, the last one, always does."""
+    """Index in the chain of the first stage that differs between trials; the last one always does."""
     touched = [chain.index(stage) for stage in (stage_of(name, chain) for name in names) if stage is not None]
     return min(touched, default=len(chain) - 1)
 
@@ -179,14 +168,6 @@ def with_parameters(settings: Mapping[str, Any], parameters: Mapping[str, Any]) 
     return changed
 
 
-def assign(mapping: dict[str, Any], path: str, value: Any) -> None:
-    """Write `value` at a dotted path, making the mappings on the way."""
-    *parents, last = path.split(".")
-    for name in parents:
-        mapping = mapping.setdefault(name, {})
-    mapping[last] = value
-
-
 def check_parameters(config: Config) -> None:
     """Refuse searched parameters that name no key, name one twice, or may take a value that the key refuses.
 
@@ -206,11 +187,19 @@ def check_parameters(config: Config) -> None:
             raise InputError(f"config: optimize.parameters: {parameter.name!r} is searched twice; remove one")
         seen.add(path)
         if stage_of(path, chain_of(config)) is None:
+            key, off = _left_out_by(config, path)
             raise InputError(
-                f"config: optimize.parameters: {parameter.name!r} belongs to {stage_of(path)}, which nas.architecture "
-                "leaves out; remove it (without parameters set optimize.trial_number: 1), or set nas.architecture: null"
+                f"config: optimize.parameters: {parameter.name!r} belongs to {stage_of(path)}, which {key} leaves out; "
+                f"remove it (without parameters set optimize.trial_number: 1), or set {key}: {off}"
             )
         _check_values(config, parameter)
+
+
+def _left_out_by(config: Config, path: str) -> tuple[str, str]:
+    """The key that leaves out the stage of a parameter, and its value that does not."""
+    if stage_of(path) == "retrain":
+        return "nas.skip_retrain", "false"
+    return ("nas.supernet" if config.nas.architecture is None else "nas.architecture"), "null"
 
 
 def _check_values(config: Config, parameter: Parameter) -> None:
@@ -241,12 +230,3 @@ def _keys_of(stage: str) -> tuple[str, ...]:
 
 def _covers(key: str, path: str) -> bool:
     return path == key or path.startswith(f"{key}.")
-
-
-def value_at(mapping: Any, path: str, *default: Any) -> Any:
-    """What stands at a dotted path; the default where nothing does."""
-    for name in path.split("."):
-        if name not in mapping:
-            return default[0]
-        mapping = mapping[name]
-    return mapping

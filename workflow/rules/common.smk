@@ -10,14 +10,17 @@ from nasmake.artifacts import InputError, canonical_json, digest_of, read_json
 from nasmake.conditions import with_conditions
 from nasmake.config import load
 from nasmake.points import sampled_parameters
-from nasmake.preflight import (
-    check,
-    notices,
+from nasmake.predecessor import prologue
+from nasmake.notices import notices
+from nasmake.preflight import check
+from nasmake.sources import (
     read_search_space,
     read_taken_architecture,
+    read_taken_supernet,
     source_of_networks,
 )
 from nasmake.stages import (
+    STAGES,
     STAGE_VERSION,
     chain_of,
     first_searched,
@@ -30,10 +33,11 @@ try:
     CONFIG = load(config)
     TAKEN = CONFIG.nas.architecture and read_taken_architecture(CONFIG)
     SPACE = None if TAKEN else read_search_space(CONFIG)
+    SUPERNET = read_taken_supernet(CONFIG) if "take_supernet" in chain_of(CONFIG) else None
     if workflow.is_main_process:
         check(CONFIG, SPACE)
         print(f"nasmake: {source_of_networks(CONFIG)}", file=sys.stderr)
-        print(*(f"warning: {notice}\n" for notice in notices(CONFIG)), sep="", end="", file=sys.stderr)
+        print(*(f"warning: {notice}\n" for notice in notices(CONFIG, config)), sep="", end="", file=sys.stderr)
     STUDY = with_conditions(CONFIG)
     NEEDS_LATENCY = needs_latency(CONFIG) and not TAKEN
     GIVEN_TABLE = CONFIG.latency.table if NEEDS_LATENCY else None
@@ -44,6 +48,10 @@ except InputError as error:
 if CONFIG.ABCI.group != "[group]":
     os.environ.setdefault("ABCI_GROUP", CONFIG.ABCI.group)  # the submit script of profiles/abci reads it
 
+if workflow.remote_exec:
+    shell.prefix(prologue(CONFIG.ABCI.job_script_preamble, Path(sys.executable)))
+
+config.clear()
 config.update(CONFIG.model_dump(mode="json"))
 
 RUN = str(Path(CONFIG.environment.result_dir, CONFIG.run))
@@ -71,8 +79,10 @@ SEARCH_HISTORIES = ("search_architecture.csv", "evaluations.csv", "random_evalua
 ARTEFACTS = {  # of every unit of these stages
     "train_supernet": ("supernet.safetensors", "supernet.json", "history/train_supernet.csv"),
     "search_architecture": ("architecture.json", *(f"history/{name}" for name in SEARCH_HISTORIES)),
+    "take_supernet": ("supernet.safetensors", "supernet.json"),
     "take_architecture": ("architecture.json",),
     "retrain": ("suggestion.json", "model.safetensors", "result.json", "history/retrain.csv"),
+    "score_inherited": ("suggestion.json", "result.json"),
 }
 ARTEFACTS["search_supernet"] = ARTEFACTS["train_supernet"] + ARTEFACTS["search_architecture"]
 SEARCHING = ("train_supernet", "measure_latency", "search_architecture", "search_supernet")  # told the search space

@@ -1,36 +1,8 @@
-# The stages that find an architecture. Trials share those before the first one that a searched parameter touches.
+# The search over a supernet, which the stage before trains or takes (nas.supernet).
 
 
 include: "latency.smk"
-
-
-rule train_supernet:
-    input:
-        data=rules.download_dataset.output.train,
-        manifest=rules.download_dataset.output.manifest,
-        suggestion=suggestion,
-    output:
-        weights=f"{RUN}/{{unit}}/supernet.safetensors",
-        record=f"{RUN}/{{unit}}/supernet.json",
-        history=f"{RUN}/{{unit}}/history/train_supernet.csv",
-    log:
-        f"{RUN}/{{unit}}/logs/train_supernet.log",
-    benchmark:
-        f"{RUN}/{{unit}}/benchmarks/train_supernet.tsv"
-    priority: oldest_first
-    retries: 2
-    conda:
-        "../envs/nasmake.yaml"
-    threads: CONFIG.trainer.num_threads
-    resources:
-        **training(12),
-    params:
-        settings=settings("train_supernet"),
-        files=optional("suggestion"),
-        unit=folder,
-    shell:
-        "python scripts/train_supernet.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
+include: f"{CHAIN[0]}.smk"
 
 
 rule search_architecture:
@@ -38,8 +10,8 @@ rule search_architecture:
         data=rules.download_dataset.output.train,
         manifest=rules.download_dataset.output.manifest,
         suggestion=suggestion,
-        supernet=made_by("train_supernet", "supernet.safetensors"),
-        record=made_by("train_supernet", "supernet.json"),
+        supernet=made_by(CHAIN[0], "supernet.safetensors"),
+        record=made_by(CHAIN[0], "supernet.json"),
         latency=ancient(GIVEN_TABLE) if GIVEN_TABLE else MEASURED_TABLE,
     output:
         architecture=f"{RUN}/{{unit}}/architecture.json",

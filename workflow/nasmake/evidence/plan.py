@@ -8,8 +8,9 @@ from typing import Any
 
 from nasmake.artifacts import canonical_json
 from nasmake.config import Config, load
-from nasmake.preflight import read_search_space
-from nasmake.stages import STAGE_VERSION, assign, settings_of
+from nasmake.paths import assign
+from nasmake.sources import read_search_space
+from nasmake.stages import STAGE_VERSION, settings_of
 from nasmake.strategies import STRATEGIES
 
 SHORTENED = 4  # a quarter of the supernet's steps, as an ablation

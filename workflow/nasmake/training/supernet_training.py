@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from nasmake.job import COMPLETE, PRUNED, Job
 from nasmake.layers import channels_last
 from nasmake.samplers import SAMPLERS, Sampler
 from nasmake.search_spaces import Decisions
+from nasmake.stages import SPLIT_KEYS
 from nasmake.supernet import Supernet
 from nasmake.training import schedules
 from nasmake.training.classification import scores
@@ -132,6 +134,8 @@ def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | 
         "search_space": {"name": supernet.space.name, "hash": supernet.space.hash},
         "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
         "parameters": sum(parameter.numel() for parameter in supernet.parameters()),
+        "split": {key: attrgetter(key)(settings) for key in SPLIT_KEYS},
+        "data": run.parts.manifest["sha256"],
     }
     write_csv(job.history("train_supernet"), [{name: row[name] for name in COLUMNS} for row in rows], COLUMNS)
     write_weights(job.unit / "supernet.safetensors", {} if reason else run.weights("supernet."))

@@ -1,0 +1,83 @@
+"""What is said once at the start: keys without effect, keys that overrule each other. No torch here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from nasmake.conditions import repeated_trials, with_conditions
+from nasmake.config import Config, Resource
+from nasmake.paths import value_at
+from nasmake.points import never_sampled
+from nasmake.predecessor import notices_of_preamble, path_of, without_effect
+from nasmake.stages import needs_latency
+
+
+def notices(config: Config, raw: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
+    """One line for each key that was given and has no effect, or is overruled by another.
+
+    Args:
+        config: the study.
+        raw: the configuration as it was given.
+    """
+    lengths = [config.retrain.hyperparameters.num_epochs, config.retrain.num_epochs]
+    overruled = [length for length in lengths if length not in (None, config.nas.num_epochs_retrain)]
+    given = {
+        "dataset.retrain": {*config.dataset.retrain.model_dump().values()} - {None, config.dataset.path}
+        and "retraining reads dataset.path",
+        "environment.gpus": config.environment.gpus > 1 and "a job trains on one GPU",
+        "environment.device_ids": config.environment.device_ids and "set CUDA_VISIBLE_DEVICES",
+        "resource.type": config.resource.type != Resource().type and "choose a profile",
+        "ABCI.job_execution_options": config.ABCI.job_execution_options and "edit profiles/abci",
+        "generic": config.generic and "choose a profile",
+    }
+    said = [f"{key}: without effect in this version; {instead}" for key, instead in given.items() if instead]
+    if config.latency.table and not needs_latency(config):
+        said.append("latency.table: without effect: no limit, reward or front of the search uses latency_ms")
+    if overruled:
+        winner = config.nas.num_epochs_retrain
+        said.append(f"retrain: num_epochs: {overruled[0]}: overruled by nas.num_epochs_retrain: {winner}")
+    return [
+        *without_effect(raw),
+        *said,
+        *notices_of_preamble(config.ABCI.job_script_preamble),
+        *_notices_of_skipped(config),
+        *_notices_of_conditions(config),
+        *_notice_of_paths(config),
+    ]
+
+
+def _notices_of_skipped(config: Config) -> list[str]:
+    """One line for a stage that was to be left out, but runs, and for a supernet that nothing uses."""
+    nas, said = config.nas, []
+    if nas.skip_architecture_search and nas.architecture is None:
+        said.append("nas.skip_architecture_search: there is no nas.architecture to take, so the search runs")
+    if nas.skip_train and nas.supernet is None and nas.architecture is None:
+        said.append("nas.skip_train: there is no nas.supernet to take, so supernet training runs")
+    if nas.supernet is not None and nas.architecture is not None:
+        said.append("nas.supernet: without effect: nas.architecture leaves the search out")
+    return said
+
+
+def _notices_of_conditions(config: Config) -> list[str]:
+    """One line for the parameters that no trial samples, and one if trials must repeat others."""
+    never = never_sampled(with_conditions(config).parameters)
+    values, repeated = config.model_dump(mode="json"), repeated_trials(config)
+    by_key: dict[str, list[str]] = {}
+    for name, key in never.items():
+        by_key.setdefault(key, []).append(name)
+    return [
+        f"optimize.parameters: {', '.join(names)}: never sampled, for {key} is "
+        + ("never sampled" if key in never else str(value_at(values, path_of(key))))
+        for key, names in by_key.items()
+    ] + [f"optimize.trial_number: {repeated} trials repeat others: there are no more points"] * (repeated > 0)
+
+
+def _notice_of_paths(config: Config) -> list[str]:
+    """One line if a number of paths was given that the sampler does not take."""
+    key, sampler, paths = "supernet.paths_per_step", config.supernet.sampler, config.supernet.paths_per_step
+    searched = {path_of(parameter.name) for parameter in config.optimize.parameters}
+    if sampler == "fair" and paths != 1 and not searched & {key, "supernet.sampler"}:
+        return [f"{key}: {paths}: without effect; sampler fair takes as many paths as the largest decision has options"]
+    if sampler == "sandwich" and paths == 2 and key not in searched:
+        return [f"{key}: {paths}: leaves no path between largest and smallest; sampler sandwich takes 4"]
+    return []
