@@ -8,7 +8,7 @@ from pathlib import Path
 from nasmake.artifacts import InputError
 from nasmake.job import script
 
-PROFILES = ("local", "abci")
+PROFILES = ("local", "abci", "slurm")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
