@@ -78,7 +78,7 @@ class Search(Section):
     samples_per_update: Annotated[int, Field(ge=2)] = Field(
         8, description="asng, reinforce: candidates between two updates of the distribution"
     )
-    alpha: Positive = Field(1.5, description="asng: signal-to-noise ratio above which the steps grow")
+    alpha: NotNegative = Field(1.5, description="asng: signal-to-noise ratio above which the steps grow")
     epsilon: NotNegative = Field(0.0, description="asng: weight of the number of parameters")
     delta0: Positive = Field(1.0, description="asng: size of the first step")
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(

@@ -13,6 +13,8 @@ from nasmake.strategies.distribution import DistributionStrategy
 from nasmake.strategies.probabilities import Probabilities
 from nasmake.strategies.rewards import reward_ranks
 
+SMALLEST_ALPHA = 1e-6  # the predecessor's range begins at 0, by which ASNG cannot divide
+
 
 class AsngSearch(DistributionStrategy):
     """ASNG with its adaptive step size; see `nasmake.strategies.asng`.
@@ -32,10 +34,8 @@ class AsngSearch(DistributionStrategy):
 
     def reset(self) -> None:
         """Begin with the uniform distribution."""
-        settings = self.settings
-        self.asng = ASNG(
-            self.categories, settings.alpha, settings.delta0, epsilon=settings.epsilon, costs=self.option_costs()
-        )
+        settings, alpha = self.settings, max(self.settings.alpha, SMALLEST_ALPHA)
+        self.asng = ASNG(self.categories, alpha, settings.delta0, epsilon=settings.epsilon, costs=self.option_costs())
 
     def losses(self, generation: Sequence[Evaluation]) -> NDArray[np.float64]:
         """Places in the order of objectives and ties: the order is all that counts."""

@@ -1,0 +1,161 @@
+"""The files of aiaccel's examples/nas, as they are: tests/predecessor has their values."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from nasmake.config import load
+from nasmake.cost import CostTable
+from nasmake.notices import notices
+from nasmake.paths import value_at
+from nasmake.predecessor import ALIASES, WITHOUT_EFFECT, prologue
+from nasmake.search_section import Search
+from nasmake.sources import find_search_space
+from nasmake.strategies import make_strategy
+from nasmake.strategies.progress import Progress
+from small_spaces import shipped
+from small_studies import error_of, in_an_empty_folder, start  # noqa: F401
+
+FILES = Path(__file__).parent / "predecessor"
+ROOT = Path(__file__).parents[1]
+STUDY = ("config.yaml", "nas_config.yaml")
+SPACE = shipped("proxyless_digits")
+
+
+def merged(first, second):
+    """As Snakemake lays one configuration file over another."""
+    both = {
+        key: merged(first[key], second[key])
+        for key in first.keys() & second.keys()
+        if isinstance(first[key], dict) and isinstance(second[key], dict)
+    }
+    return first | second | both
+
+
+def given(*names, **overlay):
+    found = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    for name in names:
+        found = merged(found, yaml.safe_load((FILES / name).read_text()))
+    return merged(found, overlay)
+
+
+@pytest.fixture
+def beside_the_files(in_an_empty_folder, tmp_path):  # noqa: F811
+    for path in FILES.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+
+
+@pytest.mark.usefixtures("beside_the_files")
+@pytest.mark.parametrize(
+    "names",
+    [
+        STUDY,
+        ("config.yaml", "nas_config_macos.yaml"),
+        (*STUDY, "trainer_config.yaml"),
+        (*STUDY, "trainer_config.yaml", "hyperparameter.yaml"),
+    ],
+)
+def test_files_start_a_study_as_they_are(names):
+    config = load(given(*names))
+    start(config)
+    assert str(find_search_space(config)) == "config/search_spaces/config_proxyless_cifar10.yaml"
+    assert (config.optimize.trial_number, config.optimize.lag, config.nas.num_epochs_retrain) == (15, 1, 2)
+    assert (config.search.algorithm, config.environment.result_dir) == ("asng", "architecture_search_results")
+
+
+@pytest.mark.usefixtures("beside_the_files")
+def test_what_has_no_effect_or_is_overruled_is_said_once():
+    raw = given(*STUDY, "trainer_config.yaml", "hyperparameter.yaml")
+    said = notices(load(raw), raw)
+    for key in (
+        *("trainer._target_, trainer.nas_config, trainer.parameter_config, total_iters", "resource.type", "generic"),
+        *("nas.skip_train", "nas.skip_architecture_search"),
+        "ABCI.job_script_preamble: job_script_preamble.sh: 4 directives of Grid Engine are dropped",
+        "retrain: num_epochs: 10: overruled by nas.num_epochs_retrain: 2",
+    ):
+        assert sum(line.startswith(key) for line in said) == 1, key
+    assert len(said) == len(set(said))
+
+
+def test_hyperparameters_that_stand_alone_are_fixed():
+    alone = yaml.safe_load((FILES / "hyperparameter.yaml").read_text())
+    assert alone.keys() == ALIASES.keys() | {"total_iters"}
+    config = load(given(*STUDY, "hyperparameter.yaml")).model_dump()
+    for name, path in ALIASES.items():
+        assert value_at(config, path) == alone[name], name
+
+
+def test_misspelt_key_of_the_guide_is_put_right():
+    raw = given(*STUDY, dataset={"num_data_archtecture_search": 10000})
+    with pytest.raises(Exception, match="did you mean 'num_data_architecture_search'"):
+        load(raw)
+
+
+@pytest.mark.usefixtures("in_an_empty_folder")
+def test_preamble_that_is_not_there_is_said():
+    said = notices(load(given(*STUDY)))
+    assert "ABCI.job_script_preamble: job_script_preamble.sh: no such file; jobs on a cluster begin without it" in said
+
+
+def test_prologue_runs_the_preamble_and_keeps_the_interpreter(tmp_path):
+    preamble = tmp_path / "my preamble.sh"
+    assert prologue(str(preamble), Path("/env/bin/python")) == prologue(None, Path("/x")) == "set -euo pipefail; "
+    preamble.touch()
+    found = prologue(str(preamble), Path("/env/bin/python"))
+    assert found == f"source '{preamble}'; export PATH=/env/bin:$PATH; set -euo pipefail; "
+
+
+def dotted(content, prefix=""):
+    """Keys that hold values; what a searched parameter is made of is one value."""
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from dotted(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def test_every_key_of_their_files_has_its_row():
+    chapter = (ROOT / "config/README.md").read_text().split("## Coming from aiaccel")[1].split("\n## ")[0]
+    first_cells = [line.split(" | ")[0] for line in chapter.splitlines() if line.startswith("| `")]
+    rows = [key for cell in first_cells for key in re.findall("`([^`]+)`", cell)]
+    theirs = {key for path in FILES.glob("*.yaml") for key in dotted(yaml.safe_load(path.read_text()))}
+    of_the_guide = {"retrain.num_epochs", "retrain.weight_decay"}
+    assert sorted(rows) == sorted(theirs | of_the_guide | set(WITHOUT_EFFECT))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "path", "expected"),
+    [
+        ("resource.num_node", 3, "optimize.lag", 3),
+        ("optimize.search_algorithm", "aiaccel.optimizer.SobolOptimizer", "optimize.sampler", "SobolOptimizer"),
+        ("retrain.num_epochs", 7, "nas.num_epochs_retrain", 2),
+        ("batch_size_supernet_train", 32, "supernet.batch_size", 32),
+        ("batch_size_architecture_search", 33, "search.batch_size", 33),
+        ("initial_lr", 0.2, "supernet.lr", 0.2),
+        ("lam", 4, "supernet.paths_per_step", 4),
+        ("epsilon", 0.5, "search.epsilon", 0.5),
+        ("scheduler", "Cosine", "supernet.scheduler", "Cosine"),
+        ("environment.result_dir", "./mine/", "environment.result_dir", "mine"),
+    ],
+)
+def test_key_decides_what_its_row_says(key, value, path, expected):
+    overlay = value
+    for name in reversed(key.split(".")):
+        overlay = {name: overlay}
+    found = load(given(*STUDY, **overlay))
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert found == expected
+
+
+def test_end_of_the_range_of_alpha_is_accepted():
+    found = Progress(
+        make_strategy(SPACE, CostTable(SPACE, 1, 8), Search(algorithm="asng", alpha=0.0)),
+        (0,),
+        32,
+        lambda _: (1.0, 0.5),
+    )
+    for place in range(32):
+        found.step(place)
+    assert len(found.told) == 32
