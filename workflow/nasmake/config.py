@@ -210,6 +210,15 @@ class Retrain(Section):
     warmup_epochs: NotNegative = Field(5, description="linear from base_lr/3 to base_lr; then cosine to 0")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="mass spread over the other classes")
     gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradient; null: no limit")
+    cutout_length: Count | None = Field(
+        None, description="edge in pixels of the square that is blanked in each image (arXiv 1708.04552); null: none"
+    )
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="the network that counts is the moving average of the weights, of this decay; null: the last"
+    )
+    decay_norm_and_bias: bool = Field(
+        True, description="weight decay on BatchNorm and biases too; false: on the other weights only (ProxylessNAS)"
+    )
 
 
 class Trainer(Section):

@@ -24,10 +24,13 @@ class Augmentation:
     Attributes:
         pad: pixels of black added to each side, before a window of the original size is cut out at random.
         flip: mirror every other image, left to right; wrong for anything that is written.
+        cutout: edge in pixels of a square that is set to the mean of the data set; its centre may be any pixel, so that
+            it can reach out of the image (DeVries and Taylor, arXiv 1708.04552, section 3). 0 for none.
     """
 
     pad: int = 0
     flip: bool = False
+    cutout: int = 0
 
 
 class BatchSource:
@@ -98,12 +101,25 @@ class BatchSource:
         rows = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         images = self._windows.cut(rows, self._draw_places(len(rows), epoch, step))
         normalised = images.flatten(2).to(torch.float32).sub_(self.shift).div_(self.scale).view(images.shape)
+        if self.augment.cutout:
+            normalised.masked_fill_(self._draw_squares(normalised.shape, epoch, step), 0.0)
         return normalised.permute(0, 3, 1, 2), self.labels[rows]  # NHWC seen as NCHW is channels_last
 
     def _draw_order(self, epoch: int) -> Tensor:
         count = len(self.labels)
         order = numpy_generator(*self.where, "order", epoch).permutation(count) if self.shuffle else np.arange(count)
         return torch.from_numpy(order).to(self.labels.device)
+
+    def _draw_squares(self, shape: Sequence[int], epoch: int, step: int) -> Tensor:
+        """Pixels that are cut out of the images [n, H, W, C], bool [n, H, W, 1]."""
+        count, *edges, _ = shape
+        generator, length = numpy_generator(*self.where, "cutout", epoch, step), self.augment.cutout
+        firsts = (generator.integers(0, edge, count) - length // 2 for edge in edges)
+        rows, columns = (
+            (np.arange(edge) >= first[:, None]) & (np.arange(edge) < first[:, None] + length)
+            for edge, first in zip(edges, firsts, strict=True)
+        )
+        return torch.from_numpy(rows[:, :, None, None] & columns[:, None, :, None]).to(self.labels.device)
 
     def _draw_places(self, count: int, epoch: int, step: int) -> Places:
         generator = numpy_generator(*self.where, "augment", epoch, step)

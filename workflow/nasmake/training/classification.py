@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from nasmake.config import Retrain
 from nasmake.data.batches import BatchSource
@@ -46,6 +47,24 @@ def evaluate(network: nn.Module, source: BatchSource) -> tuple[float, float]:
     return sums["loss"].item() / count, sums["accuracy"].item() / count
 
 
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """A copy of `network` whose `update_parameters` moves weights and BatchNorm's statistics towards the network's.
+
+    After n steps the decay is at most (1 + n) / (10 + n), so that the first weights are soon forgotten (TensorFlow's
+    ExponentialMovingAverage with num_updates, which the published recipes of MnasNet use).
+    """
+
+    @torch.no_grad()
+    def update(averaged: Any, current: Any, steps: Tensor | int) -> None:
+        number = float(steps)
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + number) / (10 + number)))
+        else:  # BatchNorm counts its batches
+            torch._foreach_copy_(averaged, current)
+
+    return AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+
+
 class Retraining(StageModule):
     """SGD with warm-up and cosine per step, and label smoothing.
 
@@ -66,19 +85,25 @@ class Retraining(StageModule):
         super().__init__()
         self.network, self.settings, self.epochs, self.where = network, settings, epochs, where
         self.source, self.val_source, self.prune_below = source, val_source, prune_below
+        self.average = moving_average(network, settings.ema_decay) if settings.ema_decay else None
+
+    @property
+    def weights_prefix(self) -> str:
+        """Where the weights of the network that counts are in this module's state."""
+        return "network." if self.average is None else "average.module."
 
     def configure_optimizers(self) -> Optimizer:
         """SGD at the peak learning rate."""
         chosen = self.settings.hyperparameters
         decay = self.settings.weight_decay if chosen.weight_decay is None else chosen.weight_decay
         nesterov = self.settings.nesterov and chosen.momentum > 0
-        return SGD(
-            self.network.parameters(),
-            lr=chosen.base_lr,
-            momentum=chosen.momentum,
-            weight_decay=decay,
-            nesterov=nesterov,
-        )
+        return SGD(self._parameter_groups(decay), lr=chosen.base_lr, momentum=chosen.momentum, nesterov=nesterov)
+
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        """A step of the weights, then of their average: in one hook, so that no training state lies between them."""
+        super().optimizer_step(*arguments, **options)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Fix dropout and the learning rate of this step."""
@@ -97,7 +122,7 @@ class Retraining(StageModule):
         """Scores of one batch, without smoothing."""
         assert self.val_source is not None
         images, labels = self.val_source.batch(0, batch_idx)
-        logits = self.network(images)
+        logits = (self.average or self.network)(images)
         return scores(logits, labels, cross_entropy(logits.float(), labels))
 
     def epoch_summary(self) -> dict[str, float]:
@@ -111,6 +136,15 @@ class Retraining(StageModule):
         if limit is None or accuracy >= limit or epoch == self.epochs:
             return None
         return f"pruned in epoch {epoch}: val accuracy {accuracy:.4f} is below {limit:.4f}, the median of told trials"
+
+    def _parameter_groups(self, decay: float) -> list[dict[str, Any]]:
+        """All parameters as one group; as two, if vectors (BatchNorm's and biases) do not decay."""
+        parameters = list(self.network.parameters())
+        if self.settings.decay_norm_and_bias:
+            return [{"params": parameters, "weight_decay": decay}]
+        vectors = [parameter for parameter in parameters if parameter.ndim == 1]
+        others = [parameter for parameter in parameters if parameter.ndim > 1]
+        return [{"params": others, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
 
     def _rate(self, epoch: float) -> float:
         warmup = min(self.settings.warmup_epochs, self.epochs / 2)

@@ -50,10 +50,10 @@ class Parts:
         """Edge of an image in pixels."""
         return int(self.manifest["image_shape"][0])
 
-    def training(self, name: PartName, batch_size: int, stage: str) -> BatchSource:
-        """Shuffled, augmented batches, as `stage` draws them."""
+    def training(self, name: PartName, batch_size: int, stage: str, cutout: int | None = None) -> BatchSource:
+        """Shuffled, augmented batches, as `stage` draws them; `cutout` is the edge of a blank square in each image."""
         dataset = self.settings.dataset
-        augment = Augmentation(pad=dataset.crop_padding or 0, flip=bool(dataset.flip))
+        augment = Augmentation(pad=dataset.crop_padding or 0, flip=bool(dataset.flip), cutout=cutout or 0)
         return self._source(name, batch_size, stage, shuffle=True, augment=augment, drop_last=True)
 
     def evaluation(self, name: PartName, batch_size: int) -> BatchSource:

@@ -75,8 +75,9 @@ def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
     seed_torch(torch.device("cpu"), *where, "weights")
     network = channels_last(Network(spec, parts.in_channels))
     settings = job.settings.retrain
-    source = parts.training("train" if with_val else "train+val", settings.hyperparameters.batch_size, job.stage)
-    val_source = parts.evaluation("val", settings.hyperparameters.batch_size) if with_val else None
+    batch_size, cutout = settings.hyperparameters.batch_size, settings.cutout_length
+    source = parts.training("train" if with_val else "train+val", batch_size, job.stage, cutout)
+    val_source = parts.evaluation("val", batch_size) if with_val else None
     record = {
         "state": COMPLETE,
         "architecture": spec.string(),
@@ -90,7 +91,7 @@ def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
         rows = run.fit(module, source, epochs, val_source=val_source, gradient_clip=settings.gradient_clip)
     except StoppedError as stopped:
         return Trained(None, stopped.rows, record | {"state": PRUNED, "reason": f"{job.stage}: {stopped}"})
-    network.load_state_dict(run.weights("network."))
+    network.load_state_dict(run.weights(module.weights_prefix))
     return Trained(network.to(run.runtime.device).eval(), rows, record)
 
 
