@@ -297,10 +297,16 @@ def test_searched_limit_below_the_cheapest_network():
     assert "cheapest" in error_of(study(optimize={"parameters": [parameter]}))
 
 
-def test_number_of_search_classes_is_all_of_them():
-    dataset = {"name": "digits", "num_data_architecture_search": 600}
-    start(study(dataset=dataset | {"num_search_classes": 10}))
-    assert "num_search_classes" in error_of(study(dataset=dataset | {"num_search_classes": 5}))
+@pytest.mark.parametrize("number", [None, 2, 10])
+def test_number_of_search_classes(number):
+    start(study(dataset={"name": "digits", "num_data_architecture_search": 600, "num_search_classes": number}))
+
+
+@pytest.mark.parametrize("number", [1, 11])
+def test_number_of_search_classes_that_there_are_not(number):
+    dataset = {"name": "digits", "num_data_architecture_search": 600, "num_search_classes": number}
+    text = f"dataset.num_search_classes: {number}: allowed: null or 2 .. 10, the classes of digits"
+    assert error_of(study(dataset=dataset)) == text
 
 
 def test_space_file_that_is_no_text(tmp_path):

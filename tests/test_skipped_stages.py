@@ -9,7 +9,12 @@ from small_spaces import shipped
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
-SPLIT = {"dataset.name": "digits", "dataset.num_data_architecture_search": 600, "nas.seed": 42}
+SPLIT = {
+    "dataset.name": "digits",
+    "dataset.num_data_architecture_search": 600,
+    "dataset.num_search_classes": None,
+    "nas.seed": 42,
+}
 SEARCHED = [{"name": "nas.search_space", "type": "categorical", "choices": ["proxyless", "mnasnet"]}]
 
 

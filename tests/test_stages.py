@@ -43,6 +43,8 @@ OTHER = {
     "supernet.weight_sharing": "separate",
     "supernet.sampler": "fair",
     "retrain.gradient_clip": 1.0,
+    "retrain.cutout_length": 4,
+    "retrain.ema_decay": 0.9,
     "search.algorithm": "random",
     "search.objective": "mnasnet_reward",
     "search.reward.metric": "parameters",

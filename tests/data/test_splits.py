@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nasmake.artifacts import InputError
-from nasmake.data.splits import largest_remainder, split_train_val
+from nasmake.data.splits import choose_classes, largest_remainder, split_train_val
 
 LABELS = st.lists(st.integers(0, 6), min_size=2, max_size=120).map(np.array)
 
@@ -39,3 +39,9 @@ def test_number_out_of_range(num_val):
     message = rf"dataset.num_data_architecture_search: {num_val} of 10 training images .* from 1 to 9$"
     with pytest.raises(InputError, match=message):
         split_train_val(np.zeros(10, np.int64), num_val, 0)
+
+
+def test_chosen_classes_are_a_function_of_the_seed():
+    drawn = [tuple(choose_classes(10, 100, seed)) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert all(len(set(own)) == 10 and list(own) == sorted(own) for own in drawn)

@@ -41,7 +41,9 @@ class Dataset(Section):
         10000, description="images held out as val: the score of the search and of the trials"
     )
     num_search_classes: Count | None = Field(
-        None, description="classes in supernet training and search; null or all of them"
+        None,
+        description="classes, drawn by the seed, in supernet training and search; limits are on the network for all "
+        "classes, which retraining trains; null: all",
     )
     image_size: Count | None = Field(None, description="edge in pixels; needed for image_folder, fixed by the others")
     crop_padding: Annotated[int, Field(ge=0)] | None = Field(

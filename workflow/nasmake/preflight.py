@@ -94,10 +94,10 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
             f"config_{name}.yaml: settings.class_num: {space.class_num}; {config.dataset.name} has {classes} classes"
         )
     subset = config.dataset.num_search_classes
-    if subset is not None and subset != space.class_num:
+    if subset is not None and not 2 <= subset <= space.class_num:
         raise InputError(
-            f"dataset.num_search_classes: {subset}: searching on some of the classes is not in this version; "
-            f"allowed: null or {space.class_num}"
+            f"dataset.num_search_classes: {subset}: allowed: null or 2 .. {space.class_num}, the classes of "
+            f"{config.dataset.name}"
         )
     for algorithm in possible_values(config, "search.algorithm"):
         check_algorithm(algorithm, space)

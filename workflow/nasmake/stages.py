@@ -55,10 +55,11 @@ SHARED_KEYS = (
     "trainer.precision",
     "trainer.num_threads",
 )
+SEARCH_CLASSES = "dataset.num_search_classes"
 STAGE_KEYS = {
-    "train_supernet": ("supernet", "nas.num_epochs_supernet_train"),
-    "search_architecture": ("search", "nas.num_epochs_architecture_search"),
-    "search_supernet": ("supernet", "search", "nas.num_epochs_supernet_train"),
+    "train_supernet": ("supernet", "nas.num_epochs_supernet_train", SEARCH_CLASSES),
+    "search_architecture": ("search", "nas.num_epochs_architecture_search", SEARCH_CLASSES),
+    "search_supernet": ("supernet", "search", "nas.num_epochs_supernet_train", SEARCH_CLASSES),
     "retrain": ("retrain", "nas.num_epochs_retrain"),
     "retrain_final": ("retrain", "nas.num_epochs_retrain", "final"),
 }
@@ -75,7 +76,8 @@ LATENCY_METRICS = (
     ("search.algorithm", "proxyless", "search.expected_cost.metric"),
 )
 
-SPLIT_KEYS = ("dataset.name", "dataset.num_data_architecture_search", "nas.seed")  # decide which images are val
+# Which images are val, and whether their classes are those of a supernet.
+SPLIT_KEYS = ("dataset.name", "dataset.num_data_architecture_search", SEARCH_CLASSES, "nas.seed")
 SPACE_KEY = "nas.search_space"  # decides the content of a file, which these stages are told instead
 
 # nas.num_epochs_retrain holds their number once a configuration is loaded.

@@ -227,11 +227,18 @@ class Supernet(nn.Module):
         space: the search space.
         in_channels: channels of the images.
         weight_sharing: sliced or separate; stem, head and classifier are shared in both.
+        class_num: outputs; None: as many as the space has classes.
     """
 
     spec: NetworkSpec
 
-    def __init__(self, space: SearchSpace, in_channels: int, weight_sharing: WeightSharing = "sliced") -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        in_channels: int,
+        weight_sharing: WeightSharing = "sliced",
+        class_num: int | None = None,
+    ) -> None:
         super().__init__()
         self.space, self.in_channels = space, in_channels
         self._candidate = CANDIDATES[weight_sharing]
@@ -240,7 +247,7 @@ class Supernet(nn.Module):
         self.fixed = nn.ModuleList(nn.Sequential(*map(Layer, block)) for block in space.fixed)
         self.blocks = nn.ModuleList(_block(space, index, self._candidate) for index in range(len(space.blocks)))
         self.head = SharedConvBN([replace(spec.head, in_width=width) for width in space.last_widths])
-        self.classifier = Classifier(spec.head_width, spec.class_num, spec.dropout)
+        self.classifier = Classifier(spec.head_width, class_num or spec.class_num, spec.dropout)
         self.set_active_subnet((0,) * len(space.decisions))
 
     def set_active_subnet(self, decisions: Decisions) -> None:
@@ -281,7 +288,7 @@ class Supernet(nn.Module):
     def get_active_subnet(self) -> Network:
         """The active subnet as a network of its own, with copies of its weights and statistics; no random draw."""
         with torch.device("meta"):
-            network = Network(self.spec, self.in_channels)
+            network = Network(replace(self.spec, class_num=self.classifier.out_features), self.in_channels)
         blocks = [_merged({str(i): layer.active_state() for i, layer in enumerate(layers)}) for layers in self.path]
         fixed = [block.state_dict() for block in self.fixed]
         parts = {

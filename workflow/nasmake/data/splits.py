@@ -32,6 +32,11 @@ def split_train_val(labels: NDArray[np.int64], num_val: int, seed: int) -> tuple
     return complement(val, len(labels)), val
 
 
+def choose_classes(count: int, total: int, seed: int) -> Indices:
+    """Draw `count` of the classes 0 .. total - 1, for supernet training and search; sorted."""
+    return np.sort(numpy_generator(seed, "search_classes").permutation(total)[:count])
+
+
 def stratified_choice(labels: NDArray[np.int64], count: int, generator: np.random.Generator) -> Indices:
     """Draw `count` indices, so that each class has its share of them (rounded up or down); sorted."""
     classes, sizes = np.unique(labels, return_counts=True)

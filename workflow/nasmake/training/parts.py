@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nasmake.config import Config
 from nasmake.data.batches import Augmentation, BatchSource
 from nasmake.data.prepared import Prepared
-from nasmake.data.splits import split_train_val
+from nasmake.data.splits import choose_classes, split_train_val
 
 PartName = Literal["train", "val", "train+val", "test"]
 
@@ -77,7 +77,20 @@ class Parts:
         )
 
     def arrays(self, name: PartName) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Images, uint8 [N, H, W, C], and labels, int64 [N]."""
+        """Images, uint8 [N, H, W, C], and labels, int64 [N].
+
+        With dataset.num_search_classes only those of some classes, which are then numbered from 0; a stage that is to
+        know all classes is not told that key.
+        """
+        images, labels = self._rows(name)
+        wanted = self.settings.dataset.num_search_classes
+        if wanted is None:
+            return images, labels
+        chosen = choose_classes(wanted, len(self.manifest["classes"]), self.settings.nas.seed)
+        rows = np.isin(labels, chosen)
+        return images[rows], np.searchsorted(chosen, labels[rows])
+
+    def _rows(self, name: PartName) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         images, labels = self.prepared.part("test" if name == "test" else "train")
         if name in ("test", "train+val"):
             return np.array(images), np.array(labels)

@@ -193,7 +193,8 @@ def trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, Any
             f"{path}: trained in the space {made_in['name']} ({made_in['hash']}), not in "
             f"{space.name} ({space.hash}); remove it, so that it is trained again"
         )
-    supernet = Supernet(space, run.parts.in_channels, record["settings"]["weight_sharing"])
+    sharing, classes = record["settings"]["weight_sharing"], run.job.settings.dataset.num_search_classes
+    supernet = Supernet(space, run.parts.in_channels, sharing, classes)
     supernet.load_state_dict(read_weights(path))
     return supernet.to(run.runtime.device)
 

@@ -118,7 +118,8 @@ def new_supernet(run: StageRun) -> Supernet:
     """A supernet of the job's search space with fresh weights."""
     settings = run.job.settings
     seed_torch(torch.device("cpu"), settings.nas.seed, run.job.stage, "weights")
-    return channels_last(Supernet(run.space(), run.parts.in_channels, settings.supernet.weight_sharing))
+    sharing, classes = settings.supernet.weight_sharing, settings.dataset.num_search_classes
+    return channels_last(Supernet(run.space(), run.parts.in_channels, sharing, classes))
 
 
 def new_sampler(costs: CostTable, settings: SupernetSettings) -> Sampler:
