@@ -9,14 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from nasmake.artifacts import InputError, read_csv, read_json, write_json
 from nasmake.cost import CostTable, count_macs
 from nasmake.data.baseline import logistic_regression
 from nasmake.data.prepared import Prepared
-from nasmake.data.splits import choose_classes
 from nasmake.networks import Network
 from nasmake.search_spaces import Architecture
 from nasmake.stages import OUTPUTS, STAGE_VERSION
@@ -139,22 +137,6 @@ def test_only_the_final_stage_needs_the_test_part(copy, digits, tmp_path):
     assert again == before
     with pytest.raises(InputError):
         run(copy, blind, "retrain_final")
-
-
-def test_search_on_some_of_the_classes_and_retraining_on_all(tmp_path, digits):
-    unit, some = tmp_path / "trial-0000", {"dataset__num_search_classes": 4}
-    run(unit, digits, **some)
-    chosen = choose_classes(4, 10, 42)
-    parts = Parts.open(digits, make_job("train_supernet", unit, digits, **some).settings, torch.device("cpu"))
-    everything = Parts.open(digits, make_job("retrain", unit, digits, **some).settings, torch.device("cpu"))
-    for name in ("train", "val"):
-        (images, labels), (_, all_labels) = (own.arrays(name) for own in (parts, everything))
-        assert np.array_equal(chosen[labels], all_labels[np.isin(all_labels, chosen)])
-        assert len(images) == len(labels) and set(labels) == {0, 1, 2, 3} and set(all_labels) == set(range(10))
-    assert read_weights(unit / "supernet.safetensors")["classifier.weight"].shape[0] == 4
-    assert read_weights(unit / "model.safetensors")["classifier.weight"].shape[0] == 10
-    found, result = read_json(unit / "architecture.json"), read_json(unit / "result.json")
-    assert found["class_num"] == 10 and found["macs"] == result["macs"]
 
 
 # The same bytes.

@@ -1,0 +1,31 @@
+"""dataset.num_search_classes: a search on some of the classes."""
+
+import numpy as np
+import torch
+from nasmake.artifacts import read_json
+from nasmake.data.splits import choose_classes
+from nasmake.training.parts import Parts
+from nasmake.training.retraining import retrain
+from nasmake.training.run import read_weights
+from nasmake.training.search import search_architecture
+from nasmake.training.supernet_training import train_supernet
+from small_jobs import make_job
+
+STAGES = {"train_supernet": train_supernet, "search_architecture": search_architecture, "retrain": retrain}
+
+
+def test_search_on_some_of_the_classes_and_retraining_on_all(tmp_path, digits):
+    unit, some = tmp_path / "trial-0000", {"dataset__num_search_classes": 4}
+    for stage, run in STAGES.items():
+        run(make_job(stage, unit, digits, **some))
+    chosen = choose_classes(4, 10, 42)
+    parts = Parts.open(digits, make_job("train_supernet", unit, digits, **some).settings, torch.device("cpu"))
+    everything = Parts.open(digits, make_job("retrain", unit, digits, **some).settings, torch.device("cpu"))
+    for name in ("train", "val"):
+        (images, labels), (_, all_labels) = (own.arrays(name) for own in (parts, everything))
+        assert np.array_equal(chosen[labels], all_labels[np.isin(all_labels, chosen)])
+        assert len(images) == len(labels) and set(labels) == {0, 1, 2, 3} and set(all_labels) == set(range(10))
+    assert read_weights(unit / "supernet.safetensors")["classifier.weight"].shape[0] == 4
+    assert read_weights(unit / "model.safetensors")["classifier.weight"].shape[0] == 10
+    found, result = read_json(unit / "architecture.json"), read_json(unit / "result.json")
+    assert found["class_num"] == 10 and found["macs"] == result["macs"]
