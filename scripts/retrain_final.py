@@ -6,7 +6,7 @@ from nasmake.job import parse, script
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("retrain_final", __doc__, argv, inputs=("architecture", "result"))
+    job = parse("retrain_final", __doc__, argv, inputs=("architecture", "result"), optional=("test",))
     from nasmake.training.retraining import retrain_final
 
     retrain_final(job)

@@ -126,3 +126,11 @@ def test_readme_shows_the_rule_graph_as_it_is(checkout):
     command = [sys.executable, "scripts/draw_dag.py", "--check"]
     finished = subprocess.run(command, cwd=checkout.folder, env=ENVIRONMENT, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
+
+
+def test_retraining_reads_the_folders_of_its_own(checkout):
+    folders = {"dataset": {"retrain": {"train": "other", "test": "third"}}}
+    plan = checkout.run("-n", "--configfile", write_config(checkout.folder, folders))
+    assert job_counts(plan)["download_retrain_train"] == 1  # the test part's, as soon as a trial is promoted
+    inputs = [line for line in plan.splitlines() if line.startswith("    input: ") and "train_images" in line]
+    assert sum("other/digits/train_images.npy" in line for line in inputs) == 3

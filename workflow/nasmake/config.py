@@ -26,10 +26,10 @@ DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "image_fold
 
 
 class DatasetRetrain(Section):
-    """The predecessor's paths for retraining."""
+    """Where the same data set lies for retraining."""
 
-    train: str | None = Field(None, description="no effect in this version: dataset.path")
-    test: str | None = Field(None, description="no effect in this version: dataset.path")
+    train: FilePath | None = Field(None, description="folder of the images to train on; null: dataset.path")
+    test: FilePath | None = Field(None, description="folder of the images of the test; null: dataset.path")
 
 
 class Dataset(Section):

@@ -155,9 +155,10 @@ def search_spaces_of(config: Config) -> list[str]:
     return searched[0].choices
 
 
-def source_settings(config: Config) -> dict[str, Any]:
-    """What decides the bytes of a prepared data set; from which mirror they come does not."""
-    return config.dataset.model_dump(mode="json", include={"name", "path", "sha256", "image_size"})
+def source_settings(config: Config, path: str | None = None) -> dict[str, Any]:
+    """What decides the bytes of the data set prepared in `path`; from which mirror they come does not."""
+    settings = config.dataset.model_dump(mode="json", include={"name", "path", "sha256", "image_size"})
+    return settings | ({"path": path} if path else {})
 
 
 def with_parameters(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 
 rule retrain_final:
     input:
-        data=rules.download_dataset.output.train,
-        test=rules.download_dataset.output.test,
-        manifest=rules.download_dataset.output.manifest,
+        data=of_part("train", RETRAIN_TRAIN),
+        manifest=f"{RETRAIN_TRAIN}/manifest.json",
+        test_data=of_part("test", RETRAIN_TEST),
+        test=f"{RETRAIN_TEST}/manifest.json",
         promotion=ancient(f"{RUN}/study/promoted.json"),  # who else is promoted changes nothing here
         suggestion=suggestion,
         architecture=architecture,
@@ -26,7 +27,7 @@ rule retrain_final:
         **training(12),
     params:
         settings=settings("retrain_final"),
-        files=optional("suggestion", "architecture", "result"),
+        files=optional("suggestion", "architecture", "result", "test"),
         unit=folder,
     shell:
         "python scripts/retrain_final.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"

@@ -3,8 +3,8 @@
 
 rule retrain:
     input:
-        data=rules.download_dataset.output.train,
-        manifest=rules.download_dataset.output.manifest,
+        data=of_part("train", RETRAIN_TRAIN),
+        manifest=f"{RETRAIN_TRAIN}/manifest.json",
         suggestion=suggestion,
         architecture=architecture,
     output:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nasmake.artifacts import InputError
 from nasmake.config import Config
 from nasmake.data.batches import Augmentation, BatchSource
 from nasmake.data.prepared import Prepared
@@ -24,16 +25,35 @@ class Parts:
     Attributes:
         settings: decides the split and the augmentation.
         device: where the images are put.
+        tested: the prepared data set that the test part is taken from.
     """
 
     prepared: Prepared
     settings: Config
     device: torch.device
+    tested: Prepared
 
     @classmethod
-    def open(cls, folder: Path, settings: Config, device: torch.device) -> "Parts":
-        """Read the manifest; images are read when a part of them is asked for."""
-        return cls(Prepared.open(folder), settings, device)
+    def open(cls, folder: Path, settings: Config, device: torch.device, test: Path | None = None) -> "Parts":
+        """Read the manifest; images are read when a part of them is asked for.
+
+        Args:
+            folder: of the prepared data set.
+            settings: see above.
+            device: see above.
+            test: folder of the one that has the test part, if that is another.
+
+        Raises:
+            InputError: the two do not have the same classes and size of images.
+        """
+        prepared = Prepared.open(folder)
+        tested = prepared if test is None else Prepared.open(test)
+        for key in ("classes", "image_shape"):
+            if tested.manifest[key] != prepared.manifest[key]:
+                raise InputError(
+                    f"dataset.retrain.test: {test}: {key} differ from those of {folder}; set another folder"
+                )
+        return cls(prepared, settings, device, tested)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -91,7 +111,7 @@ class Parts:
         return images[rows], np.searchsorted(chosen, labels[rows])
 
     def _rows(self, name: PartName) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        images, labels = self.prepared.part("test" if name == "test" else "train")
+        images, labels = self.tested.part("test") if name == "test" else self.prepared.part("train")
         if name in ("test", "train+val"):
             return np.array(images), np.array(labels)
         settings = self.settings

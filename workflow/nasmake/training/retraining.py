@@ -97,7 +97,7 @@ def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
 
 def _test(run: StageRun, network: Network) -> dict[str, Any]:
     settings = run.job.settings
-    test_n = run.parts.manifest["test"]["count"]
+    test_n = run.parts.tested.manifest["test"]["count"]
     if test_n == 0:
         return {"test_accuracy": None, "test_loss": None, "test_n": 0}
     loss, accuracy = evaluate(network, run.parts.evaluation("test", settings.retrain.hyperparameters.batch_size))

@@ -70,7 +70,8 @@ def cost_table(run: StageRun) -> CostTable:
 def stage(job: Job, *others: str) -> Iterator[StageRun]:
     """Set a stage up and hold its training state; `others` are the artefacts of a job that is no stage of a trial."""
     runtime = start(job.accelerator, job.settings.trainer.num_threads)
-    parts = Parts.open(job.dataset, job.settings, runtime.device)
+    test = job.inputs.get("test")
+    parts = Parts.open(job.dataset, job.settings, runtime.device, test and test.parent)
     outputs = [job.unit / name for name in others or OUTPUTS[job.stage]]
     with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
         yield StageRun(job, runtime, parts, folder)

@@ -1,0 +1,42 @@
+"""dataset.retrain.test: the test part of another folder."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nasmake.artifacts import InputError, read_json, write_json
+from nasmake.training.parts import Parts
+from small_jobs import make_job
+
+
+@pytest.fixture
+def other(tmp_path, digits):
+    """The same data set, but half of its test part."""
+    folder = Path(shutil.copytree(digits, tmp_path / "other"))
+    for name in ("test_images.npy", "test_labels.npy"):
+        np.save(folder / name, np.load(folder / name)[:300])
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"test": manifest["test"] | {"count": 300}, "mean": [0.9]})
+    return folder
+
+
+def parts(digits, other, tmp_path):
+    job = replace(make_job("retrain", tmp_path, digits))
+    return Parts.open(digits, job.settings, torch.device("cpu"), other)
+
+
+def test_test_part_is_the_other_ones_normalised_as_in_training(digits, other, tmp_path):
+    found, own = parts(digits, other, tmp_path), parts(digits, None, tmp_path)
+    (images, labels), (all_images, all_labels) = (part.evaluation("test", 300).batch(0, 0) for part in (found, own))
+    assert len(found.arrays("test")[0]) == 300
+    assert torch.equal(images, all_images) and torch.equal(labels, all_labels)
+    assert np.array_equal(found.arrays("train")[0], own.arrays("train")[0])
+
+
+def test_other_classes_are_refused(digits, other, tmp_path):
+    write_json(other / "manifest.json", read_json(other / "manifest.json") | {"classes": ["a", "b"]})
+    with pytest.raises(InputError, match=r"^dataset\.retrain\.test: .*: classes differ from those of "):
+        parts(digits, other, tmp_path)
