@@ -24,7 +24,6 @@ def notices(config: Config, raw: Mapping[str, Any] = MappingProxyType({})) -> li
     given = {
         "dataset.retrain": {*config.dataset.retrain.model_dump().values()} - {None, config.dataset.path}
         and "retraining reads dataset.path",
-        "environment.gpus": config.environment.gpus > 1 and "a job trains on one GPU",
         "environment.device_ids": config.environment.device_ids and "set CUDA_VISIBLE_DEVICES",
         "resource.type": config.resource.type != Resource().type and "choose a profile",
         "ABCI.job_execution_options": config.ABCI.job_execution_options and "edit profiles/abci",

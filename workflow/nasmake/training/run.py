@@ -18,6 +18,7 @@ from nasmake.search_spaces import SearchSpace
 from nasmake.stages import OUTPUTS
 from nasmake.training.fit import fit
 from nasmake.training.parts import Parts
+from nasmake.training.ranks import join
 from nasmake.training.resume import ResumeFolder, resume_folder
 from nasmake.training.state import StageModule, final_weights
 
@@ -71,6 +72,7 @@ def stage(job: Job, *others: str) -> Iterator[StageRun]:
     """Set a stage up and hold its training state; `others` are the artefacts of a job that is no stage of a trial."""
     runtime = start(job.accelerator, job.settings.trainer.num_threads)
     parts = Parts.open(job.dataset, job.settings, runtime.device)
+    join(runtime.device)
     outputs = [job.unit / name for name in others or OUTPUTS[job.stage]]
     with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
         yield StageRun(job, runtime, parts, folder)
