@@ -16,7 +16,6 @@ import torch
 from nasmake.artifacts import read_csv, write_json
 from nasmake.config import Trainer as TrainerSettings
 from nasmake.cost import described
-from nasmake.launcher import PROCESSES, RANK, STORE, environments
 from nasmake.search_spaces import Architecture
 from nasmake.stages import STAGE_VERSION
 from nasmake.training import classification, supernet_training
@@ -67,13 +66,7 @@ def unit(tmp_path):
     return tmp_path / "unit"
 
 
-# The launcher.
-
-
-def test_every_rank_is_told_what_it_is(tmp_path):
-    assert environments(2, tmp_path / "store") == [
-        {RANK: str(rank), PROCESSES: "2", STORE: str(tmp_path / "store")} for rank in (0, 1)
-    ]
+# Settings.
 
 
 def test_choices_of_the_trainer_section_are_arguments_of_lightnings_trainer():

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 RANK, PROCESSES, STORE = "NASMAKE_RANK", "NASMAKE_PROCESSES", "NASMAKE_STORE"
-GRACE = 20.0  # seconds that the others have to end when one has failed
+GRACE = 20.0  # seconds that the others have to end when one has
 Started = subprocess.Popen[bytes]
 
 
@@ -50,21 +50,20 @@ def environments(processes: int, store: Path) -> list[dict[str, str]]:
 
 
 def _run(command: Sequence[str], told: Sequence[Mapping[str, str]]) -> int:
-    """Exit code of the first process that fails; 0 if none does."""
+    """0 once rank 0, which alone writes, has ended well; else the exit code of the first that fails."""
     ranks: list[Started] = []
 
     def forward(number: int, frame: Any) -> None:
         _send(ranks, number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, forward)
     try:
         ranks += [_start(command, own) for own in told]
-        while (failed := _failed(ranks)) is None and any(own.poll() is None for own in ranks):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, forward)
+        while (code := _outcome(ranks)) is None:
             time.sleep(0.05)
-        if failed is not None:
-            _end(ranks)
-        return failed or 0
+        _end(ranks)
+        return code
     finally:
         _send(ranks, signal.SIGKILL)
 
@@ -76,13 +75,15 @@ def _start(command: Sequence[str], told: Mapping[str, str]) -> Started:
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=output, start_new_session=True)
 
 
-def _failed(ranks: Sequence[Started]) -> int | None:
-    codes = (own.poll() for own in ranks)
+def _outcome(ranks: Sequence[Started]) -> int | None:
+    codes = [own.poll() for own in ranks]
+    if codes[0] == 0:
+        return 0
     return next((code if code > 0 else 128 - code for code in codes if code), None)
 
 
 def _end(ranks: Sequence[Started]) -> None:
-    """Let the others end: they were told to stop too, or wait for one that is gone."""
+    """Let the others end: they are ending too, or wait for one that is gone."""
     _send(ranks, signal.SIGTERM)
     until = time.monotonic() + GRACE
     while time.monotonic() < until and any(own.poll() is None for own in ranks):

@@ -8,6 +8,7 @@ Nothing happens here in a job of one process.
 
 import os
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from nasmake.launcher import STORE, process_count, rank
+
+# Rank 0 may wait long for the lock of its stage; that another process is gone is noticed at once.
+PATIENCE = timedelta(days=30)
 
 
 class Part(NamedTuple):
@@ -30,7 +34,7 @@ def join(device: torch.device) -> None:
     if process_count() > 1 and not dist.is_initialized():
         backend = "nccl" if device.type == "cuda" else "gloo"
         store = f"file://{os.environ[STORE]}"
-        dist.init_process_group(backend, init_method=store, rank=rank(), world_size=process_count())
+        dist.init_process_group(backend, init_method=store, rank=rank(), world_size=process_count(), timeout=PATIENCE)
 
 
 def part_of(images: Tensor, labels: Tensor) -> Part:
