@@ -9,6 +9,7 @@ from nasmake.notices import notices
 from nasmake.preflight import check
 from nasmake.search_spaces import Architecture, SearchSpace
 from nasmake.sources import KNOWN, read_search_space, read_taken_architecture, source_of_networks
+from nasmake.stages import assign
 from small_data import write_image_folder
 from small_spaces import content, latency_file, shipped, table_with_latency
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
@@ -341,3 +342,10 @@ def test_searched_spaces_are_all_read_and_checked(tmp_path):
         "optimize": {"parameters": [SPACES_SEARCHED], "trial_number": 2},
     }
     assert "a table of latencies is for one space" in error_of(study(**limited))
+
+
+@pytest.mark.parametrize("key", ["supernet.batch_size", "retrain.hyperparameters.batch_size"])
+def test_batch_that_leaves_a_process_less_than_two_images_is_refused(key):
+    raw = {"environment": {"gpus": 2}}
+    assign(raw, key, 3)
+    assert error_of(study(**raw)).startswith(f"{key}: 3: environment.gpus: 2 processes share a batch")

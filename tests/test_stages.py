@@ -21,6 +21,7 @@ from nasmake.stages import (
     needs_latency,
     path_of,
     settings_of,
+    settings_of_job,
     source_settings,
     stage_of,
     with_parameters,
@@ -113,6 +114,21 @@ def test_key_that_reruns_no_stage(path):
     assign(raw, path, other.get(path, "x" if path == "resource.type" else 2))
     for stage in STAGE_KEYS:
         assert settings_of(stage, load(raw)) == settings_of(stage, load(ONE_TRIAL))
+
+
+@pytest.mark.parametrize(("gpus", "told"), [(0, {}), (1, {}), (2, {"processes": 2})])
+@pytest.mark.parametrize("stage", OUTPUTS)
+def test_number_of_processes_is_told_where_it_changes_the_bytes(stage, gpus, told):
+    config = load(ONE_TRIAL | {"environment": {"gpus": gpus}})
+    expected = settings_of(stage, config) | {"version": STAGE_VERSION[stage]} | told
+    assert settings_of_job(stage, config, None) == expected
+    space = {"name": "x", "content": {}}
+    assert settings_of_job(stage, config, space) == expected | {"search_space": space}
+
+
+def test_measurement_takes_one_process():
+    config = load(ONE_TRIAL | {"environment": {"gpus": 2}})
+    assert "processes" not in settings_of_job("measure_latency", config, None)
 
 
 def test_final_epochs_rerun_only_the_final_training():

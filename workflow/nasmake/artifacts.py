@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nasmake.launcher import rank
+
 PROVENANCE = "provenance"  # the one block of an artefact that may differ between two runs of the same study
 RECORDED_PACKAGES = ("nasmake", "torch", "lightning", "optuna", "snakemake", "numpy")
 
@@ -24,8 +26,10 @@ class InputError(Exception):
 def write_atomically(path: Path, content: bytes, keep_as: Path | None = None) -> None:
     """Replace `path`, so that a reader, or a crash at any moment, finds the old or the new content, never a mixture.
 
-    With `keep_as`, the old content stays under that name.
+    With `keep_as`, the old content stays under that name. Of several processes of a job only rank 0 writes.
     """
+    if rank() > 0:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # a rename is atomic within one file system only
     with temporary.open("wb") as stream:

@@ -6,13 +6,13 @@ Imported by the Snakefile, so it must load fast: no torch, lightning or optuna h
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from nasmake.artifacts import InputError
 from nasmake.evidence.settings import Evidence
-from nasmake.messages import one_line
+from nasmake.messages import nearest, one_line
 from nasmake.optimize import Optimize
 from nasmake.predecessor import path_of, with_sections
 from nasmake.search_section import Search
@@ -82,9 +82,21 @@ class Environment(Section):
     """The machine."""
 
     result_dir: FilePath = Field("results", description="folder of the results; a run has its own folder in it")
-    gpus: Annotated[int, Field(ge=0)] = Field(1, description="GPUs of one training job")
-    device_ids: list[int] | None = Field(None, description="GPUs to choose from; null: all (no effect yet)")
+    gpus: Annotated[int, Field(ge=0)] = Field(
+        1, description="GPUs of a training job, a process for each; above 1 so many processes on the CPU too"
+    )
+    device_ids: list[int] | None = Field(
+        None, description="GPUs to choose from, as many as gpus or more; null: all (no effect yet)"
+    )
     num_workers: Annotated[int, Field(ge=0)] = Field(0, description="loader processes (no effect on in-memory sets)")
+
+    @model_validator(mode="after")
+    def _enough_devices(self) -> "Environment":
+        if self.device_ids is not None and len(set(self.device_ids)) < self.gpus:
+            raise ValueError(
+                f"device_ids: {self.device_ids} are fewer than environment.gpus: {self.gpus}; name as many, or null"
+            )
+        return self
 
 
 class Nas(Section):
@@ -230,13 +242,29 @@ class Trainer(Section):
         "auto", description="auto: CUDA, else MPS, else CPU; checked when a job starts"
     )
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = Field(
-        "auto", description="one process per job in this version"
+        "auto", description="all the same: environment.gpus processes, each with its part of every batch"
     )
     precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="arithmetic of the training steps")
     num_threads: Count = Field(1, description="CPU threads of a job; part of the result: another number, other bits")
     enable_progress_bar: bool = Field(False, description="Lightning's bar, where the output is a terminal")
     enable_model_summary: bool = Field(False, description="Lightning's table of modules at the start of a stage")
     logger: Literal[False] = Field(False, description="histories are always CSV files; others not in this version")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ours_to_decide(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        for name in set(values) - set(cls.model_fields):
+            hint = nearest(str(name), cls.model_fields)
+            raise ValueError(f"{name}: unknown key; {hint} (other arguments of lightning.Trainer are not for choice)")
+        strategy = str(values.get("strategy"))
+        if strategy not in get_args(cls.model_fields["strategy"].annotation) and strategy.startswith("ddp"):
+            raise ValueError(
+                f"strategy: {strategy!r} is not allowed: its processes are no copies of one command, so a stage could "
+                "not resume exactly; allowed: auto, ddp, ddp_find_unused_parameters_true"
+            )
+        return values
 
 
 class Promote(Section):
@@ -304,6 +332,8 @@ class Config(Section):
         lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs)
         self.nas.num_epochs_retrain = next((n for n in lengths if n is not None), 60)
         self.optimize.lag = self.optimize.lag or self.resource.num_node
+        if self.trainer.accelerator == "mps" and self.environment.gpus > 1:
+            raise ValueError(f"environment.gpus: {self.environment.gpus}: a Mac has one GPU; set 1")
         if not self.optimize.parameters and self.optimize.trial_number > 1:
             raise ValueError(
                 "optimize.parameters: nothing is searched, so all trials are equal; set optimize.trial_number: 1"

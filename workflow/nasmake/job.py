@@ -14,6 +14,7 @@ from typing import Any
 from nasmake.artifacts import InputError, canonical_json, digest_of, fingerprint, provenance, read_json
 from nasmake.command import AlreadyDoneError, script
 from nasmake.config import Config, load
+from nasmake.launcher import launch
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages import SPACE_KEY, with_parameters
 
@@ -37,6 +38,7 @@ class Job:
         accelerator: auto, cpu, gpu or mps.
         display: lines, bar, summary or bar+summary.
         prune_below: val accuracy below which a retraining stops, by epoch; None without a pruner.
+        processes: how many share the work; each normalises its own part of a batch, so their number changes the bytes.
     """
 
     stage: str
@@ -50,6 +52,7 @@ class Job:
     accelerator: str
     display: str
     prune_below: Sequence[float | None] | None = None
+    processes: int = 1
     started: float = field(default_factory=time.time)
 
     def fingerprint(self, device: str) -> str:
@@ -58,7 +61,10 @@ class Job:
         inputs = digest_of(sorted(self.inputs.values()))
         settings = self.settings.model_dump(mode="json")
         pruning = () if self.prune_below is None else (self.prune_below,)
-        return fingerprint(self.stage, self.version, settings, self.search_space, data, inputs, device, *pruning)
+        ranks = () if self.processes == 1 else ({"processes": self.processes},)
+        return fingerprint(
+            self.stage, self.version, settings, self.search_space, data, inputs, device, *pruning, *ranks
+        )
 
     def space(self) -> SearchSpace:
         """The search space that the stage was told."""
@@ -84,12 +90,15 @@ def parse(
 ) -> Job:
     """Read a stage's command line; `inputs` are artefacts that it must name, `optional` ones that it may.
 
+    Where the settings ask for several processes, they are started here, and each of them returns.
+
     Raises:
         InputError: settings are not valid, or an artefact is missing.
     """
     arguments = _parser(description, inputs, optional).parse_args(argv)
     content = _settings(arguments.settings)
     version, space = content.pop("version", None), content.pop("search_space", None)
+    processes = content.pop("processes", 1)
     suggestion = read_json(arguments.suggestion) if arguments.suggestion else {"trial": None, "params": {}}
     if space and "choices" in space:
         space = space["choices"][suggestion["params"][SPACE_KEY]]
@@ -98,7 +107,7 @@ def parse(
     for path in files.values():
         if not path.is_file():
             raise InputError(f"{path}: no such file; the stage before makes it")
-    return Job(
+    job = Job(
         stage=stage,
         settings=load(with_parameters(content, suggestion["params"]) | {"optimize": {"trial_number": 1}}),
         search_space=space,
@@ -110,7 +119,10 @@ def parse(
         accelerator=arguments.accelerator,
         display=arguments.display,
         prune_below=suggestion.get("prune_below"),
+        processes=processes,
     )
+    launch(processes)
+    return job
 
 
 def _parser(description: str | None, inputs: Sequence[str], optional: Sequence[str]) -> argparse.ArgumentParser:

@@ -44,6 +44,7 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
         )
     _check_objectives(config)
     _check_skipped(config)
+    _check_parts(config)
     if search_space is not None:
         for space in search_space.get("choices", {"": search_space}).values():
             _check_space(config, space)
@@ -82,6 +83,18 @@ def _check_skipped(config: Config) -> None:
         raise InputError(
             "nas.supernet: with nas.type simultaneous, training and search are one stage; set nas.type: separate"
         )
+
+
+def _check_parts(config: Config) -> None:
+    """Refuse batches that leave a process fewer than the two images that BatchNorm needs."""
+    least = 2 * config.environment.gpus
+    for key in ("supernet.batch_size", "retrain.hyperparameters.batch_size"):
+        smallest = min(possible_values(config, key))
+        if config.environment.gpus > 1 and smallest < least:
+            raise InputError(
+                f"{key}: {smallest}: environment.gpus: {config.environment.gpus} processes share a batch, and each "
+                f"needs 2 images; allowed: {least} or more"
+            )
 
 
 def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:

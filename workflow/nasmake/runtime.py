@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from nasmake.artifacts import InputError
+from nasmake.launcher import process_count, rank
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,12 @@ def start(accelerator: str, num_threads: int) -> Runtime:
             f"trainer.accelerator: {accelerator} asked for, but this machine (torch {torch.__version__}) has none; "
             "use auto or cpu, or a profile whose jobs run where one is"
         )
-    runtime = Runtime(torch.device(_DEVICES[accelerator]), accelerator, _name(accelerator))
+    device = f"cuda:{rank()}" if accelerator == "gpu" else accelerator
+    if accelerator == "gpu" and process_count() > torch.cuda.device_count():
+        raise InputError(
+            f"environment.gpus: {process_count()} asked for, but this job sees {torch.cuda.device_count()} GPUs"
+        )
+    runtime = Runtime(torch.device(device), accelerator, _name(accelerator))
     print(
         f"device: {runtime.name}, {num_threads} CPU thread{'s'[: num_threads > 1]}, torch {torch.__version__}",
         flush=True,
@@ -69,7 +75,6 @@ def _name(accelerator: str) -> str:
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-_DEVICES = {"cpu": "cpu", "gpu": "cuda:0", "mps": "mps"}
 _PRESENT: dict[str, Callable[[], bool]] = {
     "cpu": lambda: True,
     "gpu": torch.cuda.is_available,

@@ -119,6 +119,19 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     return chosen
 
 
+def settings_of_job(stage: str, config: Config, search_space: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the job of a stage is told: its settings, the stage's version, and the search space if it needs one.
+
+    Also the number of processes that share its work, where it is more than one: that changes the bytes.
+    """
+    told = settings_of(stage, config) | {"version": STAGE_VERSION[stage]}
+    if search_space is not None:
+        told["search_space"] = search_space
+    if stage in OUTPUTS and config.environment.gpus > 1:
+        told["processes"] = config.environment.gpus
+    return told
+
+
 def possible_values(config: Config, path: str) -> list[Any]:
     """What a key may be in a trial: its value; where it is searched, its choices, or the bounds and more of a range."""
     for parameter in config.optimize.parameters:

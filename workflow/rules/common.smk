@@ -25,7 +25,7 @@ from nasmake.stages import (
     chain_of,
     first_searched,
     needs_latency,
-    settings_of,
+    settings_of_job,
     source_settings,
 )
 
@@ -61,6 +61,7 @@ CHAIN = chain_of(CONFIG)
 FIRST_SEARCHED = first_searched((parameter.name for parameter in sampled_parameters(STUDY.parameters)), CHAIN)
 STARTED = time.time()
 LAG = CONFIG.optimize.lag
+TRAINING_THREADS = CONFIG.trainer.num_threads * max(1, CONFIG.environment.gpus)
 MEASURED_TABLE = [f"{RUN}/shared/latency.json"] if NEEDS_LATENCY and not GIVEN_TABLE else []
 FIGURES = [
     f"{RUN}/report/{name}"
@@ -141,8 +142,7 @@ def promoted(artefact):
 
 def settings(stage):
     """What a stage is told, as JSON with sorted keys: params are compared as text."""
-    space = {"search_space": SPACE} if stage in SEARCHING else {}
-    return canonical_json(settings_of(stage, CONFIG) | space | {"version": STAGE_VERSION[stage]})
+    return canonical_json(settings_of_job(stage, CONFIG, SPACE if stage in SEARCHING else None))
 
 
 def study_settings():

@@ -22,7 +22,7 @@ rule retrain_final:
     retries: 2
     conda:
         "../envs/nasmake.yaml"
-    threads: CONFIG.trainer.num_threads
+    threads: TRAINING_THREADS
     resources:
         **training(12),
     params:

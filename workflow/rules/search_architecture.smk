@@ -24,7 +24,7 @@ rule search_architecture:
     retries: 2
     conda:
         "../envs/nasmake.yaml"
-    threads: CONFIG.trainer.num_threads
+    threads: TRAINING_THREADS
     resources:
         **training(6),
     params:

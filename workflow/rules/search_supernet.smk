@@ -20,7 +20,7 @@ rule search_supernet:
     retries: 2
     conda:
         "../envs/nasmake.yaml"
-    threads: CONFIG.trainer.num_threads
+    threads: TRAINING_THREADS
     resources:
         **training(12),
     params:

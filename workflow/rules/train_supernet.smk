@@ -18,7 +18,7 @@ rule train_supernet:
     retries: 2
     conda:
         "../envs/nasmake.yaml"
-    threads: CONFIG.trainer.num_threads
+    threads: TRAINING_THREADS
     resources:
         **training(12),
     params:

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from nasmake.config import Retrain
 from nasmake.data.batches import BatchSource
 from nasmake.training.optimizers import set_learning_rate
+from nasmake.training.ranks import add_gradients, part_of, rank_key, sums_over_ranks
 from nasmake.training.schedules import WARMUP_START, cosine
 from nasmake.training.seeding import seed_torch
 from nasmake.training.state import StageModule
@@ -29,6 +30,8 @@ def scores(
         added_to: sums of other batches.
     """
     count = torch.tensor(float(len(labels)), device=loss.device)
+    if not len(labels):  # a rank without an image in this batch: the mean of none is no number
+        loss = torch.zeros_like(loss)
     right = (logits.argmax(1) == labels).sum().float()
     sums = {"loss": loss.float() * count, "accuracy": right, "count": count}
     return {name: value + added_to[name] for name, value in sums.items()} if added_to else sums
@@ -40,9 +43,10 @@ def evaluate(network: nn.Module, source: BatchSource) -> tuple[float, float]:
     network.eval()
     sums: dict[str, Tensor] = {}
     for step in source:
-        images, labels = source.batch(0, step)
+        images, labels, _ = part_of(*source.batch(0, step))
         logits = network(images)
         sums = scores(logits, labels, cross_entropy(logits.float(), labels), sums)
+    sums = sums_over_ranks(sums)
     count = sums["count"].item()
     return sums["loss"].item() / count, sums["accuracy"].item() / count
 
@@ -107,21 +111,25 @@ class Retraining(StageModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Fix dropout and the learning rate of this step."""
-        seed_torch(self.device, *self.where, "dropout", self.current_epoch, batch_idx)
+        seed_torch(self.device, *self.where, "dropout", self.current_epoch, batch_idx, *rank_key())
         optimizer: Any = self.optimizers()
         set_learning_rate(optimizer, self._rate(self.current_epoch + batch_idx / len(self.source)))
 
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
         """Loss of one batch."""
-        images, labels = self.source.batch(self.current_epoch, batch_idx)
+        images, labels, share = part_of(*self.source.batch(self.current_epoch, batch_idx))
         logits = self.network(images)
         loss = cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
-        return {"loss": loss, "metrics": scores(logits.detach(), labels, loss.detach())}
+        return {"loss": loss * share, "metrics": scores(logits.detach(), labels, loss.detach())}
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Add the gradients of all ranks up, before they are clipped."""
+        add_gradients(self.network.parameters())
 
     def validation_step(self, step: int, batch_idx: int) -> dict[str, Tensor]:
         """Scores of one batch, without smoothing."""
         assert self.val_source is not None
-        images, labels = self.val_source.batch(0, batch_idx)
+        images, labels, _ = part_of(*self.val_source.batch(0, batch_idx))
         logits = (self.average or self.network)(images)
         return scores(logits, labels, cross_entropy(logits.float(), labels))
 

@@ -7,6 +7,7 @@ from typing import Any
 from nasmake.config import Trainer as TrainerSettings
 from nasmake.runtime import Runtime
 from nasmake.training.lightning import Trainer, quiet
+from nasmake.training.ranks import wait_for_all
 from nasmake.training.resume import ResumeFolder
 from nasmake.training.state import StageModule, TrainingState, TwoGenerations
 
@@ -41,7 +42,7 @@ def fit(
     newest = TwoGenerations.newest(folder.state(name))
     trainer = Trainer(
         accelerator=runtime.accelerator,
-        devices=1,
+        devices=[runtime.device.index or 0] if runtime.accelerator == "gpu" else 1,  # of this rank
         precision=settings.precision,
         max_epochs=epochs,
         callbacks=[state],
@@ -54,4 +55,5 @@ def fit(
         num_sanity_val_steps=0,  # would draw into the sums
     )
     trainer.fit(module, source, val_source, ckpt_path=newest, weights_only=True if newest else None)
+    wait_for_all()  # rank 0 has written the last state
     return state.rows

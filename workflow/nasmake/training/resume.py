@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from nasmake.job import AlreadyDoneError
+from nasmake.launcher import rank
+from nasmake.training.ranks import wait_for_all
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,18 @@ def resume_folder(unit: Path, stage: str, fingerprint: str, outputs: Sequence[Pa
         AlreadyDoneError: this process had to wait, and then found all `outputs` there.
     """
     path = unit / ".resume" / f"{stage}-{fingerprint}"
+    if rank() > 0:
+        wait_for_all()  # rank 0 holds the lock
+        yield ResumeFolder(path)
+        wait_for_all()
+        return
     with _locked(path.with_suffix(".lock")) as waited:
         if waited and all(output.is_file() for output in outputs):
             raise AlreadyDoneError
         path.mkdir(parents=True, exist_ok=True)
+        wait_for_all()
         yield ResumeFolder(path)
+        wait_for_all()  # the others have read what they need
         shutil.rmtree(path, ignore_errors=True)
 
 

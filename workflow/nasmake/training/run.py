@@ -18,6 +18,7 @@ from nasmake.search_spaces import SearchSpace
 from nasmake.stages import OUTPUTS
 from nasmake.training.fit import fit
 from nasmake.training.parts import Parts
+from nasmake.training.ranks import join
 from nasmake.training.resume import ResumeFolder, resume_folder
 from nasmake.training.state import StageModule, final_weights
 
@@ -72,6 +73,7 @@ def stage(job: Job, *others: str) -> Iterator[StageRun]:
     runtime = start(job.accelerator, job.settings.trainer.num_threads)
     test = job.inputs.get("test")
     parts = Parts.open(job.dataset, job.settings, runtime.device, test and test.parent)
+    join(runtime.device)
     outputs = [job.unit / name for name in others or OUTPUTS[job.stage]]
     with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
         yield StageRun(job, runtime, parts, folder)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from nasmake.artifacts import write_atomically
 from nasmake.training.lightning import Checkpoint, LightningModule, TorchCheckpointIO, Trainer
+from nasmake.training.ranks import on_any_rank, sums_over_ranks, take_buffers
 
 SAVE_INTERVAL = 600.0  # seconds between saves within a long epoch
 
@@ -144,8 +145,9 @@ class TrainingState(Checkpoint):
         """Add up, and save if it is time; the last batch is saved at the end of the epoch, after validation."""
         self._add(pl_module.part, outputs["metrics"])
         self._add("val", outputs.get("val_metrics", {}))
-        due = self.stop_signal is not None or time.monotonic() - self.saved_at > self.interval
-        if due and batch_idx + 1 < trainer.num_training_batches:
+        if batch_idx + 1 == trainer.num_training_batches:
+            take_buffers(pl_module)
+        elif on_any_rank(self.stop_signal is not None or time.monotonic() - self.saved_at > self.interval):
             self._save(trainer)
 
     def on_validation_batch_end(
@@ -176,16 +178,17 @@ class TrainingState(Checkpoint):
         self.stop_signal = number
 
     def _add(self, part: str, metrics: Mapping[str, Tensor]) -> None:
-        for name, value in metrics.items():
+        for name, value in sums_over_ranks(metrics).items():
             key, value = f"{part}_{name}", value.detach().float()
             self.sums[key] = self.sums[key].to(value) + value if key in self.sums else value
 
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)
         self.saved_at = time.monotonic()
-        if self.stop_signal is not None:
-            print(f"stopped by {signal.Signals(self.stop_signal).name}; the training state is saved", flush=True)
-            raise SystemExit(128 + self.stop_signal)
+        if on_any_rank(self.stop_signal is not None):
+            number = self.stop_signal or signal.SIGTERM  # on the way to this rank
+            print(f"stopped by {signal.Signals(number).name}; the training state is saved", flush=True)
+            raise SystemExit(128 + number)
 
 
 def format_row(row: Mapping[str, Any], seconds: float | None = None) -> str:

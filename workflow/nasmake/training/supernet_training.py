@@ -24,6 +24,7 @@ from nasmake.supernet import Supernet
 from nasmake.training import schedules
 from nasmake.training.classification import scores
 from nasmake.training.optimizers import build_optimizer, set_learning_rate
+from nasmake.training.ranks import Part, add_gradients, part_of, rank_key
 from nasmake.training.run import Rows, StageRun, cost_table, stage, write_weights
 from nasmake.training.seeding import python_random, seed_torch
 from nasmake.training.state import DivergedError, StageModule
@@ -57,18 +58,19 @@ class SupernetTraining(StageModule):
         """One update from the paths of this step over the same batch."""
         settings, epoch = self.settings.supernet, self.current_epoch
         where = (self.settings.nas.seed, self.stage)
-        seed_torch(self.device, *where, "dropout", epoch, batch_idx)
+        seed_torch(self.device, *where, "dropout", epoch, batch_idx, *rank_key())
         paths = self.sampler.draw(python_random(*where, "paths", epoch, batch_idx))
         optimizer: Any = self.optimizers()
         optimizer.zero_grad(set_to_none=True)  # what no path touches keeps None: neither momentum nor decay moves it
-        metrics = self._add_gradients(paths, *self.source.batch(epoch, batch_idx))
+        metrics = self._add_gradients(paths, part_of(*self.source.batch(epoch, batch_idx)))
+        add_gradients(self.supernet.parameters())
         if settings.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), settings.gradient_clip)
         set_learning_rate(optimizer, self._rate(epoch + batch_idx / len(self.source)))
         optimizer.step()
         return {"metrics": metrics}
 
-    def _add_gradients(self, paths: Sequence[Decisions], images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def _add_gradients(self, paths: Sequence[Decisions], part: Part) -> dict[str, Tensor]:
         """Add up the mean gradient, path by path: the graph of one is gone before the next is built.
 
         The first path may teach the others (in-place distillation, arXiv 1903.05134): their target is its
@@ -77,6 +79,7 @@ class SupernetTraining(StageModule):
         Returns:
             Sums over all paths, of the loss on the labels even where a path is trained on something else.
         """
+        images, labels, share = part
         loss_on_labels = partial(cross_entropy, target=labels, label_smoothing=self.settings.supernet.label_smoothing)
         metrics: dict[str, Tensor] = {}
         soft_labels: Tensor | None = None
@@ -84,7 +87,7 @@ class SupernetTraining(StageModule):
             self.supernet.set_active_subnet(path)
             logits = self.supernet(images)
             loss = loss_on_labels(logits) if soft_labels is None else cross_entropy(logits, soft_labels)
-            self.manual_backward(loss / len(paths))
+            self.manual_backward(loss / len(paths) * share)
             logits = logits.detach()
             metrics = scores(logits, labels, loss_on_labels(logits), metrics)
             if self.sampler.distils and soft_labels is None:

@@ -1,0 +1,71 @@
+"""Several processes for one job, without torch."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from nasmake.launcher import PROCESSES, RANK, STORE, environments, process_count, rank
+
+SCRIPT = """
+import os, signal, sys, time
+from nasmake.launcher import launch, process_count, rank
+launch(int(sys.argv[1]))
+print("rank", rank(), "of", process_count(), flush=True)
+{does}
+"""
+
+
+def start(tmp_path, does, processes=2):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(does=does))
+    argv = [sys.executable, str(script), str(processes)]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def end_of(tmp_path, does, processes=2):
+    process = start(tmp_path, does, processes)
+    out, errors = process.communicate(timeout=60)
+    return process.returncode, out, errors
+
+
+def test_every_rank_is_told_what_it_is(tmp_path):
+    assert environments(2, tmp_path / "store") == [
+        {RANK: str(number), PROCESSES: "2", STORE: str(tmp_path / "store")} for number in (0, 1)
+    ]
+    assert (rank(), process_count()) == (0, 1)  # of a process that nobody told
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_rank_0_alone_speaks(tmp_path, processes):
+    assert end_of(tmp_path, "", processes) == (0, f"rank 0 of {processes}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("does", "code"),
+    [
+        ("sys.exit(3) if rank() == 1 else time.sleep(60)", 3),
+        ("os.kill(os.getpid(), signal.SIGKILL) if rank() == 1 else time.sleep(60)", 137),
+        ("sys.exit(4) if rank() == 0 else time.sleep(60)", 4),
+        ("sys.exit(0) if rank() == 0 else time.sleep(60)", 0),  # the stage was done already
+    ],
+)
+def test_one_that_ends_ends_all(tmp_path, does, code):
+    began = time.monotonic()
+    assert end_of(tmp_path, does)[0] == code
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138), (signal.SIGKILL, -9)])
+def test_signal_reaches_all_ranks_and_none_outlives_the_launcher(tmp_path, number, code):
+    process = start(tmp_path, "time.sleep(60)")
+    assert process.stdout.readline() == "rank 0 of 2\n"
+    ranks = psutil.Process(process.pid).children()
+    assert len(ranks) == 2
+    os.kill(process.pid, number)
+    process.communicate(timeout=60)
+    assert process.returncode == code
+    assert psutil.wait_procs(ranks, timeout=10)[1] == []

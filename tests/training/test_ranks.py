@@ -1,0 +1,213 @@
+"""Two processes on the CPU: as one that takes their parts in turn; killed and resumed, they end with the same bytes."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from inspect import signature
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from nasmake.artifacts import read_csv, write_json
+from nasmake.config import Trainer as TrainerSettings
+from nasmake.cost import described
+from nasmake.search_spaces import Architecture
+from nasmake.stages import STAGE_VERSION
+from nasmake.training import classification, supernet_training
+from nasmake.training.classification import Retraining
+from nasmake.training.lightning import Trainer
+from nasmake.training.ranks import Part
+from nasmake.training.retraining import retrain
+from nasmake.training.run import read_weights
+from nasmake.training.seeding import seed_torch
+from nasmake.training.supernet_training import SupernetTraining, train_supernet
+from small_jobs import CHEAPEST, SPACE, artefacts, make_job, settings
+from small_spaces import shipped
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+LONG = {
+    "nas__num_epochs_supernet_train": 16,
+    "nas__num_epochs_architecture_search": 16,
+    "nas__num_epochs_retrain": 16,
+    "search__random_baseline": False,
+    "supernet__batch_size": 50,
+    "dataset__num_data_architecture_search": 1000,
+}
+
+
+def command(stage, unit, digits, **changes):
+    """What Snakemake runs where environment.gpus is 2."""
+    space = {"search_space": SPACE} if stage in ("train_supernet", "search_architecture") else {}
+    told = settings(stage, **changes) | space | {"version": STAGE_VERSION[stage], "processes": 2}
+    files = {name: str(path) for name, path in make_job(stage, unit, digits).inputs.items()}
+    arguments = {"settings": json.dumps(told), "manifest": str(digits / "manifest.json"), "accelerator": "cpu"}
+    arguments |= {"unit": str(unit), **files}
+    return [sys.executable, str(SCRIPTS / f"{stage}.py"), *(f"--{key}={value}" for key, value in arguments.items())]
+
+
+def run(stage, unit, digits, **changes):
+    argv = command(stage, unit, digits, **changes)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture
+def unit(tmp_path):
+    """A unit whose architecture is known."""
+    space = shipped("proxyless_digits")
+    cheapest = Architecture.from_decisions(tuple(CHEAPEST["decisions"]), space)
+    write_json(tmp_path / "unit" / "architecture.json", described(cheapest, 1, 8) | {"state": "COMPLETE"})
+    return tmp_path / "unit"
+
+
+# Settings.
+
+
+def test_choices_of_the_trainer_section_are_arguments_of_lightnings_trainer():
+    ours = {"num_threads"}
+    assert set(TrainerSettings.model_fields) - ours <= set(signature(Trainer).parameters)
+
+
+def test_number_of_processes_names_another_training_state(tmp_path, digits):
+    job = make_job("train_supernet", tmp_path, digits)
+    assert job.fingerprint("cpu") != replace(job, processes=2).fingerprint("cpu")
+
+
+# One process that takes the parts in turn.
+
+
+def parts_of(images, labels):
+    half = len(labels) // 2
+    return [Part(images[:half], labels[:half], 0.5), Part(images[half:], labels[half:], 0.5)]
+
+
+def added_up(first, second):
+    if isinstance(first, torch.Tensor):
+        return first + second
+    return {name: added_up(first[name], second[name]) for name in first}
+
+
+def in_turn(module, step, parts):
+    """Part by part, each with the dropout of its rank; the second leaves no trace in the running statistics."""
+    place, cpu = module.place_of_step, torch.device("cpu")
+    seed_torch(cpu, *place, 0)
+    first = step(parts[0])
+    owners = [(own, dict(own._buffers)) for own in module.modules() if own._buffers]
+    for own, buffers in owners:
+        own._buffers.update({name: value.clone() for name, value in buffers.items()})
+    seed_torch(cpu, *place, 1)
+    second = step(parts[1])
+    for own, buffers in owners:
+        own._buffers.update(buffers)
+    return added_up(first, second)
+
+
+def remember_place(monkeypatch, target, owner):
+    """Let the module know where its dropout is drawn."""
+
+    def seed(device, *where):
+        owner.place_of_step = where
+        seed_torch(device, *where)
+
+    monkeypatch.setattr(target, "seed_torch", seed)
+
+
+def supernet_in_turn(monkeypatch):
+    add = SupernetTraining._add_gradients
+    remember_place(monkeypatch, supernet_training, SupernetTraining)
+
+    def both(self, paths, whole):
+        return in_turn(self, lambda part: add(self, paths, part), parts_of(whole.images, whole.labels))
+
+    monkeypatch.setattr(SupernetTraining, "_add_gradients", both)
+
+
+def retraining_in_turn(monkeypatch):
+    step_of = Retraining.training_step
+    remember_place(monkeypatch, classification, Retraining)
+
+    def both(self, step, batch_idx):
+        def with_part(part):
+            with monkeypatch.context() as patch:
+                patch.setattr(classification, "part_of", lambda *_: part)
+                return step_of(self, step, batch_idx)
+
+        return in_turn(self, with_part, parts_of(*self.source.batch(self.current_epoch, batch_idx)))
+
+    monkeypatch.setattr(Retraining, "training_step", both)
+
+
+IN_TURN = {
+    "train_supernet": (supernet_in_turn, train_supernet, "supernet.safetensors"),
+    "retrain": (retraining_in_turn, retrain, "model.safetensors"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", IN_TURN)
+def test_two_processes_are_one_that_takes_their_parts_in_turn(unit, tmp_path, digits, monkeypatch, stage):
+    patch, function, weights = IN_TURN[stage]
+    alone = Path(shutil.copytree(unit, tmp_path / "alone"))
+    run(stage, unit, digits)
+    patch(monkeypatch)
+    function(make_job(stage, alone, digits))
+    found, expected = (read_weights(folder / weights) for folder in (unit, alone))
+    assert found.keys() == expected.keys()
+    difference = max((found[name] - expected[name]).abs().max().item() for name in expected)
+    assert difference < 1e-6, difference
+    rows, wanted = (read_csv(folder / "history" / f"{stage}.csv") for folder in (unit, alone))
+    for row, one in zip(rows, wanted, strict=True):
+        assert {name: float(cell) for name, cell in row.items()} == pytest.approx(
+            {name: float(cell) for name, cell in one.items()}, rel=1e-5
+        )
+
+
+# Ends.
+
+
+def children_of(process, count):
+    until = time.monotonic() + 60
+    while len(found := psutil.Process(process.pid).children()) < count and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
+def interrupted(stage, unit, digits, how, **changes):
+    """Start a stage, and after its second epoch do something to it; what it says from then on, and the ranks."""
+    argv = command(stage, unit, digits, **changes)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        fresh = (line for line in iter(process.stdout.readline, "") if line.endswith(" s\n"))  # no time: restored
+        assert next(fresh) and next(fresh)
+        ranks = children_of(process, 2)
+        began = time.monotonic()
+        how(process, ranks)
+        said = process.stdout.read()
+        process.wait(60)
+    _, alive = psutil.wait_procs(ranks, timeout=10)
+    assert alive == []
+    return process.returncode, said, time.monotonic() - began
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ("train_supernet", "search_architecture", "retrain"))
+def test_terminated_and_killed_stage_goes_on_to_the_same_bytes(unit, tmp_path, digits, stage):
+    if stage == "search_architecture":
+        run("train_supernet", unit, digits)
+    other = Path(shutil.copytree(unit, tmp_path / "other"))
+    run(stage, other, digits, **LONG)
+    terminate = lambda process, ranks: process.terminate()  # noqa: E731
+    code, said, seconds = interrupted(stage, unit, digits, terminate, **LONG)
+    assert code == 128 + signal.SIGTERM and seconds < 5
+    assert said.splitlines()[-1] == "stopped by SIGTERM; the training state is saved"
+    code, _, _ = interrupted(stage, unit, digits, lambda process, ranks: ranks[1].kill(), **LONG)
+    assert code != 0
+    code, _, _ = interrupted(stage, unit, digits, lambda process, ranks: process.kill(), **LONG)
+    run(stage, unit, digits, **LONG)
+    assert artefacts(unit) == artefacts(other)
+    assert not list(unit.glob(".resume/*"))
