@@ -17,6 +17,8 @@ def source(path):
 
 
 RETRAIN_TRAIN, RETRAIN_TEST = prepared(CONFIG.dataset.retrain.train), prepared(CONFIG.dataset.retrain.test)
+RETRAINED = {"data": of_part("train", RETRAIN_TRAIN), "manifest": f"{RETRAIN_TRAIN}/manifest.json"}  # inputs of rules
+TESTED = {"test_data": of_part("test", RETRAIN_TEST), "test": f"{RETRAIN_TEST}/manifest.json"}
 
 
 rule download_dataset:

@@ -3,10 +3,8 @@
 
 rule retrain_final:
     input:
-        data=of_part("train", RETRAIN_TRAIN),
-        manifest=f"{RETRAIN_TRAIN}/manifest.json",
-        test_data=of_part("test", RETRAIN_TEST),
-        test=f"{RETRAIN_TEST}/manifest.json",
+        **RETRAINED,
+        **TESTED,
         promotion=ancient(f"{RUN}/study/promoted.json"),  # who else is promoted changes nothing here
         suggestion=suggestion,
         architecture=architecture,

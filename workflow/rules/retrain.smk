@@ -3,8 +3,7 @@
 
 rule retrain:
     input:
-        data=of_part("train", RETRAIN_TRAIN),
-        manifest=f"{RETRAIN_TRAIN}/manifest.json",
+        **RETRAINED,
         suggestion=suggestion,
         architecture=architecture,
     output:
