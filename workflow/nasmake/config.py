@@ -86,7 +86,7 @@ class Environment(Section):
         1, description="GPUs of a training job, a process for each; above 1 so many processes on the CPU too"
     )
     device_ids: list[int] | None = Field(
-        None, description="GPUs to choose from, as many as gpus or more; null: all (no effect yet)"
+        None, description="GPUs to choose from, as many as gpus or more, by their numbers on the node; null: all"
     )
     num_workers: Annotated[int, Field(ge=0)] = Field(0, description="loader processes (no effect on in-memory sets)")
 

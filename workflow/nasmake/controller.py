@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 from typing import IO
 
+from nasmake.config import Config
+from nasmake.leases import CANDIDATES
+
 _held: list[IO[str]] = []  # open files, kept until the process ends
 
 PATIENCE = 2.0  # seconds in which another process that only looks has let go of the flock again
@@ -54,6 +57,14 @@ def prepare_environment() -> None:
     """
     _put_first("PATH", Path(sys.executable).parent)
     _put_first("PYTHONPATH", Path(__file__).resolve().parents[1])
+
+
+def tell_jobs(config: Config) -> None:
+    """Set what jobs inherit of the configuration, though it is none of their settings: another value reruns nothing."""
+    if config.ABCI.group != "[group]":
+        os.environ.setdefault("ABCI_GROUP", config.ABCI.group)  # the submit script of profiles/abci reads it
+    if config.environment.device_ids is not None:
+        os.environ[CANDIDATES] = ",".join(map(str, config.environment.device_ids))
 
 
 def _lock(stream: IO[str]) -> bool:

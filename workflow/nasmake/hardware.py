@@ -8,11 +8,16 @@ import subprocess
 from pathlib import Path
 
 
+def gpu_ids() -> list[str]:
+    """Numbers of the NVIDIA devices of this machine."""
+    return sorted((path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")), key=int)
+
+
 def gpu_count() -> int:
     """GPUs of this machine: 1 on a Mac with Apple silicon, else the NVIDIA devices."""
     if (platform.system(), platform.machine()) == ("Darwin", "arm64"):
         return 1
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return len(gpu_ids())
 
 
 def processor() -> str:

@@ -14,7 +14,8 @@ from typing import Any
 from nasmake.artifacts import InputError, canonical_json, digest_of, fingerprint, provenance, read_json
 from nasmake.command import AlreadyDoneError, script
 from nasmake.config import Config, load
-from nasmake.launcher import launch
+from nasmake.launcher import is_rank, launch
+from nasmake.leases import lease_devices
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages import SPACE_KEY, with_parameters
 
@@ -121,6 +122,8 @@ def parse(
         prune_below=suggestion.get("prune_below"),
         processes=processes,
     )
+    if arguments.accelerator in ("gpu", "auto") and not is_rank():
+        lease_devices(processes)
     launch(processes)
     return job
 

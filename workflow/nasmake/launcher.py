@@ -20,6 +20,11 @@ GRACE = 20.0  # seconds that the others have to end when one has
 Started = subprocess.Popen[bytes]
 
 
+def is_rank() -> bool:
+    """Whether this process was started by `launch`."""
+    return RANK in os.environ
+
+
 def rank() -> int:
     """Which of the processes of this job this is; 0 is the one that takes locks and writes."""
     return int(os.environ.get(RANK, "0"))
@@ -36,7 +41,7 @@ def launch(processes: int) -> None:
     Raises:
         SystemExit: always in the process that launches.
     """
-    if RANK in os.environ:
+    if is_rank():
         threading.Thread(target=_end_with_launcher, daemon=True).start()
     elif processes > 1:
         with tempfile.TemporaryDirectory(prefix="nasmake-") as folder:

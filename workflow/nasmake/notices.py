@@ -22,7 +22,6 @@ def notices(config: Config, raw: Mapping[str, Any] = MappingProxyType({})) -> li
     lengths = [config.retrain.hyperparameters.num_epochs, config.retrain.num_epochs]
     overruled = [length for length in lengths if length not in (None, config.nas.num_epochs_retrain)]
     given = {
-        "environment.device_ids": config.environment.device_ids and "set CUDA_VISIBLE_DEVICES",
         "resource.type": config.resource.type != Resource().type and "choose a profile",
         "ABCI.job_execution_options": config.ABCI.job_execution_options and "edit profiles/abci",
         "generic": config.generic and "choose a profile",

@@ -1,6 +1,5 @@
 # All helpers of the rules: the checked configuration, paths, and what each rule is told.
 
-import os
 import shlex
 import sys
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 from nasmake.artifacts import InputError, canonical_json, digest_of, read_json
 from nasmake.conditions import with_conditions
 from nasmake.config import load
+from nasmake.controller import tell_jobs
 from nasmake.points import sampled_parameters
 from nasmake.predecessor import prologue
 from nasmake.notices import notices
@@ -45,9 +45,7 @@ try:
 except InputError as error:
     sys.exit(f"error: {error}")
 
-if CONFIG.ABCI.group != "[group]":
-    os.environ.setdefault("ABCI_GROUP", CONFIG.ABCI.group)  # the submit script of profiles/abci reads it
-
+tell_jobs(CONFIG)
 if workflow.remote_exec:
     shell.prefix(prologue(CONFIG.ABCI.job_script_preamble, Path(sys.executable)))
 

@@ -1,0 +1,113 @@
+import os
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+from nasmake import leases
+from nasmake.artifacts import InputError
+from nasmake.leases import CANDIDATES, VISIBLE, lease_devices
+
+JOB = """
+import os, sys, time
+from nasmake.leases import lease_devices
+lease_devices(int(sys.argv[1]))
+print(os.environ["CUDA_VISIBLE_DEVICES"], time.monotonic(), flush=True)
+time.sleep(float(sys.argv[2]))
+print(time.monotonic())
+"""
+
+
+def job(tmp_path, count=1, seconds=0.2, **environment):
+    found = os.environ | {VISIBLE: "0,1,2,3", "TMPDIR": str(tmp_path)} | environment
+    command = [sys.executable, "-c", JOB, str(count), str(seconds)]
+    return subprocess.Popen(command, env=found, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def lines(process):
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    said = [line for line in output.splitlines() if not line.startswith("waiting: ")]
+    devices, start = said[0].split()
+    return devices, float(start), float(said[1])
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """No device is held by anybody else, and none of this test's later."""
+    monkeypatch.setattr(leases.tempfile, "gettempdir", lambda: str(tmp_path))
+    for name in (VISIBLE, CANDIDATES, *leases.SCHEDULER_JOBS):
+        monkeypatch.delenv(name, raising=False)
+    yield monkeypatch
+    leases._held.close()
+
+
+def test_fourteen_jobs_on_four_devices_share_none_and_leave_none_idle(tmp_path):
+    found = [lines(process) for process in [job(tmp_path) for _ in range(14)]]
+    by_device = {}
+    for device, start, end in sorted(found, key=lambda own: own[1]):
+        by_device.setdefault(device, []).append((start, end))
+    assert sorted(by_device) == ["0", "1", "2", "3"]
+    for times in by_device.values():
+        assert all(before[1] <= after[0] for before, after in pairwise(times))
+        assert len(times) >= 2
+
+
+def test_several_devices_are_taken_together(tmp_path):
+    found = [lines(process)[0] for process in [job(tmp_path, count=2) for _ in range(5)]]
+    assert all(len(devices.split(",")) == 2 for devices in found)
+
+
+def test_killed_job_frees_its_devices(tmp_path):
+    holder = job(tmp_path, count=4, seconds=60)
+    assert holder.stdout.readline().startswith("0,1,2,3 ")
+    next_one = job(tmp_path, count=4, seconds=0)
+    assert next_one.stdout.readline() == "waiting: fewer than 4 of the GPUs 0, 1, 2, 3 are free\n"
+    holder.send_signal(signal.SIGKILL)
+    assert lines(next_one)[0] == "0,1,2,3"
+    holder.communicate()
+
+
+def test_jobs_of_a_scheduler_have_devices_of_their_own(tmp_path):
+    holder = job(tmp_path, count=4, seconds=60, SLURM_JOB_ID="1")
+    assert holder.stdout.readline().startswith("0,1,2,3 ")
+    assert lines(job(tmp_path, count=4, seconds=0, SLURM_JOB_ID="2"))[0] == "0,1,2,3"
+    holder.kill()
+    holder.communicate()
+
+
+@pytest.mark.parametrize(
+    ("visible", "wanted", "expected"),
+    [("4,5,6", None, "4,5"), ("4,5,6", "5,6,9", "5,6"), (None, "2,1", "1,2"), ("GPU-a, GPU-b", None, "GPU-a,GPU-b")],
+)
+def test_candidates_are_what_is_shown_and_wanted(alone, visible, wanted, expected):
+    alone.setattr(leases, "gpu_ids", lambda: ["0", "1", "2"])
+    for name, value in ((VISIBLE, visible), (CANDIDATES, wanted)):
+        if value is not None:
+            alone.setenv(name, value)
+    lease_devices(2)
+    assert os.environ[VISIBLE] == expected
+
+
+def test_more_than_there_are_is_an_error(alone):
+    alone.setenv(VISIBLE, "0,1")
+    with pytest.raises(InputError, match=r"^environment\.gpus: 3 asked for, but this job may use 2: 0, 1 "):
+        lease_devices(3)
+
+
+def test_without_a_device_nothing_happens(alone):
+    alone.setattr(leases, "gpu_ids", list)
+    lease_devices(8)
+    assert VISIBLE not in os.environ
+
+
+def test_without_locks_the_first_are_taken_with_a_warning(alone, capsys):
+    def refused(*_):
+        raise OSError(95, "Operation not supported")
+
+    alone.setenv(VISIBLE, "0,1,2")
+    alone.setattr(leases.fcntl, "flock", refused)
+    lease_devices(2)
+    assert os.environ[VISIBLE] == "0,1"
+    assert capsys.readouterr().err.count("warning: ") == 1
