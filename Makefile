@@ -37,8 +37,8 @@ demo: environment ## search, retrain and test a network on real digits: minutes 
 test: environment lint ## lint and the fast tests
 	python -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-slow: environment ## the demo end to end, kill and resume: up to 20 minutes
-	python -m pytest -m slow
+test-slow: environment ## whole studies, kill and resume, a real Slurm: up to 45 minutes
+	python -m pytest -n 2 --dist loadfile --timeout 1500 -m slow
 
 lint: environment ## ruff, snakefmt, mypy, codespell, snakemake --lint
 	ruff check --quiet .
