@@ -6,7 +6,8 @@ from nasmake.notices import notices
 from nasmake.preflight import WITH_DISTRIBUTION, check
 from nasmake.samplers import SAMPLERS
 from nasmake.sources import read_search_space
-from nasmake.strategies import STRATEGIES
+from nasmake.strategies import STRATEGIES, strategy_of
+from nasmake.strategies.distribution import Distribution
 from small_spaces import content
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
 
@@ -76,8 +77,11 @@ def test_sampler_or_strategy_that_the_type_does_not_allow(changes, message):
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("algorithm", WITH_DISTRIBUTION)
 def test_every_sampler_goes_with_every_strategy_that_has_a_distribution(sampler, algorithm):
-    if algorithm in STRATEGIES:
-        start(study(nas={"type": "simultaneous"}, supernet={"sampler": sampler}, search={"algorithm": algorithm}))
+    start(study(nas={"type": "simultaneous"}, supernet={"sampler": sampler}, search={"algorithm": algorithm}))
+
+
+def test_strategies_with_a_distribution_are_those_of_that_class():
+    assert {*WITH_DISTRIBUTION} == {name for name in STRATEGIES if issubclass(strategy_of(name), Distribution)}
 
 
 @pytest.mark.parametrize("searched", [False, True])

@@ -9,7 +9,6 @@ from nasmake.artifacts import InputError, read_csv, read_json
 from nasmake.preflight import WITH_DISTRIBUTION
 from nasmake.samplers import SAMPLERS
 from nasmake.stages import OUTPUTS
-from nasmake.strategies import STRATEGIES
 from nasmake.training.supernet_search import SupernetSearch, search_supernet
 from small_jobs import artefacts, make_job
 
@@ -20,7 +19,6 @@ SIMULTANEOUS = {
     "search__batch_size": 100,
     "search__samples_per_update": 2,
 }
-STRATEGIES_HERE = [name for name in WITH_DISTRIBUTION if name in STRATEGIES]
 HISTORIES = ("train_supernet", "search_architecture", "evaluations", "random_evaluations", "probabilities")
 
 
@@ -32,11 +30,11 @@ def run(unit, digits, **changes):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, digits):
     """The artefacts of each strategy, once, and where they are."""
-    folders = {name: tmp_path_factory.mktemp(name) / "trial-0000" for name in STRATEGIES_HERE}
+    folders = {name: tmp_path_factory.mktemp(name) / "trial-0000" for name in WITH_DISTRIBUTION}
     return {name: (folder, run(folder, digits, search__algorithm=name)) for name, folder in folders.items()}
 
 
-every_strategy = pytest.mark.parametrize("name", STRATEGIES_HERE)
+every_strategy = pytest.mark.parametrize("name", WITH_DISTRIBUTION)
 
 
 @every_strategy

@@ -40,7 +40,7 @@ def test_spaces_conditions_and_two_objectives_are_the_same_for_any_cores(tmp_pat
     found = []
     for cores in (1, 2):
         checkout = make_checkout(tmp_path / f"cores{cores}")
-        study = write_config(checkout.folder, BRIEF, {"optimize": optimize})
+        study = write_config(checkout.folder, BRIEF, {"search": {"algorithm": "evolution"}, "optimize": optimize})
         output = checkout.run("--configfile", study, "--cores", cores, timeout=900)
         found.append(artefacts(checkout.folder / "results/tiny"))
     assert found[0] == found[1]

@@ -5,12 +5,13 @@ import math
 from nasmake.cost import CostTable
 from nasmake.search_section import Search
 from nasmake.search_spaces import Decisions
+from nasmake.strategies.base import Evaluation
 from nasmake.strategies.limits import target_of
 from nasmake.strategies.rewards import mnasnet_reward
 
 
 class Objective:
-    """Makes of a network's scores the first two fields of an `Evaluation`.
+    """Makes an `Evaluation` of a network's scores.
 
     Raises:
         InputError: the reward has no target, or its metric is a latency that the table does not know.
@@ -21,6 +22,12 @@ class Objective:
         if self._reward is not None:
             self._target = target_of(self._reward, settings.constraint)
             costs.require([self._reward.metric])
+
+    def evaluation(self, decisions: Decisions, loss: float, accuracy: float, generation: int = 0) -> Evaluation:
+        """The evaluation of a decision vector with these val scores; a loss that is not finite is infinite."""
+        loss = loss if math.isfinite(loss) else math.inf
+        own = self(self._costs.space.canonical(decisions), loss, accuracy)
+        return Evaluation(*own, decisions, loss, accuracy, generation)
 
     def __call__(self, network: Decisions, val_loss: float, val_accuracy: float) -> tuple[float, float]:
         """Objective, and what decides between equal ones: the cost of the reward. Broken networks are all equal.

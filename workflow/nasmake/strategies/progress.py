@@ -58,12 +58,11 @@ class Course(ABC):
         assert not state
 
     def evaluate(self, candidate: Decisions, generation: int) -> Evaluation:
-        """Evaluate a candidate, unless its network was before. A loss that is not finite is infinite."""
+        """Evaluate a candidate, unless its network was before."""
         network = self.strategy.space.canonical(candidate)
         known = self.evaluations.get(network)
         loss, accuracy = (known.val_loss, known.val_accuracy) if known else self.score(network)
-        loss = loss if math.isfinite(loss) else math.inf
-        evaluation = Evaluation(*self._objective(network, loss, accuracy), candidate, loss, accuracy, generation)
+        evaluation = self._objective.evaluation(candidate, loss, accuracy, generation)
         self.tell(evaluation)
         return evaluation
 

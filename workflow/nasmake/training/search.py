@@ -134,7 +134,7 @@ def _searched(
             random = progress.evaluations
         elif settings.random_baseline:
             random = random_baseline(run, costs, inherited, evaluations, progress.evaluations)
-        content = found(run, costs, progress.found(), _scores(progress, reference, random))
+        content = found(run, costs, progress.found(), _scores(progress), random.values())
     except DivergedError as diverged:
         rows, content = diverged.rows, {"state": PRUNED, "reason": f"{run.job.stage}: {diverged}"}
     by_epoch = [progress.probabilities((epoch + 1) * size) for epoch in range(len(rows))]
@@ -199,17 +199,13 @@ def trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, Any
     return supernet.to(run.runtime.device)
 
 
-def _scores(progress: Course, reference: Reference, random: Evaluations) -> dict[str, float]:
-    """What is known of a search that ended, beyond the score of what it found."""
+def _scores(progress: Course) -> dict[str, float]:
+    """What a strategy that proposes candidates knows at the end, beyond the score of what it found."""
     best, conclusion = progress.found(), progress.conclusion()
     scores: dict[str, float] = {"generation": best.generation + 1, "evaluated": len(progress.evaluations)}
     if conclusion not in (None, best):
         scores |= {"mode_val_loss": conclusion.val_loss, "mode_val_accuracy": conclusion.val_accuracy}
-    return (
-        scores
-        | {f"reference_{name}": value for name, value in reference._asdict().items()}
-        | best_scores("random_", random.values())
-    )
+    return scores
 
 
 def _metrics(loss: float, accuracy: float, count: int) -> dict[str, Tensor]:

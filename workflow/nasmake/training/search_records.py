@@ -7,6 +7,7 @@ from typing import Any
 
 from nasmake.artifacts import write_csv, write_json
 from nasmake.cost import METRICS, CostTable, Metric
+from nasmake.hypervolume import reference_of
 from nasmake.job import COMPLETE, Job
 from nasmake.pareto import non_dominated
 from nasmake.search_spaces import Architecture, SearchSpace
@@ -56,15 +57,26 @@ def write_search(job: Job, device: str | None, content: dict[str, Any], records:
     write_json(job.unit / "architecture.json", content | {"provenance": job.provenance(device)})
 
 
-def found(run: StageRun, costs: CostTable, best: Evaluation, scores: dict[str, float]) -> dict[str, Any]:
-    """What architecture.json holds of a search that ended with `best`; `scores` are added to its own."""
+def found(
+    run: StageRun, costs: CostTable, best: Evaluation, scores: dict[str, float], random: Iterable[Evaluation]
+) -> dict[str, Any]:
+    """What architecture.json holds of a search.
+
+    Args:
+        run: the stage.
+        costs: of the networks of the space.
+        best: what the search ended with.
+        scores: what else is known of the search.
+        random: evaluations of the random baseline.
+    """
+    reference = {f"reference_{name}": value for name, value in reference_of(costs.space, costs)._asdict().items()}
     own = {"objective": best.objective, "val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
     return Architecture.from_decisions(best.decisions, costs.space).to_json() | {
         "input_size": run.parts.input_size,
         "channels": run.parts.in_channels,
         **costs.of(best.decisions),
         "state": COMPLETE,
-        "scores": own | scores,
+        "scores": own | scores | reference | best_scores("random_", random),
     }
 
 

@@ -15,7 +15,6 @@ from torch.nn.functional import cross_entropy
 from nasmake.config import Config
 from nasmake.cost import CostTable
 from nasmake.data.batches import BatchSource
-from nasmake.hypervolume import reference_of
 from nasmake.job import PRUNED, Job
 from nasmake.samplers import Asng, Sampler
 from nasmake.strategies import Evaluation, make_strategy
@@ -32,7 +31,6 @@ from nasmake.training.run import StageRun, cost_table, stage
 from nasmake.training.search import Evaluations, random_baseline
 from nasmake.training.search_records import (
     SearchRecords,
-    best_scores,
     evaluation_rows,
     found,
     probability_rows,
@@ -99,10 +97,11 @@ class SupernetSearch(SupernetTraining):
         with self.trainer.precision_plugin.forward_context():  # that of the steps; this is called after them
             _, uncalibrated = self.inherited.uncalibrated(mode)
             loss, accuracy = self.inherited(mode)
-        objective = Objective(self.strategy.costs, self.strategy.settings)(mode, loss, accuracy)
-        self.evaluations.append(Evaluation(*objective, mode, loss, accuracy, self.current_epoch))
+        objective = Objective(self.strategy.costs, self.strategy.settings)
+        found = objective.evaluation(mode, loss, accuracy, self.current_epoch)
+        self.evaluations.append(found)
         costs = {f"best_{metric}": cost for metric, cost in self.strategy.costs.of(mode).items()}
-        scores = {"best_objective": objective[0], "best_val_loss": loss, "best_val_accuracy": accuracy}
+        scores = {"best_objective": found.objective, "best_val_loss": found.val_loss, "best_val_accuracy": accuracy}
         scores["uncalibrated_val_accuracy"] = uncalibrated
         return {"evaluated": len(self.evaluations)} | scores | costs
 
@@ -142,7 +141,7 @@ def search_supernet(job: Job) -> None:
             supernet.to(run.runtime.device)
             if settings.search.random_baseline:
                 random = random_baseline(run, costs, module.inherited, module.evaluations_worth(), {})
-            content = found(run, costs, module.evaluations[-1], _scores(module, random))
+            content = found(run, costs, module.evaluations[-1], {"evaluated": len(module.evaluations)}, random.values())
         except DivergedError as diverged:
             rows, reason = diverged.rows, f"{STAGE}: {diverged}"
             content = {"state": PRUNED, "reason": reason}
@@ -168,14 +167,6 @@ def _module(run: StageRun, supernet: Supernet, costs: CostTable) -> SupernetSear
     )
 
 
-def _scores(module: SupernetSearch, random: Evaluations) -> dict[str, float]:
-    """What is known of a search that ended, beyond the score of what it found."""
-    scores: dict[str, float] = {"evaluated": len(module.evaluations)}
-    reference = reference_of(module.strategy.space, module.strategy.costs)
-    scores |= {f"reference_{name}": value for name, value in reference._asdict().items()}
-    return scores | best_scores("random_", random.values())
-
-
 def distribution_step(
     supernet: Supernet, strategy: Distribution, images: Tensor, labels: Tensor, rng: random.Random
 ) -> dict[str, Tensor]:
@@ -196,10 +187,7 @@ def distribution_step(
             sums.append(scores(logits, labels, cross_entropy(logits.float(), labels)))
     totals = {name: torch.stack([own[name] for own in sums]) for name in sums[0]}
     losses, accuracies = ((totals[name] / totals["count"]).tolist() for name in ("loss", "accuracy"))
-    objective, canonical = Objective(strategy.costs, strategy.settings), strategy.space.canonical
-    told = [
-        Evaluation(*objective(canonical(candidate), loss, accuracy), candidate, loss, accuracy, generation=0)
-        for candidate, loss, accuracy in zip(candidates, losses, accuracies, strict=True)
-    ]
+    objective = Objective(strategy.costs, strategy.settings)
+    told = [objective.evaluation(*own) for own in zip(candidates, losses, accuracies, strict=True)]
     strategy.update(np.array(candidates), strategy.losses(told))
     return {name: total.sum() for name, total in totals.items()}
