@@ -2,7 +2,7 @@
 
 from nasmake.artifacts import InputError
 from nasmake.cost import METRICS, CostTable, Metric
-from nasmake.search_section import Constraint, Reward, Search
+from nasmake.search_section import Constraint, ExpectedCost, Reward, Search
 from nasmake.search_spaces import Decisions, SearchSpace
 
 UNITS: dict[Metric, float] = {"macs": 1, "parameters": 1, "latency_ms": 1000}  # in which logarithms are above 0
@@ -26,7 +26,7 @@ def target_of(reward: Reward, constraint: Constraint) -> float:
     Raises:
         InputError: there is neither.
     """
-    target: float | None = getattr(constraint, reward.metric) if reward.target is None else reward.target
+    target = _target_or_limit(reward, constraint)
     if target is None:
         raise InputError(
             f"search.reward.target: null: mnasnet_reward needs a target for {reward.metric}; "
@@ -42,8 +42,7 @@ def target_of_expected_cost(settings: Search) -> float:
         InputError: there is neither, or it is too small for its logarithm to be above 0.
     """
     chosen = settings.expected_cost
-    limit = limits_of(settings.constraint).get(chosen.metric)
-    target = limit if chosen.target is None else chosen.target
+    target = _target_or_limit(chosen, settings.constraint)
     key = f"search.constraint.{chosen.metric}" if chosen.target is None else "search.expected_cost.target"
     if target is None:
         raise InputError(
@@ -56,6 +55,10 @@ def target_of_expected_cost(settings: Search) -> float:
             f"{key}: {target}: search.expected_cost.loss: power takes logarithms; allowed: more than {least:g}"
         )
     return target
+
+
+def _target_or_limit(chosen: Reward | ExpectedCost, constraint: Constraint) -> float | None:
+    return limits_of(constraint).get(chosen.metric) if chosen.target is None else chosen.target
 
 
 def check_feasible(costs: CostTable, settings: Search) -> None:
