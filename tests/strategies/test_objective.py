@@ -1,6 +1,6 @@
 """What searches minimise, and that all strategies go by it."""
 
-from math import inf
+from math import inf, nan
 from random import Random
 
 import numpy as np
@@ -67,6 +67,13 @@ def test_broken_networks_are_equal_and_worse_than_any_other():
     assert objective(SMALL, inf, 0.1) == objective(LARGE, inf, 0.9) == (inf, 0.0)
     assert objective(LARGE, 9.0, 0.0) < objective(SMALL, inf, 0.9)
     assert str(objective(LARGE, 9.0, 0.0)[0]) == "0.0"
+
+
+@pytest.mark.parametrize("settings", [Search(), rewarded(target=1e6)], ids=["loss", "reward"])
+@pytest.mark.parametrize("loss", [nan, inf, -inf])
+def test_loss_that_is_not_finite_makes_a_broken_network(settings, loss):
+    broken = Objective(COSTS, settings).evaluation(SMALL, loss, 0.9, generation=3)
+    assert broken == Evaluation(inf, 0.0, SMALL, inf, 0.9, 3)
 
 
 def test_equal_rewards_go_to_the_cheaper_network_then_to_the_decisions():

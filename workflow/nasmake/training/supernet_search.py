@@ -98,10 +98,10 @@ class SupernetSearch(SupernetTraining):
             _, uncalibrated = self.inherited.uncalibrated(mode)
             loss, accuracy = self.inherited(mode)
         objective = Objective(self.strategy.costs, self.strategy.settings)
-        found = objective.evaluation(mode, loss, accuracy, self.current_epoch)
-        self.evaluations.append(found)
+        own = objective.evaluation(mode, loss, accuracy, self.current_epoch)
+        self.evaluations.append(own)
         costs = {f"best_{metric}": cost for metric, cost in self.strategy.costs.of(mode).items()}
-        scores = {"best_objective": found.objective, "best_val_loss": found.val_loss, "best_val_accuracy": accuracy}
+        scores = {"best_objective": own.objective, "best_val_loss": own.val_loss, "best_val_accuracy": accuracy}
         scores["uncalibrated_val_accuracy"] = uncalibrated
         return {"evaluated": len(self.evaluations)} | scores | costs
 
