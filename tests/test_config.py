@@ -138,7 +138,7 @@ def test_unknown_key_is_told_before_other_problems():
     [
         ({"dataset": {"name": "mnist"}}, "dataset.name: 'mnist' is not allowed; allowed: 'digits', 'digits_canvas', "),
         ({"dataset": {"num_data_architecture_search": 0}}, "dataset.num_data_architecture_search: 0 is not allowed; "),
-        ({"dataset": {"image_size": 32}}, "dataset.image_size: 32 is for image_folder only"),
+        ({"dataset": {"image_size": 32}}, "dataset.image_size: 32 is for image_folder and imagenet only"),
         ({"dataset": {"name": "image_folder"}}, "dataset.image_size: None is needed for image_folder"),
         ({"dataset": {"url": "http://x/y"}}, "dataset.url: 'http://x/y' has no checksum; add dataset.sha256"),
         ({"dataset": {"url": "ftp://x", "sha256": "0" * 64}}, "dataset.url: 'ftp://x' must begin with http://"),

@@ -179,6 +179,18 @@ def test_image_folder_is_counted_and_takes_the_number_of_classes_of_its_own(tmp_
     assert "12 of 12" in error_of(study(dataset=dataset | {"num_data_architecture_search": 12}))
 
 
+def test_imagenet_is_counted_where_it_lies(tmp_path):
+    dataset = {"name": "imagenet", "path": "images", "num_data_architecture_search": 6}
+    sections = {"dataset": dataset, "nas": {"search_space": "proxyless"}}
+    assert error_of(study(**sections)).startswith("dataset.path: ")
+    write_image_folder(tmp_path / "images", per_class=4)
+    (tmp_path / "images/test").rename(tmp_path / "images/val")
+    start(study(**sections))
+    assert read_search_space(study(**sections))["content"]["settings"]["class_num"] == 3
+    text = error_of(study(**sections, final={"baseline": True}))
+    assert text.startswith("final.baseline: true: fits images that are held in memory")
+
+
 def test_image_folder_with_one_class(tmp_path):
     write_image_folder(tmp_path / "images", classes=("apple",), per_class=4)
     dataset = {"name": "image_folder", "path": "images", "image_size": 32, "num_data_architecture_search": 2}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from nasmake.data.batches import Augmentation, BatchSource
+from nasmake.data.batches import ArraySource, Augmentation
 from nasmake.training.seeding import numpy_generator
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
@@ -11,7 +11,7 @@ AUGMENTATIONS = [None, Augmentation(pad=2), Augmentation(flip=True), Augmentatio
 
 
 def make(batch_size=5, where=(0, "test"), **options):
-    return BatchSource(IMAGES, LABELS, batch_size, where, mean=MEAN, std=STD, **options)
+    return ArraySource(IMAGES, LABELS, batch_size, where, mean=MEAN, std=STD, **options)
 
 
 def in_grey(images):
@@ -83,7 +83,7 @@ def test_a_set_smaller_than_a_batch_is_one_batch():
 @pytest.mark.parametrize("augment", AUGMENTATIONS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_type_and_memory(augment, channels):
-    source = BatchSource(
+    source = ArraySource(
         IMAGES[..., :channels], LABELS, 4, (0,), mean=MEAN[:channels], std=STD[:channels], augment=augment
     )
     images, labels = source.batch(0, 0)
@@ -95,7 +95,7 @@ def test_type_and_memory(augment, channels):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_normalisation(channels):
     images = IMAGES[..., :channels]
-    source = BatchSource(images, LABELS, 23, (0,), mean=MEAN[:channels], std=STD[:channels])
+    source = ArraySource(images, LABELS, 23, (0,), mean=MEAN[:channels], std=STD[:channels])
     expected = (images.numpy() / 255 - MEAN[:channels]) / STD[:channels]
     np.testing.assert_allclose(source.batch(0, 0)[0].permute(0, 2, 3, 1), expected, rtol=0, atol=2e-6)
 
@@ -111,7 +111,7 @@ def test_a_batch_shares_no_memory_with_the_next(augment):
 
 
 def test_channel_without_contrast_stays_finite():
-    source = BatchSource(torch.full((2, 3, 3, 1), 51, dtype=torch.uint8), LABELS[:2], 2, (0,), mean=[0.2], std=[0.0])
+    source = ArraySource(torch.full((2, 3, 3, 1), 51, dtype=torch.uint8), LABELS[:2], 2, (0,), mean=[0.2], std=[0.0])
     assert torch.all(source.batch(0, 0)[0].abs() < 1e-4)
 
 

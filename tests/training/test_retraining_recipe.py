@@ -7,7 +7,7 @@ import pytest
 import torch
 from nasmake.artifacts import write_json
 from nasmake.config import Retrain
-from nasmake.data.batches import Augmentation, BatchSource
+from nasmake.data.batches import ArraySource, Augmentation
 from nasmake.networks import Network
 from nasmake.search_spaces import Architecture
 from nasmake.training.classification import Retraining, moving_average
@@ -26,7 +26,7 @@ def test_cutout_blanks_one_square_of_each_image(length):
     images = torch.from_numpy(np.random.default_rng(0).integers(150, 256, (9, 6, 7, 1), dtype=np.uint8))
     frame = {"mean": MEAN, "std": STD, "shuffle": True}
     whole, cut = (
-        BatchSource(images, torch.arange(9), 4, (0, "test"), augment=Augmentation(cutout=own), **frame)
+        ArraySource(images, torch.arange(9), 4, (0, "test"), augment=Augmentation(cutout=own), **frame)
         for own in (0, length)
     )
     for step in whole:

@@ -75,6 +75,19 @@ def test_image_folder_to_test_accuracy(checkout):
 
 
 @pytest.mark.slow
+def test_folders_as_imagenet_has_them_to_test_accuracy(checkout):
+    small_data.write_image_folder(checkout.folder / "photos", per_class=40, test_per_class=10)
+    (checkout.folder / "photos/test").rename(checkout.folder / "photos/val")
+    spaces = checkout.folder / "config/search_spaces"
+    (spaces / "config_small_imagenet.yaml").write_text((spaces / "config_proxyless_digits.yaml").read_text())
+    data = {"name": "imagenet", "path": "photos", "image_size": 16, "num_data_architecture_search": 30}
+    changes = {"dataset": data, "nas": {"search_space": "small"}, "environment": {"num_workers": 1}}
+    checkout.run("--configfile", write_config(checkout.folder, CIFAR, changes), "--cores", "2")
+    assert best(checkout)["test_n"] == 30
+    assert not list((checkout.folder / "photos/imagenet").glob("*.jp*"))
+
+
+@pytest.mark.slow
 def test_without_a_test_part_the_best_network_has_no_test_accuracy(checkout):
     small_data.write_image_folder(checkout.folder / "photos", per_class=40, test_per_class=0)
     folder = {"name": "image_folder", "path": "photos", "image_size": 16, "num_data_architecture_search": 30}

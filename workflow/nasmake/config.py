@@ -22,7 +22,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # part o
 
 OPTIMIZERS = Literal["MomentumSGD", "NAG", "RMSprop", "Adam", "AMSGrad", "NAdam", "AdamW"]
 SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
-DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "image_folder"]
+DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "imagenet", "image_folder"]
 
 
 class DatasetRetrain(Section):
@@ -35,7 +35,7 @@ class DatasetRetrain(Section):
 class Dataset(Section):
     """The data, and how its training part is divided."""
 
-    name: DATASETS = Field("cifar10", description="the data set; image_folder reads your own from dataset.path")
+    name: DATASETS = Field("cifar10", description="the data set; imagenet and image_folder lie in dataset.path")
     path: FilePath = Field("resources/datasets", description="folder of prepared data sets and archives")
     num_data_architecture_search: Count = Field(
         10000, description="images held out as val: the score of the search and of the trials"
@@ -45,9 +45,9 @@ class Dataset(Section):
         description="classes, drawn by the seed, in supernet training and search; limits are on the network for all "
         "classes, which retraining trains; null: all",
     )
-    image_size: Count | None = Field(None, description="edge in pixels; needed for image_folder, fixed by the others")
+    image_size: Count | None = Field(None, description="edge in pixels; needed for image_folder; null: of imagenet 224")
     crop_padding: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="random crop after padding by this many pixels; null: 4, for digits 1"
+        None, description="random crop after padding by this many pixels; null: 4, for digits 1, for imagenet 0"
     )
     flip: bool | None = Field(None, description="random horizontal flip in training; null: true, for digits false")
     url: str | None = Field(None, description="mirror of a CIFAR archive (http, https, file); needs dataset.sha256")
@@ -61,7 +61,7 @@ class Dataset(Section):
     def _consistent(self) -> "Dataset":
         digits = self.name.startswith("digits")
         if self.crop_padding is None:
-            self.crop_padding = 1 if digits else 4
+            self.crop_padding = {"imagenet": 0}.get(self.name, 1 if digits else 4)
         if self.flip is None:
             self.flip = not digits
         if self.url is not None and self.sha256 is None:
@@ -70,9 +70,15 @@ class Dataset(Section):
             )
         if self.url is not None and not self.url.startswith(("http://", "https://", "file://")):
             raise ValueError(f"url: {self.url!r} must begin with http://, https:// or file://")
-        if (self.name == "image_folder") != (self.image_size is not None):
+        if self.name == "imagenet":
+            self.image_size = self.image_size or 224
+            if self.crop_padding:
+                raise ValueError(f"crop_padding: {self.crop_padding}: imagenet has crops of its own; set null")
+        elif (self.name == "image_folder") != (self.image_size is not None):
             need = (
-                "is needed for image_folder; for example 32" if self.image_size is None else "is for image_folder only"
+                "is needed for image_folder; for example 32"
+                if self.image_size is None
+                else "is for image_folder and imagenet only"
             )
             raise ValueError(f"image_size: {self.image_size} {need}")
         return self
@@ -88,7 +94,9 @@ class Environment(Section):
     device_ids: list[int] | None = Field(
         None, description="GPUs to choose from, as many as gpus or more, by their numbers on the node; null: all"
     )
-    num_workers: Annotated[int, Field(ge=0)] = Field(0, description="loader processes (no effect on in-memory sets)")
+    num_workers: Annotated[int, Field(ge=0)] = Field(
+        0, description="loader processes of a job, for imagenet; the other sets are held in memory"
+    )
 
     @model_validator(mode="after")
     def _enough_devices(self) -> "Environment":

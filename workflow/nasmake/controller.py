@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from nasmake.config import Config
+from nasmake.hardware import LOADER_WORKERS
 from nasmake.leases import CANDIDATES
 
 _held: list[IO[str]] = []  # open files, kept until the process ends
@@ -63,6 +64,7 @@ def tell_jobs(config: Config) -> None:
     """Set what jobs inherit of the configuration, though it is none of their settings: another value reruns nothing."""
     if config.ABCI.group != "[group]":
         os.environ.setdefault("ABCI_GROUP", config.ABCI.group)  # the submit script of profiles/abci reads it
+    os.environ[LOADER_WORKERS] = str(config.environment.num_workers)
     if config.environment.device_ids is not None:
         os.environ[CANDIDATES] = ",".join(map(str, config.environment.device_ids))
 

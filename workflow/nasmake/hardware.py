@@ -3,9 +3,17 @@
 A job looks for itself, with torch, when it starts; nothing is decided here.
 """
 
+import os
 import platform
 import subprocess
 from pathlib import Path
+
+LOADER_WORKERS = "NASMAKE_NUM_WORKERS"  # environment.num_workers, as jobs are told it
+
+
+def loader_workers() -> int:
+    """Loader processes that a job may start."""
+    return int(os.environ.get(LOADER_WORKERS, "0"))
 
 
 def gpu_ids() -> list[str]:

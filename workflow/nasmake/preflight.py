@@ -45,6 +45,8 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
     _check_objectives(config)
     _check_skipped(config)
     _check_parts(config)
+    if config.final.baseline and config.dataset.name == "imagenet":
+        raise InputError("final.baseline: true: fits images that are held in memory, not those of imagenet; set false")
     if search_space is not None:
         for space in search_space.get("choices", {"": search_space}).values():
             _check_space(config, space)

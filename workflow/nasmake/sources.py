@@ -61,7 +61,8 @@ def _with_space(config: Config, name: str) -> Config:
 def _read_space(config: Config) -> dict[str, Any]:
     path = find_search_space(config)
     content = read_mapping(path)
-    if config.dataset.name == "image_folder" and not path.stem.endswith(config.dataset.name):
+    borrowed = config.dataset.name == "image_folder" and not path.stem.endswith(config.dataset.name)
+    if borrowed or config.dataset.name == "imagenet":  # some of its classes alone are a data set too
         _, classes, _ = facts_of(config)
         content["settings"] = dict(content.get("settings", {})) | {"class_num": classes}
     return {"name": path.stem.removeprefix("config_"), "content": content}
@@ -136,14 +137,17 @@ def facts_of(config: Config) -> tuple[int | None, int | None, tuple[int, int, in
     """Training images, classes and shape, where they are known."""
     dataset = config.dataset
     manifest = Path(dataset.path) / dataset.name / "manifest.json"
+    size = dataset.image_size or 0
     if dataset.name == "image_folder":
         counts = check_image_folder(Path(dataset.path))["train"]
-        size = dataset.image_size or 0
         return sum(counts.values()), len(counts), (size, size, 3)
     if manifest.is_file():
         content = read_json(manifest)
-        height, width, channels = content["image_shape"]
+        height, width, channels = (size, size, 3) if size else content["image_shape"]
         return content["train"]["count"], len(content["classes"]), (height, width, channels)
+    if dataset.name == "imagenet":
+        counts = check_image_folder(Path(dataset.path), "val")["train"]
+        return sum(counts.values()), len(counts), (size, size, 3)
     images, classes, shape = KNOWN[dataset.name]
     return (None if dataset.sha256 else images), classes, shape  # an archive of one's own may hold fewer
 

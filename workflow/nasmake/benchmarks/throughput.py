@@ -10,7 +10,7 @@ import torch
 
 from nasmake.benchmarks import cpu_seconds, read_space
 from nasmake.cost import CostTable
-from nasmake.data.batches import Augmentation, BatchSource
+from nasmake.data.batches import ArraySource, Augmentation, BatchSource
 from nasmake.pieces import pieces_of_space
 
 BATCH, COUNT = 128, 2048
@@ -40,7 +40,7 @@ def images_per_second(repeats: int = 5) -> dict[str, float]:
     """
     generator = np.random.Generator(np.random.Philox(0))
     pixels = generator.integers(0, 256, (COUNT, 32, 32, 3), dtype=np.uint8)
-    source = BatchSource(
+    source = ArraySource(
         torch.from_numpy(pixels),
         torch.zeros(COUNT, dtype=torch.int64),
         BATCH,

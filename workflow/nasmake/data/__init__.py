@@ -18,6 +18,7 @@ MAKERS = {  # dataset.name -> "module:function", imported when it is asked for
     "cifar100": "nasmake.data.cifar:make_cifar100",
     "digits": "nasmake.data.digits:make_digits",
     "digits_canvas": "nasmake.data.digits:make_digits_canvas",
+    "imagenet": "nasmake.data.imagenet:make_imagenet",
     "image_folder": "nasmake.data.decode:make_image_folder",
 }
 

@@ -37,12 +37,9 @@ class BatchSource:
     """An epoch is `len(source)` steps; `batch(epoch, step)` makes the data.
 
     Args:
-        images: uint8 [N, H, W, C], on the device that trains.
-        labels: int64 [N], on the same device.
+        labels: int64 [N], on the device that trains.
         batch_size: images per batch.
         where: the place of all random draws, such as (seed, "retrain").
-        mean: of each channel, in units of the grey range (0..1), as the manifest has it.
-        std: likewise.
         shuffle: draw a new order in every epoch.
         augment: random crops and flips.
         drop_last: leave the images that do not fill a batch out, as BatchNorm wants it in training; a set that is
@@ -51,13 +48,10 @@ class BatchSource:
 
     def __init__(
         self,
-        images: Tensor,
         labels: Tensor,
         batch_size: int,
         where: tuple[int | str, ...],
         *,
-        mean: Sequence[float],
-        std: Sequence[float],
         shuffle: bool = False,
         augment: Augmentation | None = None,
         drop_last: bool = False,
@@ -65,11 +59,6 @@ class BatchSource:
         self.batch_size, self.where, self.shuffle = batch_size, where, shuffle
         self.augment, self.drop_last = augment or Augmentation(), drop_last
         self.labels = labels
-        self._windows = (RowWindows if images.device.type == "cpu" else GatheredWindows)(images, self.augment.pad)
-        # One value per element of an image row: a vector of three channels would be slow to broadcast.
-        self.shift = images.new_tensor(mean, dtype=torch.float32).mul_(255).repeat(images.shape[2])
-        # A channel without any contrast has no standard deviation to divide by.
-        self.scale = images.new_tensor(std, dtype=torch.float32).mul_(255).clamp_(min=1).repeat(images.shape[2])
         self._order = lru_cache(maxsize=1)(self._draw_order)
 
     def __len__(self) -> int:
@@ -96,14 +85,17 @@ class BatchSource:
         Raises:
             IndexError: the epoch has no such step.
         """
+        raise NotImplementedError
+
+    def rows(self, epoch: int, step: int) -> Tensor:
+        """Which images a batch has.
+
+        Raises:
+            IndexError: the epoch has no such step.
+        """
         if not 0 <= step < len(self):
             raise IndexError(f"step {step} of an epoch of {len(self)}")
-        rows = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        images = self._windows.cut(rows, self._draw_places(len(rows), epoch, step))
-        normalised = images.flatten(2).to(torch.float32).sub_(self.shift).div_(self.scale).view(images.shape)
-        if self.augment.cutout:
-            normalised.masked_fill_(self._draw_squares(normalised.shape, epoch, step), 0.0)
-        return normalised.permute(0, 3, 1, 2), self.labels[rows]  # NHWC seen as NCHW is channels_last
+        return self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
 
     def _draw_order(self, epoch: int) -> Tensor:
         count = len(self.labels)
@@ -120,6 +112,47 @@ class BatchSource:
             for edge, first in zip(edges, firsts, strict=True)
         )
         return torch.from_numpy(rows[:, :, None, None] & columns[:, None, :, None]).to(self.labels.device)
+
+
+class ArraySource(BatchSource):
+    """Batches of images in memory.
+
+    Args:
+        images: uint8 [N, H, W, C], on the device that trains.
+        labels: int64 [N], on the same device.
+        batch_size: as the base class.
+        where: likewise.
+        mean: of each channel, in units of the grey range (0..1), as the manifest has it.
+        std: likewise.
+        options: shuffle, augment and drop_last of the base class.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+        where: tuple[int | str, ...],
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        **options: Any,
+    ) -> None:
+        super().__init__(labels, batch_size, where, **options)
+        self._windows = (RowWindows if images.device.type == "cpu" else GatheredWindows)(images, self.augment.pad)
+        # One value per element of an image row: a vector of three channels would be slow to broadcast.
+        self.shift = images.new_tensor(mean, dtype=torch.float32).mul_(255).repeat(images.shape[2])
+        # A channel without any contrast has no standard deviation to divide by.
+        self.scale = images.new_tensor(std, dtype=torch.float32).mul_(255).clamp_(min=1).repeat(images.shape[2])
+
+    def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        """As its base class says."""
+        rows = self.rows(epoch, step)
+        images = self._windows.cut(rows, self._draw_places(len(rows), epoch, step))
+        normalised = images.flatten(2).to(torch.float32).sub_(self.shift).div_(self.scale).view(images.shape)
+        if self.augment.cutout:
+            normalised.masked_fill_(self._draw_squares(normalised.shape, epoch, step), 0.0)
+        return normalised.permute(0, 3, 1, 2), self.labels[rows]  # NHWC seen as NCHW is channels_last
 
     def _draw_places(self, count: int, epoch: int, step: int) -> Places:
         generator = numpy_generator(*self.where, "augment", epoch, step)

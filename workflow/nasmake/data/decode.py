@@ -56,6 +56,17 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     """Read one image as uint8 [size, size, 3].
 
     Raises:
+        Exception: as `read_rgb`.
+    """
+    from PIL import Image, ImageOps
+
+    return np.asarray(ImageOps.fit(read_rgb(path), (size, size), Image.Resampling.BICUBIC))
+
+
+def read_rgb(path: Path) -> "Image":
+    """Read one image upright, in its own size.
+
+    Raises:
         Exception: of many types, when the file is damaged, too large (a decompression bomb) or not an image.
     """
     from PIL import Image, ImageOps
@@ -63,8 +74,7 @@ def decode(path: Path, size: int) -> NDArray[np.uint8]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(ImageOps.fit(_to_rgb(upright), (size, size), Image.Resampling.BICUBIC))
+            return _to_rgb(ImageOps.exif_transpose(image))
 
 
 def _to_rgb(image: "Image") -> "Image":

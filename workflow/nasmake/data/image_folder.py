@@ -12,11 +12,12 @@ from nasmake.artifacts import InputError
 Listing = dict[str, list[Path]]
 
 
-def check_image_folder(path: Path) -> dict[str, dict[str, int]]:
+def check_image_folder(path: Path, test: str = "test") -> dict[str, dict[str, int]]:
     """Count the images of every class.
 
     Args:
         path: `dataset.path`.
+        test: name of the folder of the test images.
 
     Returns:
         {"train": {class: count}, "test": {class: count}}; "test" is empty when there is no such folder.
@@ -25,11 +26,12 @@ def check_image_folder(path: Path) -> dict[str, dict[str, int]]:
         InputError: the folders are not as described above, fewer than two classes, or a class without an image.
     """
     return {
-        part: {name: len(images) for name, images in classes.items()} for part, classes in list_images(path).items()
+        part: {name: len(images) for name, images in classes.items()}
+        for part, classes in list_images(path, test).items()
     }
 
 
-def list_images(path: Path) -> dict[str, Listing]:
+def list_images(path: Path, test: str = "test") -> dict[str, Listing]:
     """The image files of every class of both parts, sorted by name; hidden files are left out.
 
     Raises:
@@ -41,13 +43,13 @@ def list_images(path: Path) -> dict[str, Listing]:
             f"dataset.path: {path / 'train'} has {len(train)} class folder(s), at least 2 are needed: "
             f"put the images of each class into {path / 'train'}/<class>/"
         )
-    test = _list_part(path / "test") if (path / "test").exists() else {}
-    if strangers := test.keys() - train.keys():
+    tested = _list_part(path / test) if (path / test).exists() else {}
+    if strangers := tested.keys() - train.keys():
         raise InputError(
-            f"dataset.path: {path / 'test' / min(strangers)} is a class that {path / 'train'} does not have "
+            f"dataset.path: {path / test / min(strangers)} is a class that {path / 'train'} does not have "
             f"({', '.join(train)}): rename or remove it"
         )
-    return {"train": train, "test": test}
+    return {"train": train, "test": tested}
 
 
 def _list_part(folder: Path) -> Listing:

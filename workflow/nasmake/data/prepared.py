@@ -1,4 +1,7 @@
-"""A prepared data set on disk: four arrays that are mapped into memory, and a manifest that describes them."""
+"""A prepared data set on disk: four arrays that are mapped into memory, and a manifest that describes them.
+
+Where the manifest says `stored: image folders`, the images are paths, relative to the folder above.
+"""
 
 import io
 import math
@@ -19,19 +22,28 @@ PartName = Literal["train", "test"]
 
 
 class Part(NamedTuple):
-    """Images as uint8 [N, H, W, C] and their classes as int64 [N]."""
+    """Images as uint8 [N, H, W, C], or their paths as bytes [N], and their classes as int64 [N]."""
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[np.int64]
 
 
 class DataSet(NamedTuple):
-    """What a maker hands over: `source` says where the images are from, without anything that differs between runs."""
+    """What a maker hands over.
+
+    Attributes:
+        classes: their names.
+        train: images to train on.
+        test: images of the final test.
+        source: where the images are from, without anything that differs between runs.
+        stored: image_shape, mean, std and `stored`, of images that stay files.
+    """
 
     classes: list[str]
     train: Part
     test: Part
     source: dict[str, Any]
+    stored: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,14 +65,20 @@ class Prepared:
             raise _damaged(folder / MANIFEST, f"{min(missing)!r} is missing")
         return cls(folder, manifest)
 
+    @property
+    def in_files(self) -> bool:
+        """Whether the images of its parts are paths."""
+        return "stored" in self.manifest
+
     def part(self, name: PartName) -> Part:
         """Map one part into memory, read-only.
 
         Raises:
             InputError: a file is missing, truncated, or not what the manifest describes.
         """
-        count = self.manifest[name]["count"]
-        images = self._array(f"{name}_images.npy", (count, *self.manifest["image_shape"]), np.dtype(np.uint8))
+        count, shape = self.manifest[name]["count"], self.manifest["image_shape"]
+        described = ((count,), np.dtype(np.bytes_)) if self.in_files else ((count, *shape), np.dtype(np.uint8))
+        images = self._array(f"{name}_images.npy", *described)
         labels = self._array(f"{name}_labels.npy", (count,), np.dtype(np.int64))
         return Part(images, labels)
 
@@ -70,7 +88,7 @@ class Prepared:
             array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise _damaged(path, " ".join(str(error).split())) from None
-        if (array.shape, array.dtype) != (shape, dtype):
+        if array.shape != shape or not np.can_cast(array.dtype, dtype, "no" if dtype.itemsize else "same_kind"):
             raise _damaged(path, f"{array.dtype} {array.shape}, where the manifest says {dtype} {shape}")
         return array
 
@@ -112,16 +130,18 @@ def _npy(array: NDArray[Any]) -> bytes:
 
 
 def _described(data: DataSet) -> dict[str, Any]:
-    mean, std = channel_statistics(data.train.images)
     return {
         "classes": data.classes,
         "train": _counted(data.train.labels, data.classes),
         "test": _counted(data.test.labels, data.classes),
-        "image_shape": list(data.train.images.shape[1:]),
-        "mean": mean,
-        "std": std,
         "source": data.source,
+        **(data.stored or _measured(data.train.images)),
     }
+
+
+def _measured(images: NDArray[np.uint8]) -> dict[str, Any]:
+    mean, std = channel_statistics(images)
+    return {"image_shape": list(images.shape[1:]), "mean": mean, "std": std}
 
 
 def _counted(labels: NDArray[np.int64], classes: list[str]) -> Mapping[str, Any]:

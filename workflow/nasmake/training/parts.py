@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from nasmake.artifacts import InputError
 from nasmake.config import Config
-from nasmake.data.batches import Augmentation, BatchSource
+from nasmake.data.batches import ArraySource, Augmentation, BatchSource
+from nasmake.data.files import FileSource
 from nasmake.data.prepared import Prepared
 from nasmake.data.splits import choose_classes, split_train_val
 
@@ -26,15 +27,19 @@ class Parts:
         settings: decides the split and the augmentation.
         device: where the images are put.
         tested: the prepared data set that the test part is taken from.
+        workers: loader processes, of images that stay files.
     """
 
     prepared: Prepared
     settings: Config
     device: torch.device
     tested: Prepared
+    workers: int = 0
 
     @classmethod
-    def open(cls, folder: Path, settings: Config, device: torch.device, test: Path | None = None) -> "Parts":
+    def open(
+        cls, folder: Path, settings: Config, device: torch.device, test: Path | None = None, workers: int = 0
+    ) -> "Parts":
         """Read the manifest; images are read when a part of them is asked for.
 
         Args:
@@ -42,6 +47,7 @@ class Parts:
             settings: see above.
             device: see above.
             test: folder of the one that has the test part, if that is another.
+            workers: see above.
 
         Raises:
             InputError: the two do not have the same classes and size of images.
@@ -53,7 +59,7 @@ class Parts:
                 raise InputError(
                     f"dataset.retrain.test: {test}: {key} differ from those of {folder}; set another folder"
                 )
-        return cls(prepared, settings, device, tested)
+        return cls(prepared, settings, device, tested, workers)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -85,19 +91,17 @@ class Parts:
         return self._source(name, batch_size, stage, shuffle=True, drop_last=True)
 
     def _source(self, name: PartName, batch_size: int, stage: str, **options: Any) -> BatchSource:
-        images, labels = self.arrays(name)
-        return BatchSource(
-            torch.from_numpy(images).to(self.device),
-            torch.from_numpy(labels).to(self.device),
-            batch_size,
-            (self.settings.nas.seed, stage),
-            mean=self.manifest["mean"],
-            std=self.manifest["std"],
-            **options,
-        )
+        images, numbers = self.arrays(name)
+        labels, where = torch.from_numpy(numbers).to(self.device), (self.settings.nas.seed, stage)
+        options |= {key: self.manifest[key] for key in ("mean", "std")}
+        if self.prepared.in_files:
+            root = (self.tested if name == "test" else self.prepared).folder.parent
+            options |= {"size": self.input_size, "workers": self.workers, "training": "augment" in options}
+            return FileSource(root, images, labels, batch_size, where, **options)
+        return ArraySource(torch.from_numpy(images).to(self.device), labels, batch_size, where, **options)
 
-    def arrays(self, name: PartName) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Images, uint8 [N, H, W, C], and labels, int64 [N].
+    def arrays(self, name: PartName) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Images, uint8 [N, H, W, C], or their paths, and labels, int64 [N].
 
         With dataset.num_search_classes only those of some classes, which are then numbered from 0; a stage that is to
         know all classes is not told that key.
@@ -110,7 +114,7 @@ class Parts:
         rows = np.isin(labels, chosen)
         return images[rows], np.searchsorted(chosen, labels[rows])
 
-    def _rows(self, name: PartName) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def _rows(self, name: PartName) -> tuple[NDArray[Any], NDArray[np.int64]]:
         images, labels = self.tested.part("test") if name == "test" else self.prepared.part("train")
         if name in ("test", "train+val"):
             return np.array(images), np.array(labels)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save
 
 from nasmake.artifacts import InputError, write_atomically
 from nasmake.cost import CostTable
+from nasmake.hardware import loader_workers
 from nasmake.job import Job
 from nasmake.latency import read_latency
 from nasmake.runtime import Runtime, start
@@ -72,7 +73,7 @@ def stage(job: Job, *others: str) -> Iterator[StageRun]:
     """Set a stage up and hold its training state; `others` are the artefacts of a job that is no stage of a trial."""
     runtime = start(job.accelerator, job.settings.trainer.num_threads)
     test = job.inputs.get("test")
-    parts = Parts.open(job.dataset, job.settings, runtime.device, test and test.parent)
+    parts = Parts.open(job.dataset, job.settings, runtime.device, test and test.parent, loader_workers())
     join(runtime.device)
     outputs = [job.unit / name for name in others or OUTPUTS[job.stage]]
     with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:

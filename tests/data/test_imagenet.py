@@ -1,0 +1,76 @@
+"""A folder in ImageNet's layout; the random draws do not depend on who makes them, or when."""
+
+import numpy as np
+import pytest
+import torch
+from nasmake.artifacts import InputError
+from nasmake.config import load
+from nasmake.data import prepare
+from nasmake.training.parts import Parts
+from PIL import Image
+
+SIZE, WNIDS = 32, [f"n0000000{number}" for number in range(4)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four classes, six and two images of varying size; one greyscale, one CMYK."""
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 6), ("val", 2)):
+        for wnid in WNIDS:
+            (tmp_path / part / wnid).mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (*generator.integers(40, 70, 2), 3)).astype(np.uint8)
+                mode = {0: "L", 1: "CMYK"}.get(number, "RGB")
+                Image.fromarray(pixels).convert(mode).save(tmp_path / part / wnid / f"{wnid}_{number}.JPEG")
+    return tmp_path
+
+
+def parts(folder, workers=0):
+    dataset = {"name": "imagenet", "path": str(folder), "image_size": SIZE, "num_data_architecture_search": 8}
+    settings = load({"dataset": dataset, "optimize": {"trial_number": 1}})
+    prepare(settings.dataset.model_dump(mode="json"), folder / "imagenet")
+    return Parts.open(folder / "imagenet", settings, torch.device("cpu"), workers=workers)
+
+
+def test_manifest_says_that_images_stay_where_they_are(folder):
+    manifest = parts(folder).manifest
+    assert manifest["stored"] == "image folders"
+    assert (manifest["classes"], manifest["image_shape"]) == (WNIDS, [SIZE, SIZE, 3])
+    assert (manifest["train"]["count"], manifest["test"]["count"]) == (24, 8)
+
+
+def test_val_is_never_in_train_and_test_is_the_official_val(folder):
+    known = parts(folder)
+    names = {name: set(known.arrays(name)[0].tolist()) for name in ("train", "val", "train+val", "test")}
+    assert not names["train"] & names["val"]
+    assert names["train"] | names["val"] == names["train+val"]
+    assert all(name.startswith(b"val/") for name in names["test"])
+    assert np.bincount(known.arrays("val")[1]).tolist() == [2, 2, 2, 2]
+
+
+def test_batches_do_not_depend_on_the_workers_or_on_where_an_epoch_is_entered(folder):
+    alone, helped = (parts(folder, workers).training("train", 4, "retrain", cutout=8) for workers in (0, 2))
+    whole = [alone.batch(1, step) for step in range(len(alone))]
+    state = torch.get_rng_state()
+    for step in (2, 3, 0, 1):
+        images, labels = helped.batch(1, step)
+        assert torch.equal(images, whole[step][0]) and torch.equal(labels, whole[step][1])
+    assert torch.equal(state, torch.get_rng_state())
+    assert images.shape == (4, 3, SIZE, SIZE) and images.is_contiguous(memory_format=torch.channels_last)
+    assert not torch.equal(alone.batch(0, 0)[0], whole[0][0])
+
+
+def test_evaluation_is_the_centre_of_the_resized_image(folder):
+    first, second = (parts(folder).evaluation("test", 8).batch(epoch, 0) for epoch in (0, 1))
+    assert torch.equal(first[0], second[0]) and first[1].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_truncated_image_is_named_in_one_line(folder, workers):
+    path = folder / "val" / WNIDS[2] / f"{WNIDS[2]}_1.JPEG"
+    path.write_bytes(path.read_bytes()[:300])
+    source = parts(folder, workers).evaluation("test", 8)
+    with pytest.raises(InputError, match=f"{path.name}: cannot be read as an image") as caught:
+        source.batch(0, 0)
+    assert "\n" not in str(caught.value)
