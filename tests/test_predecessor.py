@@ -1,17 +1,24 @@
 """The files of aiaccel's examples/nas, as they are: tests/predecessor has their values."""
 
+import os
 import re
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import yaml
+from nasmake.conditions import with_conditions
 from nasmake.config import load
+from nasmake.controller import tell_jobs
 from nasmake.cost import CostTable
+from nasmake.hardware import LOADER_WORKERS
+from nasmake.leases import CANDIDATES
 from nasmake.notices import notices
-from nasmake.paths import value_at
+from nasmake.paths import assign, value_at
 from nasmake.predecessor import ALIASES, WITHOUT_EFFECT, prologue
 from nasmake.search_section import Search
-from nasmake.sources import find_search_space
+from nasmake.sources import find_search_space, read_search_space
+from nasmake.stages import STAGES, chain_of, settings_of_job, source_settings
 from nasmake.strategies import make_strategy
 from nasmake.strategies.progress import Progress
 from small_spaces import shipped
@@ -147,6 +154,95 @@ def test_key_decides_what_its_row_says(key, value, path, expected):
     for name in path.split("."):
         found = getattr(found, name)
     assert found == expected
+
+
+# Another value for every key of their files but the hyperparameters that stand alone, which have a test above.
+ANOTHER = {
+    "generic.workspace": "./elsewhere",
+    "generic.job_command": "python mine.py",
+    "generic.python_file": "./mine.py",
+    "generic.function": "run",
+    "generic.batch_job_timeout": 5,
+    "resource.type": "python_local",
+    "resource.num_node": 3,
+    "ABCI.group": "gaa00000",
+    "ABCI.job_script_preamble": "other.sh",
+    "ABCI.job_execution_options": "-m e",
+    "optimize.search_algorithm": "aiaccel.optimizer.RandomOptimizer",
+    "optimize.trial_number": 4,
+    "optimize.rand_seed": 7,
+    "optimize.parameters": [{"name": "lam", "type": "uniform_int", "lower": 1, "upper": 4}],
+    "dataset.name": "cifar100",
+    "dataset.num_data_architecture_search": 5000,
+    "dataset.num_search_classes": 5,
+    "dataset.path": "elsewhere",
+    "dataset.retrain.train": "elsewhere",
+    "dataset.retrain.test": "elsewhere",
+    "environment.device_ids": [0, 1, 2],
+    "environment.gpus": 2,
+    "environment.num_workers": 3,
+    "environment.result_dir": "elsewhere",
+    "nas.num_epochs_architecture_search": 3,
+    "nas.num_epochs_supernet_train": 3,
+    "nas.num_epochs_retrain": 3,
+    "nas.search_space": "mnasnet",
+    "nas.search_space_config_path": "mine",
+    "nas.seed": 7,
+    "nas.skip_architecture_search": False,
+    "nas.skip_train": False,
+    "nas.skip_retrain": True,
+    "nas.type": "simultaneous",
+    "retrain.hyperparameters.base_lr": 0.2,
+    "retrain.hyperparameters.batch_size": 32,
+    "retrain.hyperparameters.momentum": 0.5,
+    "retrain.hyperparameters.weight_decay": 0.5,
+    "retrain.hyperparameters.num_epochs": 3,
+    "trainer.accelerator": "cpu",
+    "trainer.enable_model_summary": True,
+    "trainer.enable_progress_bar": True,
+}
+ONE_VALUE = {"optimize.goal", "trainer.logger", "trainer.strategy"}  # the others are refused, or mean the same
+
+
+def decided(raw, monkeypatch):
+    """All that a configuration decides: jobs, what they are told, where files are, and what is said."""
+    config = load(raw)
+    stages = (*STAGES, "search_supernet", "retrain_final")
+    with monkeypatch.context() as patch:
+        for name in ("ABCI_GROUP", CANDIDATES, LOADER_WORKERS):
+            patch.delenv(name, raising=False)
+        tell_jobs(config)
+        told = [os.environ.get(name) for name in ("ABCI_GROUP", CANDIDATES, LOADER_WORKERS)]
+    return [
+        chain_of(config),
+        [settings_of_job(stage, config, read_search_space(config)) for stage in stages],
+        (with_conditions(config).model_dump(), config.optimize.trial_number),
+        (source_settings(config), config.dataset.retrain, config.environment.result_dir),
+        (config.trainer.accelerator, config.trainer.enable_progress_bar, config.trainer.enable_model_summary),
+        (told, notices(config, raw), prologue(config.ABCI.job_script_preamble, Path("/env/bin/python"))),
+    ]
+
+
+def test_another_value_is_known_of_every_key():
+    theirs = {key for name in STUDY for key in dotted(yaml.safe_load((FILES / name).read_text()))}
+    assert theirs == ANOTHER.keys() | ONE_VALUE
+
+
+@pytest.mark.usefixtures("beside_the_files")
+@pytest.mark.parametrize("key", ANOTHER)
+def test_no_key_is_ignored(key, monkeypatch, tmp_path):
+    (tmp_path / "mine").mkdir()
+    other = yaml.safe_load((ROOT / "config/search_spaces/config_proxyless_cifar10.yaml").read_text())
+    other["search_range"]["kernel_size"] = [3]
+    (tmp_path / "mine/config_proxyless_cifar10.yaml").write_text(yaml.safe_dump(other))
+    raw = given(*STUDY)
+    changed = deepcopy(raw)
+    assign(changed, key, ANOTHER[key])
+    said = notices(load(raw), raw)
+    if key.startswith("generic.") or key in ("ABCI.job_execution_options", "resource.type"):
+        assert any(line.startswith(key.partition(".")[0]) for line in [*said, *notices(load(changed), changed)])
+    else:
+        assert decided(changed, monkeypatch) != decided(raw, monkeypatch)
 
 
 def test_end_of_the_range_of_alpha_is_accepted():

@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 import small_data
+from PIL import Image
+from safetensors.torch import load_file
 from studies import write_config
 
 CIFAR = {
@@ -75,16 +78,47 @@ def test_image_folder_to_test_accuracy(checkout):
 
 
 @pytest.mark.slow
-def test_folders_as_imagenet_has_them_to_test_accuracy(checkout):
-    small_data.write_image_folder(checkout.folder / "photos", per_class=40, test_per_class=10)
-    (checkout.folder / "photos/test").rename(checkout.folder / "photos/val")
-    spaces = checkout.folder / "config/search_spaces"
-    (spaces / "config_small_imagenet.yaml").write_text((spaces / "config_proxyless_digits.yaml").read_text())
-    data = {"name": "imagenet", "path": "photos", "image_size": 16, "num_data_architecture_search": 30}
-    changes = {"dataset": data, "nas": {"search_space": "small"}, "environment": {"num_workers": 1}}
-    checkout.run("--configfile", write_config(checkout.folder, CIFAR, changes), "--cores", "2")
-    assert best(checkout)["test_n"] == 30
-    assert not list((checkout.folder / "photos/imagenet").glob("*.jp*"))
+@pytest.mark.parametrize("preset", ["imagenet_proxyless", "imagenet_mnasnet"])
+def test_folders_as_imagenet_has_them_searched_on_half_of_the_classes(checkout, preset):
+    write_imagenet(checkout.folder / "photos")
+    data = {"name": "imagenet", "path": "photos", "image_size": 32, "num_data_architecture_search": 60}
+    small = {
+        "dataset": data | {"num_search_classes": 6},
+        "environment": {"gpus": 1, "num_workers": 1},
+        "supernet": {"batch_size": 20, "lr": 0.01},
+        "search": {"recalibration_images": 40},
+        "retrain": {"hyperparameters": {"base_lr": 0.01, "batch_size": 20}},
+        "trainer": {"accelerator": "cpu"},
+    }
+    study = write_config(checkout.folder, CIFAR, small)
+    checkout.run("--configfile", f"config/presets/{preset}.yaml", study, "--cores", "2")
+    assert best(checkout)["test_n"] == 12 * 4
+    supernet = json.loads((checkout.folder / "results/small/shared/supernet.json").read_text())
+    assert supernet["split"]["dataset.num_search_classes"] == 6
+    assert supernet["search_space"]["name"] == f"{preset.removeprefix('imagenet_')}_imagenet"
+
+
+def write_imagenet(folder):
+    """12 classes of 20 images for training and 4 for the test, of varying size; one greyscale, one CMYK."""
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 20), ("val", 4)):
+        for label in range(12):
+            wnid = folder / part / f"n{label:08d}"
+            wnid.mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (*generator.integers(40, 70, 2), 3)).astype(np.uint8)
+                mode = {(0, 0): "L", (0, 1): "CMYK"}.get((label, number), "RGB")
+                Image.fromarray(pixels).convert(mode).save(wnid / f"{wnid.name}_{number}.JPEG")
+
+
+@pytest.mark.slow
+def test_cifar100_is_trained_on_100_classes(checkout):
+    archive = checkout.folder / "resources/datasets/cifar-100-python.tar.gz"
+    archive.parent.mkdir(parents=True)
+    data = {"name": "cifar100", "sha256": small_data.write_cifar100_archive(archive, 400, 100)}
+    checkout.run("--configfile", write_config(checkout.folder, CIFAR, {"dataset": data}), "--cores", "2")
+    weights = load_file(checkout.folder / "results/small/best/model.safetensors")
+    assert best(checkout)["test_n"] == 100 and weights["classifier.weight"].shape[0] == 100
 
 
 @pytest.mark.slow
