@@ -200,8 +200,9 @@ ANOTHER = {
     "trainer.accelerator": "cpu",
     "trainer.enable_model_summary": True,
     "trainer.enable_progress_bar": True,
+    "trainer.logger": True,
 }
-ONE_VALUE = {"optimize.goal", "trainer.logger", "trainer.strategy"}  # the others are refused, or mean the same
+ONE_VALUE = {"optimize.goal", "trainer.strategy"}  # the others are refused, or mean the same
 
 
 def decided(raw, monkeypatch):
@@ -218,7 +219,7 @@ def decided(raw, monkeypatch):
         [settings_of_job(stage, config, read_search_space(config)) for stage in stages],
         (with_conditions(config).model_dump(), config.optimize.trial_number),
         (source_settings(config), config.dataset.retrain, config.environment.result_dir),
-        (config.trainer.accelerator, config.trainer.enable_progress_bar, config.trainer.enable_model_summary),
+        config.trainer.model_dump(exclude={"strategy"}),
         (told, notices(config, raw), prologue(config.ABCI.job_script_preamble, Path("/env/bin/python"))),
     ]
 

@@ -1,11 +1,14 @@
+import importlib.util
 import os
 import signal
 
 import pytest
 import torch
+from nasmake.artifacts import InputError
 from nasmake.config import Trainer as TrainerSettings
 from nasmake.runtime import start
 from nasmake.training.fit import fit
+from nasmake.training.lightning import tensorboard
 from nasmake.training.resume import ResumeFolder
 from nasmake.training.seeding import seed_torch
 from nasmake.training.state import (
@@ -17,6 +20,8 @@ from nasmake.training.state import (
     format_row,
     read_checkpoint,
 )
+
+from lightning.pytorch.loggers.logger import DummyLogger  # isort: skip  # nasmake imports lightning first
 
 EPOCHS, STEPS, VAL_STEPS = 4, 3, 2
 
@@ -83,7 +88,7 @@ class Tiny(StageModule):
         return {"lr": 0.05}
 
 
-def train(folder, module=None, epochs=EPOCHS):
+def train(folder, module=None, epochs=EPOCHS, **more):
     module = module or Tiny()
     folder.mkdir(exist_ok=True)
     where = ResumeFolder(folder)
@@ -94,7 +99,7 @@ def train(folder, module=None, epochs=EPOCHS):
         "display": "lines",
         "val_source": Steps(VAL_STEPS),
     }
-    rows = fit(module, Steps(STEPS), epochs, **options)
+    rows = fit(module, Steps(STEPS), epochs, **options, **more)
     weights = final_weights(where.checkpoint)
     return rows, {name: value.tolist() for name, value in weights.items()}
 
@@ -327,3 +332,27 @@ def test_line_of_the_log_has_fixed_columns():
     assert (
         len(lines[0]) == len(lines[1]) and lines[0] == "epoch    1  train_loss    2.3000  evaluated         3     1.0 s"
     )
+
+
+class Recorder(DummyLogger):
+    """A logger that keeps what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def log_metrics(self, metrics, step):
+        self.rows.append((step, dict(metrics)))
+
+
+def test_rows_go_to_a_logger_too(tmp_path, reference):
+    recorder = Recorder()
+    rows, weights = train(tmp_path / "logged", logger=recorder)
+    assert recorder.rows == [(row["epoch"], row) for row in rows]
+    assert (rows, weights) == reference
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is not None, reason="TensorBoard is installed")
+def test_logger_that_is_not_installed_is_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"^trainer\.logger: true: TensorBoard is not installed; type: pip install"):
+        tensorboard(tmp_path, "retrain")

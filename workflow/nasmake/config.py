@@ -256,7 +256,10 @@ class Trainer(Section):
     num_threads: Count = Field(1, description="CPU threads of a job; part of the result: another number, other bits")
     enable_progress_bar: bool = Field(False, description="Lightning's bar, where the output is a terminal")
     enable_model_summary: bool = Field(False, description="Lightning's table of modules at the start of a stage")
-    logger: Literal[False] = Field(False, description="histories are always CSV files; others not in this version")
+    logger: bool = Field(
+        False,
+        description="event files of TensorBoard, where it is installed, in <unit>/tensorboard; histories stay",
+    )
 
     @model_validator(mode="before")
     @classmethod

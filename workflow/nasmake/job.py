@@ -37,7 +37,7 @@ class Job:
         trial: number of the trial; None in a shared stage.
         unit: folder of the results.
         accelerator: auto, cpu, gpu or mps.
-        display: lines, bar, summary or bar+summary.
+        display: lines, or some of bar, summary and tensorboard with + between them.
         prune_below: val accuracy below which a retraining stops, by epoch; None without a pruner.
         processes: how many share the work; each normalises its own part of a batch, so their number changes the bytes.
     """
@@ -134,8 +134,8 @@ def _parser(description: str | None, inputs: Sequence[str], optional: Sequence[s
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
     parser.add_argument("--suggestion", type=Path, help="the trial's suggestion.json; none in a shared stage")
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"))
-    shown = ("lines", "bar", "summary", "bar+summary")
-    parser.add_argument("--display", default="lines", choices=shown, help="besides one line per epoch")
+    shown = "bar, summary and tensorboard, with + between them, besides one line per epoch"
+    parser.add_argument("--display", default="lines", help=shown)
     parser.add_argument("--unit", required=True, type=Path, help="folder of the results: shared or trial-NNNN")
     for name in (*inputs, *optional):
         parser.add_argument(f"--{name}", required=name in inputs, type=Path, help="artefact of the stage before")

@@ -177,7 +177,8 @@ def hours(number):
 
 def training(walltime):
     """Resources of a training rule. What is a resource reruns nothing when it changes: devices, and what a job shows."""
-    shown = {"bar": CONFIG.trainer.enable_progress_bar, "summary": CONFIG.trainer.enable_model_summary}
+    trainer = CONFIG.trainer
+    shown = {"bar": trainer.enable_progress_bar, "summary": trainer.enable_model_summary, "tensorboard": trainer.logger}
     return {
         "gpu": CONFIG.environment.gpus,
         "accelerator": CONFIG.trainer.accelerator,

@@ -21,6 +21,7 @@ def fit(
     folder: ResumeFolder,
     settings: TrainerSettings,
     display: str,
+    logger: Any = None,
     name: str = "training",
     val_source: Iterable[int] | None = None,
     gradient_clip: float | None = None,
@@ -29,6 +30,7 @@ def fit(
 
     The module reads its batches itself; `source` only counts the steps of an epoch, and `val_source` those of the
     validation after it, if the stage has one. A stage with several runs gives each a `name` for its training state.
+    Rows go to `logger` too, if there is one.
 
     Returns:
         One row per epoch. Weights are to be read with `final_weights(folder.checkpoint)`.
@@ -48,7 +50,7 @@ def fit(
         callbacks=[state],
         plugins=[TwoGenerations()],
         gradient_clip_val=gradient_clip,
-        logger=settings.logger,
+        logger=logger or False,
         deterministic="warn" if runtime.accelerator == "gpu" else None,  # the CPU's algorithms are deterministic
         enable_progress_bar="bar" in display and sys.stderr.isatty(),
         enable_model_summary="summary" in display,

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from nasmake.artifacts import InputError
+
 
 def _load_torchvision_operators() -> torch.library.Library | None:
     spec = importlib.util.find_spec("torchvision")
@@ -45,6 +47,22 @@ def torchvision() -> Any:
     return torchvision
 
 
+def tensorboard(folder: Path, name: str) -> Any:
+    """Lightning's logger that writes event files into `folder`/`name`.
+
+    Raises:
+        InputError: TensorBoard is not installed.
+    """
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    try:
+        return TensorBoardLogger(folder, name=name, version="")
+    except ModuleNotFoundError:
+        raise InputError(
+            "trainer.logger: true: TensorBoard is not installed; type: pip install tensorboard, or set false"
+        ) from None
+
+
 def quiet() -> None:
     """Silence what Lightning says at every start, so that a log holds one line per epoch."""
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -54,6 +72,7 @@ def quiet() -> None:
         ".*srun.*",
         ".*LeafSpec.*",
         ".*does not have many workers.*",
+        ".*smaller than the logging interval.*",
         ".*have no `val_dataloader`.*",
     ):
         warnings.filterwarnings("ignore", message=message)

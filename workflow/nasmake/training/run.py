@@ -14,10 +14,12 @@ from nasmake.cost import CostTable
 from nasmake.hardware import loader_workers
 from nasmake.job import Job
 from nasmake.latency import read_latency
+from nasmake.launcher import rank
 from nasmake.runtime import Runtime, start
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages import OUTPUTS
 from nasmake.training.fit import fit
+from nasmake.training.lightning import tensorboard
 from nasmake.training.parts import Parts
 from nasmake.training.ranks import join
 from nasmake.training.resume import ResumeFolder, resume_folder
@@ -53,6 +55,8 @@ class StageRun:
     def fit(self, module: StageModule, source: Iterable[int], epochs: int, **options: Any) -> Rows:
         """Train, from where an earlier process of this stage stopped; see `fit`."""
         frame: dict[str, Any] = {"runtime": self.runtime, "folder": self.folder, "display": self.job.display}
+        if "tensorboard" in self.job.display and rank() == 0:
+            frame["logger"] = tensorboard(self.job.unit / "tensorboard", options.get("name", self.job.stage))
         return fit(module, source, epochs, settings=self.job.settings.trainer, **frame, **options)
 
     def weights(self, prefix: str) -> dict[str, torch.Tensor]:

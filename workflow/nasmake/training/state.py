@@ -170,6 +170,8 @@ class TrainingState(Checkpoint):
         if reason := pl_module.reason_to_stop(row):
             raise PrunedError(reason, [*self.rows, row])
         self.rows, self.sums = [*self.rows, row], {}
+        if trainer.logger is not None:
+            trainer.logger.log_metrics(row, row["epoch"])
         self._save(trainer)
 
     def _request_stop(self, number: int, frame: Any) -> None:
