@@ -12,6 +12,8 @@ from nasmake.leases import CANDIDATES, VISIBLE, lease_devices
 JOB = """
 import os, sys, time
 from nasmake.leases import lease_devices
+print("ready", flush=True)
+input()
 lease_devices(int(sys.argv[1]))
 print(os.environ["CUDA_VISIBLE_DEVICES"], time.monotonic(), flush=True)
 time.sleep(float(sys.argv[2]))
@@ -19,10 +21,27 @@ print(time.monotonic())
 """
 
 
-def job(tmp_path, count=1, seconds=0.2, **environment):
+def waiting_job(tmp_path, count=1, seconds=0.2, **environment):
+    """A job that is loaded, and takes its devices when it is sent a line."""
     found = os.environ | {VISIBLE: "0,1,2,3", "TMPDIR": str(tmp_path)} | environment
     command = [sys.executable, "-c", JOB, str(count), str(seconds)]
-    return subprocess.Popen(command, env=found, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, env=found, text=True, **pipes)
+
+
+def begin(*processes):
+    """Let jobs that are all loaded take their devices at once."""
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return processes
+
+
+def job(tmp_path, **options):
+    (process,) = begin(waiting_job(tmp_path, **options))
+    return process
 
 
 def lines(process):
@@ -44,7 +63,7 @@ def alone(monkeypatch, tmp_path):
 
 
 def test_fourteen_jobs_on_four_devices_share_none_and_leave_none_idle(tmp_path):
-    found = [lines(process) for process in [job(tmp_path) for _ in range(14)]]
+    found = [lines(process) for process in begin(*[waiting_job(tmp_path) for _ in range(14)])]
     by_device = {}
     for device, start, end in sorted(found, key=lambda own: own[1]):
         by_device.setdefault(device, []).append((start, end))
@@ -55,7 +74,7 @@ def test_fourteen_jobs_on_four_devices_share_none_and_leave_none_idle(tmp_path):
 
 
 def test_several_devices_are_taken_together(tmp_path):
-    found = [lines(process)[0] for process in [job(tmp_path, count=2) for _ in range(5)]]
+    found = [lines(process)[0] for process in begin(*[waiting_job(tmp_path, count=2) for _ in range(5)])]
     assert all(len(devices.split(",")) == 2 for devices in found)
 
 
