@@ -10,7 +10,7 @@ from pathlib import Path
 
 CONFIG, GPUS = Path("/etc/slurm/slurm.conf"), Path("/etc/slurm/gres.conf")
 DAEMONS = ("slurmctld", "slurmd")
-PROGRAMS = ("munged", *DAEMONS, "sbatch")
+PROGRAMS = ("munge", "munged", *DAEMONS, "sbatch")
 INSTALL = "apt-get install -y --no-install-recommends slurmctld slurmd slurm-client munge"
 MARK = "# of nasmake's tests\n"
 
@@ -39,7 +39,7 @@ class Slurm:
         _start_munge()
         for daemon in DAEMONS:
             subprocess.run([daemon], check=True)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while "idle" not in self.ask("sinfo", "--noheader", "--format", "%T"):
             assert time.monotonic() < deadline, f"no node: {(self.folder / 'slurmctld.log').read_text()[-2000:]}"
             time.sleep(0.2)
@@ -59,12 +59,14 @@ class Slurm:
 
 
 def _start_munge():
+    """Start munged unless it answers: its files in /run outlive a machine that was stopped."""
+    if subprocess.run(["munge", "--no-input", "--output", os.devnull], capture_output=True).returncode == 0:
+        return
     run = Path("/run/munge")
-    if not (run / "munged.pid").exists():
-        run.mkdir(exist_ok=True)
-        owner = pwd.getpwnam("munge")
-        os.chown(run, owner.pw_uid, owner.pw_gid)
-        subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", shutil.which("munged")], check=True)
+    run.mkdir(exist_ok=True)
+    owner = pwd.getpwnam("munge")
+    os.chown(run, owner.pw_uid, owner.pw_gid)
+    subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", f"{shutil.which('munged')} --force"], check=True)
 
 
 def _config(node, folder):
