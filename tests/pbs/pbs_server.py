@@ -1,0 +1,262 @@
+#!/usr/bin/env -S python3 -S -E
+"""A stand-in for PBS on one host: qsub, qstat and qdel by the name it is called by.
+
+States, exit statuses and texts are those that an OpenPBS 23.06 server gave an ordinary user. Jobs start in a home
+folder with a bare environment. The folder of the state, beside these programs, may hold files that make it misbehave:
+
+  minute      seconds that a minute of walltime takes; 60 if it is not there
+  delay       seconds that a job is queued before it runs
+  hold        while it is there, jobs stay queued
+  slow        seconds that qstat takes
+  sick        number of calls of qstat that fail, counted down
+  limit       jobs that a user may have, queued and running
+  ends/<name> what becomes of a job of that name in place of running it: a list of attributes, one every half second
+"""
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+STATE = Path(sys.argv[0]).absolute().parent / "state"
+HOME = STATE / "home"
+QUEUES = ("rt_HC", "rt_HG", "rt_HF", "R1234")
+USER_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C"}
+KILL_DELAY = 1.0  # seconds between TERM and KILL; 10 on the server
+GONE = "91"
+
+
+def main():
+    program = Path(sys.argv[0]).name
+    note(program, sys.argv[1:])
+    sys.exit({"qsub": qsub, "qstat": qstat, "qdel": qdel}[program](sys.argv[1:]))
+
+
+def note(program, arguments):
+    with (STATE / "calls").open("a") as calls:
+        calls.write(json.dumps([program, *arguments]) + "\n")
+
+
+def setting(name, default):
+    path = STATE / name
+    return type(default)(path.read_text()) if path.is_file() else default
+
+
+def refuse(text, status):
+    print(text, file=sys.stderr)
+    return status
+
+
+# -- qsub
+
+
+def qsub(arguments):
+    options, script = parsed(arguments)
+    resources = dict(part.split("=", 1) for part in options.get("-l", []))
+    if "-P" not in options:
+        return refuse("qsub: group is not specified.", 32)
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,230}", options["-N"][0]):
+        return refuse("qsub: illegal -N value", 2)
+    if options.get("-q", ["none"])[0] not in QUEUES:
+        return refuse("qsub: Unknown queue", 170)
+    if not Path(script).is_file():
+        return refuse("qsub: script file:: No such file or directory", 1)
+    if unknown := resources.keys() - {"select", "walltime"}:
+        return refuse(f"qsub: Unknown resource Resource_List.{min(unknown)}", 187)
+    if seconds(resources["walltime"]) > 168 * 3600:
+        return refuse("qsub: Job violates queue and/or server resource limits", 188)
+    with locked():
+        if len([job for job in all_jobs() if job["job_state"] != "F"]) >= setting("limit", 1000):
+            return refuse("qsub: would exceed queue generic's per-user limit", 38)
+        number = setting("next", 1)
+        (STATE / "next").write_text(str(number + 1))
+        job = f"{number}.pbs1"
+        (STATE / f"{job}.sh").write_bytes(Path(script).read_bytes())
+        attributes = {"Job_Name": options["-N"][0], "queue": options["-q"][0], "job_state": "Q", "substate": "10"}
+        extra = {"project": options["-P"][0], "Output_Path": options["-o"][0], "walltime": resources["walltime"]}
+        save(job, attributes | extra | {"select": resources["select"], "variables": " ".join(options.get("-v", []))})
+    if setting("hold", "") == "":
+        start(job)
+    print(job)
+    return 0
+
+
+def parsed(arguments):
+    options, rest = {}, list(arguments)
+    while rest and rest[0].startswith("-"):
+        options.setdefault(rest[0], []).append(rest[1])
+        rest = rest[2:]
+    (script,) = rest
+    return options, script
+
+
+def seconds(walltime):
+    hours, minutes, rest = map(int, walltime.split(":"))
+    return hours * 3600 + minutes * 60 + rest
+
+
+# -- the node
+
+
+def start(job):
+    """Run the job in a process that nobody waits for."""
+    if os.fork() == 0:
+        os.setsid()
+        for stream in (0, 1, 2):
+            os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+        try:
+            node(job)
+        finally:
+            os._exit(0)
+
+
+def node(job):
+    time.sleep(setting("delay", 0.0))
+    attributes = change(job, {"job_state": "R", "substate": "42"}, unless_ended=True)
+    if attributes["job_state"] != "R":
+        return
+    ends = STATE / "ends" / attributes["Job_Name"]
+    if ends.is_file():
+        for changes in json.loads(ends.read_text()):
+            time.sleep(0.5)
+            change(job, changes)
+        return
+    HOME.mkdir(exist_ok=True)
+    names = {"HOME": str(HOME), "PBS_JOBID": job, "PBS_QUEUE": attributes["queue"], "PBS_ENVIRONMENT": "PBS_BATCH"}
+    with Path(attributes["Output_Path"]).open("a") as log:
+        process = subprocess.Popen(
+            ["/bin/bash", str(STATE / f"{job}.sh")],
+            cwd=HOME,
+            env=USER_ENVIRONMENT | names,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    (STATE / f"{job}.pid").write_text(str(process.pid))
+    change(job, ended(job, process, seconds(attributes["walltime"]) / 60 * setting("minute", 60.0)))
+
+
+def ended(job, process, limit):
+    """Attributes of a job that has run to its end, or to its walltime, or was killed."""
+    try:
+        status = process.wait(timeout=limit)
+    except subprocess.TimeoutExpired:
+        kill(process.pid)
+        process.wait()
+        comment = "Job has finished and exceeded resource walltime"
+        return {"job_state": "F", "substate": "93", "Exit_status": "-29", "comment": comment}
+    if (STATE / f"{job}.deleted").exists():
+        return {"job_state": "F", "substate": GONE, "Exit_status": "271", "comment": "terminated by user"}
+    if status < 0:  # the shell itself was killed, as by qsig
+        return {"job_state": "F", "substate": "93", "Exit_status": str(256 - status), "comment": "Job run and failed"}
+    end = "finished" if status == 0 else "failed"
+    substate = "93" if status else "92"
+    return {"job_state": "F", "substate": substate, "Exit_status": str(status), "comment": f"Job run and {end}"}
+
+
+def kill(session):
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(session, number)
+        except ProcessLookupError:
+            return
+        for _ in range(int(KILL_DELAY * 20)):
+            time.sleep(0.05)
+            if subprocess.run(["pgrep", "--session", str(session)], stdout=subprocess.DEVNULL).returncode:
+                return
+
+
+# -- qstat
+
+
+def qstat(arguments):
+    time.sleep(setting("slow", 0.0))
+    sick = setting("sick", 0)
+    if sick:
+        (STATE / "sick").write_text(str(sick - 1))
+        return refuse("qstat: cannot connect to server pbs1 (errno=15010)", 255)
+    status = 0
+    for job in arguments[2:]:  # -x -f
+        if (STATE / f"{job}.json").is_file():
+            print(text(job, load(job)), end="\n\n")
+        else:
+            status = refuse(f"qstat: Unknown Job Id {job}", 153)
+    return status
+
+
+def text(job, attributes):
+    """As `qstat -f` prints it: long values are wrapped, and go on after a tab."""
+    lines = [f"Job Id: {job}"]
+    for name, value in attributes.items():
+        line = f"    {name} = {value}"
+        pieces = [line[:78], *(line[start : start + 70] for start in range(78, len(line), 70))]
+        lines.append("\n\t".join(pieces))
+    return "\n".join(lines)
+
+
+# -- qdel
+
+
+def qdel(jobs):
+    status = 0
+    for job in jobs:
+        if not (STATE / f"{job}.json").is_file():
+            status = refuse(f"qdel: Unknown Job Id {job}", 153)
+        elif load(job)["job_state"] == "F":
+            status = refuse(f"qdel: Job has finished {job}", 35)
+        else:
+            delete(job)
+    return status
+
+
+def delete(job):
+    (STATE / f"{job}.deleted").touch()
+    pid = STATE / f"{job}.pid"
+    if load(job)["job_state"] == "Q":
+        change(job, {"job_state": "F", "substate": GONE, "comment": "Job deleted"})
+        return
+    while not pid.is_file():
+        time.sleep(0.02)
+    kill(int(pid.read_text()))
+
+
+# -- state
+
+
+def locked():
+    stream = (STATE / "lock").open("a")
+    fcntl.flock(stream, fcntl.LOCK_EX)
+    return stream
+
+
+def load(job):
+    return json.loads((STATE / f"{job}.json").read_text())
+
+
+def all_jobs():
+    return [json.loads(path.read_text()) for path in STATE.glob("*.json")]
+
+
+def save(job, attributes):
+    new = STATE / f"{job}.new{os.getpid()}"
+    new.write_text(json.dumps(attributes))
+    new.replace(STATE / f"{job}.json")
+
+
+def change(job, changes, unless_ended=False):
+    with locked():
+        attributes = load(job)
+        if not (unless_ended and attributes["job_state"] == "F"):
+            attributes |= changes
+            save(job, attributes)
+    return attributes
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Ctrl-C, SIGTERM and a crash of Snakemake: nothing goes on unseen, nothing is submitted twice."""
+
+import signal
+import time
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+WORK = """
+rule all:
+    input: expand("{i}.txt", i=range(NUMBER)), "tail.txt"
+rule work:
+    input: "Snakefile.lock"
+    output: "{i}.txt"
+    params: word="WORD"
+    resources: gpu=1
+    shell: "touch begun.{wildcards.i}; while [ -e working ]; do sleep .2; done; echo {params.word} > {output}"
+rule tail:
+    input: expand("{i}.txt", i=range(NUMBER))
+    output: "tail.txt"
+    shell: "cat {input} > {output}"
+"""
+
+
+def work(site, number=6, word="first"):
+    site.workflow(WORK.replace("NUMBER", str(number)).replace("WORD", word))
+    (site.folder / "working").touch()
+    lock = site.folder / "Snakefile.lock"
+    if not lock.exists():
+        lock.touch()
+
+
+def finish(site):
+    (site.folder / "working").unlink()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_interrupted_in_a_status_round(site, number):
+    """Running and queued jobs; the signal comes while qstat is at work, and once more while jobs are deleted."""
+    work(site)
+    process = site.start()
+    site.wait_for(lambda: site.all_running(6))
+    rounds = len(site.calls("qstat"))
+    site.set("slow", 3)
+    site.wait_for(lambda: len(site.calls("qstat")) > rounds)
+    process.send_signal(number)
+    site.wait_for(lambda: site.calls("qdel"))
+    process.send_signal(number)
+    assert process.wait(timeout=60) != 0
+    assert "Deleting 6 PBS jobs." in site.printed.read_text()
+    assert set(site.states().values()) == {"F/91/271"}
+    assert len(site.calls("qdel")) == 1
+
+    site.set("slow", 0)
+    finish(site)
+    assert site.run()[0] == 0  # and it goes on from there
+    assert len(site.calls("qsub")) == 6 + 6 + 1
+
+
+def test_interrupted_while_jobs_are_queued_and_others_are_being_submitted(site):
+    work(site, 40)
+    site.set("hold", "yes")
+    process = site.start()
+    site.wait_for(lambda: len(site.jobs()) >= 3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) != 0
+    assert len(site.jobs()) == len(site.calls("qsub"))
+    assert set(site.states().values()) == {"F/91"}
+
+
+def test_crash_and_restart_takes_up_running_jobs(site):
+    work(site)
+    process = site.start()
+    site.wait_for(lambda: site.all_running(6))
+    site.crash(process)
+    assert set(site.states().values()) == {"R/42"}
+
+    process = site.start()
+    site.wait_for(lambda: site.printed.read_text().count(" is still PBS job ") == 6)
+    finish(site)
+    assert process.wait(timeout=60) == 0, site.printed.read_text()
+    assert len(site.calls("qsub")) == 6 + 1  # and the tail
+    assert (site.folder / "tail.txt").read_text() == "first\n" * 6
+
+    work(site, word="second")  # params were recorded
+    finish(site)
+    assert site.run()[0] == 0
+    assert (site.folder / "tail.txt").read_text() == "second\n" * 6
+
+
+def test_crash_in_the_middle_of_submitting(site):
+    """Killed at any moment, even while qsub is at work: no job is submitted twice, none is lost."""
+    work(site, 40)
+    site.set("hold", "yes")
+    process = site.start()
+    site.wait_for(lambda: len(site.calls("qsub")) >= 4)
+    site.crash(process)
+    time.sleep(1)  # a qsub that was under way ends
+    submitted = len(site.jobs())
+    assert 3 <= submitted < 40
+
+    process = site.start()
+    site.wait_for(lambda: len(site.jobs()) == 40)
+    assert site.printed.read_text().count(" is still PBS job ") == submitted
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    assert set(site.states().values()) == {"F/91"}
+
+
+def test_crash_and_other_params_or_inputs_since(site):
+    """A job that is left is deleted and submitted anew where its results would be of yesterday."""
+    work(site, 2)
+    process = site.start()
+    site.wait_for(lambda: site.all_running(2))
+    site.crash(process)
+
+    work(site, 2, word="second")
+    process = site.start()
+    site.wait_for(lambda: list(site.states().values()) == ["F/91/271", "F/91/271", "R/42", "R/42"])
+    site.crash(process)
+    time.sleep(0.1)
+    (site.folder / "Snakefile.lock").touch()
+    process = site.start()
+    site.wait_for(lambda: list(site.states().values())[2:4] == ["F/91/271", "F/91/271"] and len(site.jobs()) == 6)
+    finish(site)
+    assert process.wait(timeout=60) == 0, site.printed.read_text()
+    assert (site.folder / "tail.txt").read_text() == "second\n" * 2
+
+
+def test_jobs_that_end_while_no_snakemake_is_there(site):
+    """Their results count, and are recorded: what has changed since is seen, at once or later."""
+    work(site, 2)
+    process = site.start()
+    site.wait_for(lambda: site.all_running(2))
+    site.crash(process)
+    finish(site)
+    site.wait_for(lambda: set(site.states().values()) == {"F/92/0"})
+
+    work(site, 2, word="second")
+    status, printed = site.run()
+    assert status == 1
+    assert "made it from other inputs or params, while no Snakemake was there; delete it, or type: snakemake" in printed
+    work(site, 2)
+    finish(site)
+    status, printed = site.run()
+    assert status == 0, printed
+    assert len(site.calls("qsub")) == 2 + 1
+    work(site, 2, word="third")
+    finish(site)
+    assert site.run()[0] == 0
+    assert (site.folder / "tail.txt").read_text() == "third\n" * 2
+
+
+def test_crash_and_a_server_that_does_not_answer(site):
+    work(site, 1)
+    process = site.start()
+    site.wait_for(lambda: site.all_running(1))
+    site.crash(process)
+    site.set("sick", 100)
+    status, printed = site.run()
+    assert status == 1
+    assert "qstat does not tell whether jobs of the last run are at work: 1.pbs1; try again" in printed
+    assert len(site.calls("qsub")) == 1
+
+
+def test_group_of_jobs_is_one_pbs_job_and_is_taken_up_unless_it_is_divided_anew(site):
+    grouped = WORK.replace("    resources: gpu=1\n", '    group: "four"\n')
+    site.workflow(grouped.replace("NUMBER", "4").replace("WORD", "first"))
+    for name in ("working", "Snakefile.lock"):
+        (site.folder / name).touch()
+    process = site.start("--group-components", "four=4")
+    site.wait_for(lambda: len(list(site.folder.glob("begun.*"))) >= 2)  # --cores all: as many at once as there are
+    site.crash(process)
+    process = site.start("--group-components", "four=4")
+    site.wait_for(lambda: site.printed.read_text().count(" is still PBS job ") == 1)
+    site.crash(process)
+    process = site.start("--group-components", "four=1")
+    site.wait_for(lambda: list(site.states().values()) == ["F/91/271", *["R/42"] * 4])
+    finish(site)
+    assert process.wait(timeout=60) == 0, site.printed.read_text()
+    assert len(site.calls("qsub")) == 1 + 4 + 1
+
+
+def test_five_hundred_jobs_are_five_calls_a_round(site):
+    work(site, 500)
+    site.set("hold", "yes")
+    process = site.start("--seconds-between-status-checks", 5)
+    site.wait_for(lambda: len(site.jobs()) == 500, seconds=300)
+    asked = len(site.calls("qstat"))
+    site.wait_for(lambda: len(site.calls("qstat")) >= asked + 20, seconds=120)
+    calls = [set(call[2:]) for call in site.calls("qstat")][-15:]
+    first = min(index for index in range(5) if len(set.union(*calls[index : index + 5])) == 500)
+    rounds = [calls[start : start + 5] for start in (first, first + 5)]
+    assert all(len(call) == 100 for calls_of_round in rounds for call in calls_of_round)
+    assert all(len(set.union(*calls_of_round)) == 500 for calls_of_round in rounds)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=120)
+    assert set(site.states().values()) == {"F/91"}
+    assert len(site.calls("qdel")) == 5

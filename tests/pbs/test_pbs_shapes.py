@@ -1,0 +1,53 @@
+"""The queue of a job, and what qsub is asked for."""
+
+import pytest
+from snakemake_executor_plugin_pbs.shapes import Request, Shape, smallest, walltime
+from snakemake_interface_common.exceptions import WorkflowError
+
+ABCI = [
+    Shape.parse(text)
+    for text in (
+        "rt_HC:gpu=0:threads=32:mem_mb=320000",
+        "rt_HG:gpu=1:threads=16:mem_mb=160000",
+        "rt_HF:gpu=8:threads=192:mem_mb=1920000",
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "threads", "mem_mb", "queue"),
+    [
+        (0, 1, 0, "rt_HC"),
+        (0, 32, 320_000, "rt_HC"),
+        (0, 33, 8000, "rt_HF"),
+        (1, 16, 160_000, "rt_HG"),
+        (1, 17, 8000, "rt_HF"),
+        (1, 4, 160_001, "rt_HF"),
+        (2, 4, 8000, "rt_HF"),
+        (8, 192, 1_920_000, "rt_HF"),
+        (9, 1, 8000, None),
+        (1, 193, 8000, None),
+        (0, 1, 2_000_000, None),
+    ],
+)
+def test_smallest_shape_that_holds(gpu, threads, mem_mb, queue):
+    assert smallest(ABCI, Request(gpu, threads, mem_mb)) == queue
+
+
+def test_select():
+    request = Request.of({"gpu": 2, "mem_mb": 8000, "nodes": 3}, 4)
+    assert request.select(has_shape=True) == "3"
+    assert request.select(has_shape=False) == "3:ncpus=4:ngpus=2:mem=8000mb"
+    assert Request.of({}, 1).select(has_shape=False) == "1:ncpus=1"
+
+
+def test_walltime():
+    assert [walltime(minutes) for minutes in (60, 1, 0.5, 10_080)] == ["1:00:00", "0:01:00", "0:00:30", "168:00:00"]
+
+
+@pytest.mark.parametrize(
+    "text", ["rt_HG", "rt_HG:gpu=1:threads=16", "rt_HG:gpu=x:threads=1:mem_mb=1", "a:cores=1:b=2:c=3"]
+)
+def test_shape_that_cannot_be_read(text):
+    with pytest.raises(WorkflowError, match=r"--pbs-shapes: .*QUEUE:gpu=N:threads=N:mem_mb=N"):
+        Shape.parse(text)

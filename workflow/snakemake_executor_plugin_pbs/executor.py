@@ -1,0 +1,305 @@
+"""From a Snakemake job to a PBS job, and back."""
+
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import signal
+import threading
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+from snakemake_executor_plugin_pbs import commands
+from snakemake_executor_plugin_pbs.jobscript import template
+from snakemake_executor_plugin_pbs.journal import Entry, Journal, read_id
+from snakemake_executor_plugin_pbs.leftovers import ROUNDS, left_at_work
+from snakemake_executor_plugin_pbs.shapes import Request, Shape, smallest, walltime
+from snakemake_executor_plugin_pbs.verdicts import Verdict, reason, verdict
+
+PROJECT = "ABCI_GROUP"  # environment variable
+PROGRAMS = ("qsub", "qstat", "qdel")
+DEFAULT_RUNTIME = 60  # minutes, of a job without runtime: the walltime that ABCI gives
+LONGEST_NAME = 60
+LONGEST_END = 60  # seconds until a deleted job has ended; PBS sends KILL 10 s after TERM
+LAST_WORDS = 10_000  # bytes of a log's end in which PBS's own line is looked for
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job that waits for its qsub."""
+
+    job: JobExecutorInterface
+    entry: Entry
+    queue: str | None
+    arguments: list[str]
+
+
+class Executor(RemoteExecutor):
+    """Submits, asks, deletes. qsub runs in a thread of its own, so that Ctrl-C finds no job between qsub and us."""
+
+    def __post_init__(self) -> None:
+        """Find out what earlier runs of this work directory have left at work.
+
+        Raises:
+            WorkflowError: there is no PBS here, nobody pays, a shape cannot be read, or what is left is unclear.
+        """
+        self.jobs: dict[JobExecutorInterface, tuple[str, Entry]] = {}  # at work, with their ids
+        self.waiting: list[Submission] = []  # refused for now
+        self.full: set[str | None] = set()  # queues that have refused in this round
+        self.unknown: Counter[str] = Counter()  # rounds in a row, by id
+        self.stopped = threading.Event()
+        self.submitting = ThreadPoolExecutor(max_workers=1)
+        settings, folder = self.workflow.executor_settings, Path(".snakemake").resolve()
+        self.project = _project(settings.project)
+        _check_programs()
+        self.shapes = [Shape.parse(text) for text in settings.shapes]
+        self.logs = (settings.logdir or folder / "pbs_logs").resolve()
+        self.logs.mkdir(parents=True, exist_ok=True)
+        if self.is_default_jobscript:
+            self.jobscript = template(Path(self.workflow.workdir_init), os.environ["PATH"], settings.prologue)
+        self.journal = Journal(folder / "pbs_jobs")
+        self.left = left_at_work(self.journal, self.workflow)  # of earlier runs
+
+    def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
+        """Submit jobs; from now on SIGTERM is the same as Ctrl-C, not a request to wait for jobs of hours."""
+        _handle(signal.SIGTERM, signal.default_int_handler)
+        super().run_jobs(jobs)
+
+    def run_job(self, job: JobExecutorInterface) -> None:
+        """Submit a job, or take up the one that makes the same outputs from the same inputs and params."""
+        request = Request.of(job.resources, job.threads)
+        queue = job.resources.get("pbs_queue") or smallest(self.shapes, request)
+        if self.shapes and queue is None:
+            why = f"no queue of --pbs-shapes holds {request}; ask for less, or set pbs_queue"
+            self._fail(SubmittedJobInfo(job), f"not submitted: {why}")
+            return
+        submission = self._prepare(job, request, queue)
+        external, left = self.left.get(submission.entry.key, ("", None))
+        if left and left.digest == submission.entry.digest:
+            del self.left[left.key]
+            self._follow(job, external, left, "is still")
+        else:
+            self.submitting.submit(self._submit, submission)
+
+    async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
+        """Ask PBS once for every 100 jobs; yield those that are not known to have ended."""
+        self._submit_waiting()
+        for batch in commands.batches(active_jobs):
+            async with self.status_rate_limiter:
+                seen = await asyncio.to_thread(commands.qstat, [str(info.external_jobid) for info in batch])
+            for info in batch:
+                if self.stopped.is_set() or not self._has_ended(info, seen):
+                    yield info
+
+    def handle_job_success(self, job: JobExecutorInterface) -> None:
+        """Forget a job; its results are recorded."""
+        self._forget(job)
+
+    def handle_job_error(self, job: JobExecutorInterface) -> None:
+        """Forget a job that failed; Snakemake may submit it again."""
+        self._forget(job)
+
+    def cancel(self) -> None:
+        """Delete all jobs, those too that an earlier run has left and this one has not yet taken up."""
+        self._stop(list(self.left.values()))
+
+    def shutdown(self) -> None:
+        """End a run; jobs are left only if something went wrong here, and then they are deleted."""
+        self._stop([])
+
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
+        """Not used: the list is empty while a status round is under way."""
+
+    async def sleep(self) -> None:
+        """Wait for the next status round, or the end."""
+        await asyncio.to_thread(self.stopped.wait, self.next_seconds_between_status_checks)
+
+    def _prepare(self, job: JobExecutorInterface, request: Request, queue: str | None) -> Submission:
+        """Write the job's script, and what qsub is told."""
+        name, resources = _name_of(job), job.resources
+        entry = Entry.of(job, self._new_log(job, name))
+        script = self.get_jobscript(job)
+        self.write_jobscript(job, script)
+        select, minutes = request.select(bool(self.shapes)), float(resources.get("runtime") or DEFAULT_RUNTIME)
+        arguments = ["-P", self.project] if self.project else []
+        arguments += [*self._queue(queue), "-l", f"select={select}", "-l", f"walltime={walltime(minutes)}", "-N", name]
+        # -r n: PBS must not restart a lost job behind Snakemake's back; -k oed: the log is written while the job runs.
+        arguments += ["-r", "n", "-j", "oe", "-k", "oed", "-o", entry.log]
+        return Submission(job, entry, queue, [*arguments, *shlex.split(self.executor_settings.extra or ""), script])
+
+    def _new_log(self, job: JobExecutorInterface, name: str) -> Path:
+        """A file that no other job has: PBS would append to it."""
+        return self.logs / f"{name}.{Entry.key_of(job)[:6]}.{datetime.now():%Y%m%d-%H%M%S}.log"
+
+    def _queue(self, queue: str | None) -> list[str]:
+        if reservation := self.executor_settings.reservation:
+            return ["-q", reservation, *(["-v", f"RTYPE={queue}"] if queue else [])]
+        return ["-q", queue] if queue else []
+
+    def _submit(self, submission: Submission) -> None:
+        """In the thread of submissions: see that a job is submitted, waits, or counts as failed."""
+        if self.stopped.is_set():
+            return
+        if submission.queue in self.full:
+            self.waiting.append(submission)
+            return
+        try:
+            self._end_outdated(submission.entry)
+            answer = commands.qsub(submission.arguments, self.journal.write(submission.entry))
+        except OSError as error:
+            self._fail(SubmittedJobInfo(submission.job), f"not submitted: {error}")
+            return
+        external = read_id(answer.out)
+        if answer.status == 0 and external:
+            self._follow(submission.job, external, submission.entry, "is")
+        else:
+            self._refused(submission, answer)
+
+    def _refused(self, submission: Submission, answer: commands.Answer) -> None:
+        """What is refused for now waits for the next status round."""
+        self.journal.remove(submission.entry)
+        said = f"(exit {answer.status}): {answer.err.strip() or answer.out.strip()}"
+        if commands.must_wait(answer):
+            self.logger.info(f"Job {submission.job.jobid} waits, and others of its queue: qsub refused it {said}")
+            self.full.add(submission.queue)
+            self.waiting.append(submission)
+        else:
+            command = shlex.join(["qsub", *submission.arguments])
+            self._fail(SubmittedJobInfo(submission.job), f"qsub refused it {said}\n{command}\n")
+
+    def _submit_waiting(self) -> None:
+        again, self.waiting = self.waiting, []
+        self.full.clear()
+        with suppress(RuntimeError):  # stopped meanwhile
+            for submission in again:
+                self.submitting.submit(self._submit, submission)
+
+    def _follow(self, job: JobExecutorInterface, external: str, entry: Entry, verb: str) -> None:
+        self.jobs[job] = (external, entry)
+        self.logger.info(f"Job {job.jobid} {verb} PBS job {external}, log {entry.log}")
+        self.report_job_submission(SubmittedJobInfo(job, external_jobid=external, aux={"log": entry.log}))
+
+    def _has_ended(self, info: SubmittedJobInfo, seen: commands.Seen) -> bool:
+        """Report a job's end, if that is what PBS says."""
+        external = str(info.external_jobid)
+        self.unknown[external] = self.unknown[external] + 1 if external in seen.unknown else 0
+        attributes = seen.jobs.get(external, {})
+        state = verdict(attributes)
+        if self.unknown[external] >= ROUNDS:
+            self._fail(info, f"PBS has not known it for {ROUNDS} rounds")
+        elif state is Verdict.SUCCESS:
+            self.report_job_success(info)
+        elif state is Verdict.FAILED:
+            self._fail(info, reason(attributes, _last_words(Path(info.aux["log"]))))
+        return state is not Verdict.RUNNING or self.unknown[external] >= ROUNDS
+
+    def _fail(self, info: SubmittedJobInfo, why: str) -> None:
+        """Report a failure; of a group Snakemake says only that it failed."""
+        said = f"PBS job {info.external_jobid}: {why}" if info.external_jobid else why
+        if info.job.is_group():
+            self.logger.error(f"Group {info.job.name}: {said}")
+        self.report_job_error(info, msg=f"{said}. ", aux_logs=[info.aux["log"]] if info.aux else [])
+
+    def _forget(self, job: JobExecutorInterface) -> None:
+        if job in self.jobs:
+            self.journal.remove(self.jobs.pop(job)[1])
+
+    def _end_outdated(self, entry: Entry) -> None:
+        """Delete what is left and makes the same outputs from other inputs or params, and see it end."""
+        for key, (external, left) in list(self.left.items()):
+            if set(left.outputs) & set(entry.outputs):
+                commands.qdel([external])
+                self._wait_for_end(external)
+                del self.left[key]
+
+    def _wait_for_end(self, external: str) -> None:
+        for _ in range(LONGEST_END):
+            seen = commands.qstat([external])
+            if external in seen.unknown or verdict(seen.jobs.get(external, {})) is not Verdict.RUNNING:
+                break
+            self.stopped.wait(1)
+
+    def _stop(self, left: Sequence[tuple[str, Entry]]) -> None:
+        with _uninterrupted():
+            self.stopped.set()
+            self.submitting.shutdown(wait=True, cancel_futures=True)
+            self._delete(dict([*self.jobs.values(), *left]))
+            super().shutdown()
+
+    def _delete(self, jobs: dict[str, Entry]) -> None:
+        if jobs:
+            self.logger.info(f"Deleting {len(jobs)} PBS jobs.")
+        for batch in commands.batches(list(jobs)):
+            if said := commands.qdel(batch):
+                self.logger.error(f"Jobs may be left ({said}); type: qdel {' '.join(batch)}")
+                continue
+            for external in batch:
+                self.journal.remove(jobs[external])
+
+
+def _project(given: str | None) -> str:
+    """Who pays.
+
+    Raises:
+        WorkflowError: nobody is named.
+    """
+    project = (os.environ.get(PROJECT) or None) if given is None else given
+    if project is None:
+        raise WorkflowError(
+            f"no group or project pays for PBS jobs; type: export {PROJECT}=your-group, or give --pbs-project"
+        )
+    return project
+
+
+def _check_programs() -> None:
+    """Raises WorkflowError where PBS is not."""
+    missing = [program for program in PROGRAMS if not shutil.which(program)]
+    if missing:
+        raise WorkflowError(f"{', '.join(missing)}: not found; --executor pbs runs where PBS's own commands are")
+
+
+def _name_of(job: JobExecutorInterface) -> str:
+    """Rule and wildcards, in the characters and the length that PBS admits."""
+    wildcards = () if job.is_group() else job.wildcards
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", ".".join([job.name, *map(str, wildcards)]))[:LONGEST_NAME]
+
+
+def _last_words(log: Path) -> str:
+    """The end of a log; empty if there is none."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - LAST_WORDS))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Jobs are deleted to the last, however often Ctrl-C is pressed."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [_handle(number, signal.SIG_IGN) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            _handle(number, handler)
+
+
+def _handle(number: signal.Signals, handler: Any) -> Any:
+    """Set a signal's handler, which only the main thread can; returns the one before."""
+    if threading.current_thread() is not threading.main_thread():
+        return signal.getsignal(number)
+    return signal.signal(number, handler)

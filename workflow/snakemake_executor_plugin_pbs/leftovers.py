@@ -1,0 +1,78 @@
+"""What a Snakemake that died has left: jobs at work, and results that nobody has recorded."""
+
+import time
+from collections.abc import Sequence
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
+
+from snakemake_executor_plugin_pbs import commands
+from snakemake_executor_plugin_pbs.journal import Entry, Journal
+from snakemake_executor_plugin_pbs.verdicts import Attributes, Verdict, verdict
+
+ROUNDS = 3  # in a row in which PBS does not know a job, until it counts as lost
+
+AtWork = dict[str, tuple[str, Entry]]  # by key: id and entry
+
+
+def left_at_work(journal: Journal, workflow: WorkflowExecutorInterface) -> AtWork:
+    """Jobs of the journal that have not ended; the journal keeps them, and those that this run does not ask for.
+
+    A job records no provenance: Snakemake does that when it sees the end. So results that were finished while none was
+    there are recorded here; otherwise a later change of params would go unnoticed.
+
+    Raises:
+        WorkflowError: PBS does not tell of a job, or there is a result of other inputs or params than today's.
+    """
+    noted = journal.read()
+    left: AtWork = {}
+    if not noted:
+        return left
+    known = _attributes_of(list(noted))
+    complete = {Entry.key_of(job): job for job in workflow.dag.jobs if job.output and not workflow.dag.needrun(job)}
+    for external, entry in noted.items():
+        state = verdict(known[external])
+        if entry.key in complete:
+            _record(complete[entry.key], entry, external, workflow)
+            journal.remove(entry)
+        elif state is Verdict.RUNNING:
+            left[entry.key] = (external, entry)
+        elif state is Verdict.FAILED:
+            journal.remove(entry)
+    return left
+
+
+def _record(job: JobExecutorInterface, entry: Entry, external: str, workflow: WorkflowExecutorInterface) -> None:
+    if workflow.persistence.metadata(job.output[0]) is not None:
+        return
+    if Entry.digest_of(job) != entry.digest:
+        raise WorkflowError(
+            f"{job.output[0]}: PBS job {external} made it from other inputs or params, while no Snakemake was there; "
+            f"delete it, or type: snakemake --forcerun {job.rule.name}"
+        )
+    workflow.async_run(workflow.persistence.finished(job))
+
+
+def _attributes_of(ids: Sequence[str]) -> dict[str, Attributes]:
+    """What PBS knows of the jobs; an unknown one counts as ended.
+
+    Raises:
+        WorkflowError: it does not tell.
+    """
+    known: dict[str, Attributes] = {}
+    for batch in commands.batches(ids):
+        for attempt in range(ROUNDS):
+            seen = commands.qstat(batch)
+            known |= seen.jobs
+            silent = [external for external in batch if external not in known]
+            if not silent:
+                break
+            if attempt + 1 < ROUNDS:
+                time.sleep(commands.PAUSE)
+        if not set(silent) <= seen.unknown:
+            raise WorkflowError(
+                f"qstat does not tell whether jobs of the last run are at work: {' '.join(silent)}; try again"
+            )
+        known |= {external: {"job_state": "F"} for external in silent}
+    return known
