@@ -1,7 +1,7 @@
 """The queue of a job, and what qsub is asked for."""
 
 import pytest
-from snakemake_executor_plugin_pbs.shapes import Request, Shape, smallest, walltime
+from snakemake_executor_plugin_pbs.shapes import Request, Shape, choose, walltime
 from snakemake_interface_common.exceptions import WorkflowError
 
 ABCI = [
@@ -31,7 +31,25 @@ ABCI = [
     ],
 )
 def test_smallest_shape_that_holds(gpu, threads, mem_mb, queue):
-    assert smallest(ABCI, Request(gpu, threads, mem_mb)) == queue
+    request = Request(gpu, threads, mem_mb)
+    if queue is None:
+        with pytest.raises(ValueError, match=f"no queue of --pbs-shapes holds {request}; ask for less"):
+            choose(ABCI, request, None)
+    else:
+        assert choose(ABCI, request, None) == queue
+
+
+def test_wanted_queue_wins_unless_it_has_too_few_gpus():
+    assert choose(ABCI, Request(1, 1, 8000), "rt_HF") == "rt_HF"
+    assert choose(ABCI, Request(1, 64, 8000), "rt_HG") == "rt_HG"
+    assert choose(ABCI, Request(9, 1, 8000), "R1234") == "R1234"
+    with pytest.raises(ValueError, match="pbs_queue: rt_HG has gpu=1 a node, not 2; ask for less"):
+        choose(ABCI, Request(2, 1, 8000), "rt_HG")
+
+
+def test_without_shapes_pbs_chooses():
+    assert choose([], Request(2, 1, 8000), None) is None
+    assert choose([], Request(2, 1, 8000), "gpuq") == "gpuq"
 
 
 def test_select():

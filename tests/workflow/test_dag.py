@@ -1,7 +1,5 @@
 """What is planned, before anything runs: `snakemake -n`."""
 
-import re
-
 import pytest
 from studies import write_config
 
@@ -93,14 +91,6 @@ def test_profiles_plan_the_same(checkout, option):
     study = write_config(checkout.folder)
     plain = job_counts(checkout.run("-n", "--configfile", study))
     assert job_counts(checkout.run("-n", *option, "--configfile", study)) == plain
-
-
-def test_abci_profile_names_a_queue_for_each_training_job(checkout):
-    study = write_config(checkout.folder)
-    plan = checkout.run("-n", "--workflow-profile", "abci", "--configfile", study)
-    jobs = plan.split("\nrule ")
-    queues = {job.split(":")[0]: re.search(r"pbs_queue=(\w+)", job) for job in jobs[1:]}
-    assert {queues[rule][1] for rule in ("train_supernet", "search_architecture", "retrain")} == {"rt_HG"}
 
 
 def test_hundred_trials_keep_a_linear_plan(checkout):

@@ -22,6 +22,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # part o
 
 OPTIMIZERS = Literal["MomentumSGD", "NAG", "RMSprop", "Adam", "AMSGrad", "NAdam", "AdamW"]
 SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
+NO_GROUP = "[group]"  # the predecessor's placeholder
 DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "imagenet", "image_folder"]
 
 
@@ -303,7 +304,7 @@ class Resource(Section):
 class Abci(Section):
     """ABCI."""
 
-    group: str = Field("[group]", description="group that pays (qsub -P); ABCI_GROUP in the environment wins")
+    group: str = Field(NO_GROUP, description="group that pays (qsub -P); ABCI_GROUP in the environment wins")
     job_script_preamble: FilePath | None = Field(
         None, description="file whose commands (module load, ...) begin every job on a cluster"
     )

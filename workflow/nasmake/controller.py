@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 from typing import IO
 
-from nasmake.config import Config
+from nasmake.config import NO_GROUP, Config
 from nasmake.hardware import LOADER_WORKERS
 from nasmake.leases import CANDIDATES
+from nasmake.notices import PAYS
 
 _held: list[IO[str]] = []  # open files, kept until the process ends
 
+GPUS_OF_A_JOB = "NASMAKE_GPUS"  # profiles/abci chooses queues by it
 PATIENCE = 2.0  # seconds in which another process that only looks has let go of the flock again
 
 
@@ -62,8 +64,9 @@ def prepare_environment() -> None:
 
 def tell_jobs(config: Config) -> None:
     """Set what jobs inherit of the configuration, though it is none of their settings: another value reruns nothing."""
-    if config.ABCI.group != "[group]":
-        os.environ.setdefault("ABCI_GROUP", config.ABCI.group)  # the submit script of profiles/abci reads it
+    if config.ABCI.group != NO_GROUP:
+        os.environ.setdefault(PAYS, config.ABCI.group)  # the executor of profiles/abci reads it
+    os.environ[GPUS_OF_A_JOB] = str(config.environment.gpus)
     os.environ[LOADER_WORKERS] = str(config.environment.num_workers)
     if config.environment.device_ids is not None:
         os.environ[CANDIDATES] = ",".join(map(str, config.environment.device_ids))

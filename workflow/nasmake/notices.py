@@ -1,23 +1,30 @@
-"""What is said once at the start: keys without effect, keys that overrule each other. No torch here."""
+"""What is said once at the start: keys without effect, keys that overrule each other, a missing group. No torch."""
 
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from nasmake.conditions import repeated_trials, with_conditions
-from nasmake.config import Config, Resource
+from nasmake.config import NO_GROUP, Config, Resource
 from nasmake.paths import value_at
 from nasmake.points import never_sampled
 from nasmake.predecessor import notices_of_preamble, path_of, without_effect
 from nasmake.stages import needs_latency
 
+PAYS = "ABCI_GROUP"  # environment variable; --pbs-project sets it
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-def notices(config: Config, raw: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
-    """One line for each key that was given and has no effect, or is overruled by another.
+
+def notices(
+    config: Config, raw: Mapping[str, Any] = NOTHING, set_resources: Mapping[str, Mapping[str, Any]] = NOTHING
+) -> list[str]:
+    """One line for each key that was given and has no effect, or is overruled by another, and for a missing group.
 
     Args:
         config: the study.
         raw: the configuration as it was given.
+        set_resources: by the profile, of each rule.
     """
     lengths = [config.retrain.hyperparameters.num_epochs, config.retrain.num_epochs]
     overruled = [length for length in lengths if length not in (None, config.nas.num_epochs_retrain)]
@@ -39,7 +46,16 @@ def notices(config: Config, raw: Mapping[str, Any] = MappingProxyType({})) -> li
         *_notices_of_skipped(config),
         *_notices_of_conditions(config),
         *_notice_of_paths(config),
+        *_notice_of_group(config, set_resources),
     ]
+
+
+def _notice_of_group(config: Config, set_resources: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One line if the profile is for PBS and nobody pays: a plan can be seen all the same."""
+    for_pbs = any("pbs_queue" in resources for resources in set_resources.values())
+    if not for_pbs or PAYS in os.environ or config.ABCI.group != NO_GROUP:
+        return []
+    return [f"ABCI.group: no group pays, so PBS jobs cannot be submitted; type: export {PAYS}=your-group"]
 
 
 def _notices_of_skipped(config: Config) -> list[str]:

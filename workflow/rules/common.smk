@@ -37,7 +37,8 @@ try:
     if workflow.is_main_process:
         check(CONFIG, SPACE)
         print(f"nasmake: {source_of_networks(CONFIG)}", file=sys.stderr)
-        print(*(f"warning: {notice}\n" for notice in notices(CONFIG, config)), sep="", end="", file=sys.stderr)
+        for notice in notices(CONFIG, config, workflow.resource_settings.overwrite_resources):
+            print(f"warning: {notice}", file=sys.stderr)
     STUDY = with_conditions(CONFIG)
     NEEDS_LATENCY = needs_latency(CONFIG) and not TAKEN
     GIVEN_TABLE = CONFIG.latency.table if NEEDS_LATENCY else None

@@ -25,7 +25,7 @@ from snakemake_executor_plugin_pbs import commands
 from snakemake_executor_plugin_pbs.jobscript import template
 from snakemake_executor_plugin_pbs.journal import Entry, Journal, read_id
 from snakemake_executor_plugin_pbs.leftovers import ROUNDS, left_at_work
-from snakemake_executor_plugin_pbs.shapes import Request, Shape, smallest, walltime
+from snakemake_executor_plugin_pbs.shapes import Request, Shape, choose, walltime
 from snakemake_executor_plugin_pbs.verdicts import Verdict, reason, verdict
 
 PROJECT = "ABCI_GROUP"  # environment variable
@@ -80,10 +80,10 @@ class Executor(RemoteExecutor):
     def run_job(self, job: JobExecutorInterface) -> None:
         """Submit a job, or take up the one that makes the same outputs from the same inputs and params."""
         request = Request.of(job.resources, job.threads)
-        queue = job.resources.get("pbs_queue") or smallest(self.shapes, request)
-        if self.shapes and queue is None:
-            why = f"no queue of --pbs-shapes holds {request}; ask for less, or set pbs_queue"
-            self._fail(SubmittedJobInfo(job), f"not submitted: {why}")
+        try:
+            queue = choose(self.shapes, request, job.resources.get("pbs_queue"))
+        except ValueError as error:
+            self._fail(SubmittedJobInfo(job), f"not submitted: {error}")
             return
         submission = self._prepare(job, request, queue)
         external, left = self.left.get(submission.entry.key, ("", None))

@@ -68,9 +68,26 @@ class Request:
         return ":".join([str(self.nodes), *chunk])
 
 
-def smallest(shapes: Sequence[Shape], request: Request) -> str | None:
-    """Queue of the first shape that holds the request (they are listed from the smallest); None if none does."""
-    return next((shape.queue for shape in shapes if shape.holds(request)), None)
+def choose(shapes: Sequence[Shape], request: Request, wanted: str | None) -> str | None:
+    """The wanted queue, or that of the first shape that holds the request: they are listed from the smallest.
+
+    Returns:
+        None where there are no shapes, and PBS chooses.
+
+    Raises:
+        ValueError: no shape holds it, or the wanted queue has fewer GPUs.
+    """
+    if wanted:
+        too_small = [shape for shape in shapes if shape.queue == wanted and shape.gpu < request.gpu]
+        if too_small:
+            raise ValueError(f"pbs_queue: {wanted} has gpu={too_small[0].gpu} a node, not {request.gpu}; ask for less")
+        return wanted
+    if not shapes:
+        return None
+    for shape in shapes:
+        if shape.holds(request):
+            return shape.queue
+    raise ValueError(f"no queue of --pbs-shapes holds {request}; ask for less, or set pbs_queue")
 
 
 def walltime(minutes: float) -> str:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 SERVER = Path(__file__).with_name("pbs_server.py")
+PROGRAMS = ("qsub", "qstat", "qdel")
 SHAPES = ("rt_HC:gpu=0:threads=32:mem_mb=320000", "rt_HG:gpu=1:threads=16:mem_mb=160000")
 OPTIONS = (
     *("--executor", "pbs", "--jobs", 1000, "--keep-going", "--seconds-between-status-checks", 1, "--latency-wait", 5),
@@ -19,11 +20,11 @@ OPTIONS = (
 class Site:
     """Work directory, programs and server."""
 
-    def __init__(self, folder):
-        self.folder, self.programs, self.state = folder / "work", folder / "bin", folder / "bin" / "state"
-        self.folder.mkdir()
+    def __init__(self, folder, work=None):
+        self.folder, self.programs, self.state = work or folder / "work", folder / "bin", folder / "bin" / "state"
+        self.folder.mkdir(exist_ok=True)
         (self.state / "ends").mkdir(parents=True)
-        for program in ("qsub", "qstat", "qdel"):
+        for program in PROGRAMS:
             (self.programs / program).symlink_to(SERVER)
         path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         self.environment = {name: value for name, value in os.environ.items() if name != "ABCI_GROUP"} | {"PATH": path}
@@ -35,10 +36,10 @@ class Site:
     def set(self, name, value):
         (self.state / name).write_text(str(value))
 
-    def start(self, *arguments, project="grp"):
+    def start(self, *arguments, project="grp", options=OPTIONS):
         """Start Snakemake in a session of its own; what it prints goes to a file."""
         paying = ("--pbs-project", project) if project else ()
-        command = [Path(sys.executable).parent / "snakemake", *OPTIONS, *paying, *arguments]
+        command = [Path(sys.executable).parent / "snakemake", *options, *paying, *arguments]
         with self.printed.open("w") as printed:
             return subprocess.Popen(
                 [str(part) for part in command],
@@ -50,9 +51,9 @@ class Site:
                 start_new_session=True,
             )
 
-    def run(self, *arguments, project="grp", seconds=120):
+    def run(self, *arguments, project="grp", options=OPTIONS):
         """Run Snakemake to its end; returns its exit status and what it printed."""
-        status = self.start(*arguments, project=project).wait(timeout=seconds)
+        status = self.start(*arguments, project=project, options=options).wait(timeout=120)
         return status, self.printed.read_text()
 
     def calls(self, program):

@@ -1,0 +1,123 @@
+"""profiles/abci: its queues in a plan, and a study through it on a stand-in for PBS."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ENVIRONMENT, make_checkout
+from pbs_site import Site
+from studies import artefacts, write_config
+
+LOCAL = {"all", "download_dataset", "suggest", "promote", "summarize_study", "report", "choose_networks", "evidence"}
+WARNING = "warning: ABCI.group: no group pays, so PBS jobs cannot be submitted; type: export ABCI_GROUP=your-group"
+
+
+def queues(plan):
+    """Rule and queue of every job of a plan; None where it has no queue."""
+    blocks = re.split(r"^(?:local)?(?:rule|checkpoint) ", plan, flags=re.MULTILINE)[1:]
+    found = [(block.partition(":")[0], re.search(r"pbs_queue=(\S+)", block)) for block in blocks]
+    return {(rule, queue and queue[1]) for rule, queue in found}
+
+
+@pytest.mark.parametrize(("gpus", "queue"), [(0, "rt_HC"), (1, "rt_HG"), (4, "rt_HF")])
+def test_plan_names_the_queue_of_every_job(checkout, gpus, queue):
+    study = write_config(checkout.folder, {"environment": {"gpus": gpus}})
+    found = queues(checkout.run("-n", "--workflow-profile", "abci", "--configfile", study))
+    assert {(rule, name) for rule, name in found if rule not in LOCAL} == {
+        (rule, queue) for rule in ("train_supernet", "search_architecture", "retrain")
+    }
+    assert {name for rule, name in found if rule in LOCAL} == {None}
+
+
+def test_evidence_and_other_chains_have_queues_too(checkout):
+    plan = checkout.run(
+        "-n", "--workflow-profile", "abci", "--configfile", "config/presets/evidence.yaml", "--", "evidence"
+    )
+    found = queues(plan)
+    assert ("download_easy_dataset", "rt_HC") in found
+    assert {name for rule, name in found if rule not in LOCAL} == {"rt_HC", "rt_HG"}
+    simultaneous = {"nas": {"type": "simultaneous"}, "search": {"algorithm": "asng", "constraint": {"latency_ms": 9}}}
+    study = write_config(checkout.folder, simultaneous)
+    found = queues(checkout.run("-n", "--workflow-profile", "abci", "--configfile", study))
+    assert {("search_supernet", "rt_HG"), ("measure_latency", "rt_HG")} <= found
+
+
+def test_by_name_after_setup_without_a_group(checkout, tmp_path):
+    home = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "home/.config")}
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "ABCI_GROUP"} | home
+    link = [sys.executable, "scripts/link_profiles.py"]
+    subprocess.run(link, cwd=checkout.folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    study = write_config(checkout.folder, {"ABCI": {"group": "[group]"}})
+
+    def plan(*arguments, **variables):
+        command = checkout.command("-n", "--profile", "abci", "--configfile", study, *arguments)
+        finished = subprocess.run(
+            command, cwd=checkout.folder, env=environment | variables, capture_output=True, text=True, timeout=120
+        )
+        assert finished.returncode == 0, finished.stderr
+        return finished.stderr
+
+    assert WARNING in plan()
+    assert WARNING not in plan(ABCI_GROUP="grp")
+    assert WARNING not in plan("--pbs-project", "grp")
+    assert WARNING not in plan("--config", "ABCI={group: grp}")
+
+
+QUICK = ("--seconds-between-status-checks", 1, "--latency-wait", 5, "--set-resources", "train_supernet:runtime=attempt")
+STUDY = {
+    "nas": {"num_epochs_supernet_train": 12, "num_epochs_retrain": 30},
+    "trainer": {"accelerator": "cpu"},
+    "optimize": {"trial_number": 2},
+    "promote": {"top": 1},
+}
+
+
+def test_submission_without_a_group_is_refused_before_any_job(checkout, tmp_path):
+    site = Site(tmp_path / "pbs", checkout.folder)
+    study = write_config(checkout.folder)
+    status, printed = site.run("--profile", "profiles/abci", "--configfile", study, project=None, options=())
+    assert status == 1
+    assert "no group or project pays for PBS jobs; type: export ABCI_GROUP=your-group, or give --pbs-project" in printed
+    assert not (checkout.folder / "results").exists() and site.calls("qsub") == []
+
+
+@pytest.mark.slow
+def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path):
+    """Supernet training outlives a walltime; Snakemake is killed while retraining runs; the same results."""
+    checkout = make_checkout(tmp_path / "nasmake")
+    write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
+    site = Site(tmp_path / "pbs", checkout.folder)
+    arguments = ("--profile", "profiles/abci", "--configfile", "study.yaml", *QUICK)
+
+    def in_the_middle(stage):
+        return any((checkout.folder / "results/tiny").glob(f"*/.resume/{stage}-*/training.ckpt"))
+
+    site.set("minute", 9)  # seconds of a minute of walltime: of a start-up and a part of the training
+    process = site.start(*arguments, project=None, options=())
+    site.wait_for(lambda: "F/93/-29" in site.states().values(), seconds=200)
+    site.set("minute", 60)
+    site.wait_for(lambda: in_the_middle("retrain"), seconds=300)
+    site.crash(process)
+    before = len(site.jobs())
+    running = [job for job, state in site.states().items() if state == "R/42"]
+    assert running
+
+    process = site.start(*arguments, project=None, options=())
+    assert process.wait(timeout=500) == 0, site.printed.read_text()[-6000:]
+    assert {call[call.index("-P") + 1] for call in site.calls("qsub")} == {"paying"}
+    names = [found["Job_Name"] for found in site.jobs().values()]
+    assert names.count("train_supernet.shared") >= 2
+    assert [names.count(f"retrain.trial-{trial:04d}") for trial in range(2)] == [1, 1]
+    assert {site.states()[job] for job in running} == {"F/92/0"} and len(names) > before
+    log = (checkout.folder / "results/tiny/shared/logs/train_supernet.log").read_text().splitlines()
+    assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
+    assert artefacts(checkout.folder / "results/tiny") == artefacts(_on_this_host(tmp_path / "here"))
+
+
+def _on_this_host(folder):
+    checkout = make_checkout(folder)
+    write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
+    checkout.run("--configfile", "study.yaml", "--cores", 2)
+    return Path(checkout.folder, "results/tiny")
