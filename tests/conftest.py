@@ -1,6 +1,7 @@
 import signal
 
 import pytest
+from pbs_site import Site
 
 
 def pytest_addoption(parser):
@@ -24,3 +25,11 @@ def keep_signal_handlers():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A work directory on a host with the stand-in for PBS."""
+    made = Site(tmp_path / "pbs")
+    yield made
+    made.end_all()

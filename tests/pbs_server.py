@@ -57,6 +57,7 @@ def refuse(text, status):
 
 def qsub(arguments):
     options, script = parsed(arguments)
+    options = directives(script) | options
     resources = dict(part.split("=", 1) for part in options.get("-l", []))
     if "-P" not in options:
         return refuse("qsub: group is not specified.", 32)
@@ -78,8 +79,10 @@ def qsub(arguments):
         job = f"{number}.pbs1"
         (STATE / f"{job}.sh").write_bytes(Path(script).read_bytes())
         attributes = {"Job_Name": options["-N"][0], "queue": options["-q"][0], "job_state": "Q", "substate": "10"}
-        extra = {"project": options["-P"][0], "Output_Path": options["-o"][0], "walltime": resources["walltime"]}
-        save(job, attributes | extra | {"select": resources["select"], "variables": " ".join(options.get("-v", []))})
+        log = options.get("-o", [f"{Path.cwd()}/{options['-N'][0]}.o{number}"])[0]
+        extra = {"project": options["-P"][0], "Output_Path": log, "walltime": resources["walltime"]}
+        variables = ",".join([f"PBS_O_WORKDIR={Path.cwd()}", *options.get("-v", [])])
+        save(job, attributes | extra | {"select": resources["select"], "Variable_List": variables})
     if setting("hold", "") == "":
         start(job)
     print(job)
@@ -93,6 +96,17 @@ def parsed(arguments):
         rest = rest[2:]
     (script,) = rest
     return options, script
+
+
+def directives(script):
+    """Options in the lines of the script that begin with #PBS."""
+    found = {}
+    for line in Path(script).read_text().splitlines() if Path(script).is_file() else []:
+        if line.startswith("#PBS "):
+            words = line.split()[1:]
+            for option, value in zip(words[::2], words[1::2], strict=True):
+                found.setdefault(option, []).append(value)
+    return found
 
 
 def seconds(walltime):
@@ -128,6 +142,7 @@ def node(job):
         return
     HOME.mkdir(exist_ok=True)
     names = {"HOME": str(HOME), "PBS_JOBID": job, "PBS_QUEUE": attributes["queue"], "PBS_ENVIRONMENT": "PBS_BATCH"}
+    names |= dict(pair.split("=", 1) for pair in attributes["Variable_List"].split(","))
     with Path(attributes["Output_Path"]).open("a") as log:
         process = subprocess.Popen(
             ["/bin/bash", str(STATE / f"{job}.sh")],

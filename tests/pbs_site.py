@@ -20,9 +20,9 @@ OPTIONS = (
 class Site:
     """Work directory, programs and server."""
 
-    def __init__(self, folder, work=None):
-        self.folder, self.programs, self.state = work or folder / "work", folder / "bin", folder / "bin" / "state"
-        self.folder.mkdir(exist_ok=True)
+    def __init__(self, folder):
+        self.folder, self.programs, self.state = folder / "work", folder / "bin", folder / "bin" / "state"
+        self.folder.mkdir(parents=True)
         (self.state / "ends").mkdir(parents=True)
         for program in PROGRAMS:
             (self.programs / program).symlink_to(SERVER)

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "workflow" / "nasmake"
+EXECUTOR = ROOT / "workflow" / "snakemake_executor_plugin_pbs"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 HEAVY = {
@@ -78,6 +79,13 @@ def test_package_knows_nothing_of_command_lines_and_snakemake(path):
         assert not (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.argv")
     assert not any(name == "sys.argv" for name in imported(path))
     assert "scripts" not in tops(path)
+
+
+@pytest.mark.parametrize("path", sorted(EXECUTOR.glob("*.py")), ids=lambda path: path.stem)
+def test_executor_serves_any_workflow_and_loads_fast(path):
+    """Snakemake imports every executor whenever it starts."""
+    interfaces = {"snakemake_interface_common", "snakemake_interface_executor_plugins"}
+    assert tops(path) <= {*sys.stdlib_module_names, *interfaces, "snakemake_executor_plugin_pbs"}
 
 
 @pytest.mark.parametrize("library", ONLY)

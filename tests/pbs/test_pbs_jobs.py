@@ -153,7 +153,7 @@ def test_reservation(site):
     status, printed = site.run("--pbs-reservation", "R1234")
     assert status == 0, printed
     (found,) = site.jobs().values()
-    assert (found["queue"], found["variables"]) == ("R1234", "RTYPE=rt_HC")
+    assert found["queue"] == "R1234" and found["Variable_List"].endswith(",RTYPE=rt_HC")
 
 
 def test_a_user_at_the_limit_of_jobs_waits(site):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ENVIRONMENT, make_checkout
-from pbs_site import Site
 from studies import artefacts, write_config
 
 LOCAL = {"all", "download_dataset", "suggest", "promote", "summarize_study", "report", "choose_networks", "evidence"}
@@ -74,8 +73,8 @@ STUDY = {
 }
 
 
-def test_submission_without_a_group_is_refused_before_any_job(checkout, tmp_path):
-    site = Site(tmp_path / "pbs", checkout.folder)
+def test_submission_without_a_group_is_refused_before_any_job(checkout, site):
+    site.folder = checkout.folder
     study = write_config(checkout.folder)
     status, printed = site.run("--profile", "profiles/abci", "--configfile", study, project=None, options=())
     assert status == 1
@@ -84,11 +83,11 @@ def test_submission_without_a_group_is_refused_before_any_job(checkout, tmp_path
 
 
 @pytest.mark.slow
-def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path):
+def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
     """Supernet training outlives a walltime; Snakemake is killed while retraining runs; the same results."""
     checkout = make_checkout(tmp_path / "nasmake")
     write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
-    site = Site(tmp_path / "pbs", checkout.folder)
+    site.folder = checkout.folder
     arguments = ("--profile", "profiles/abci", "--configfile", "study.yaml", *QUICK)
 
     def in_the_middle(stage):
@@ -99,7 +98,8 @@ def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path):
     site.wait_for(lambda: "F/93/-29" in site.states().values(), seconds=200)
     site.set("minute", 60)
     site.wait_for(lambda: in_the_middle("retrain"), seconds=300)
-    site.crash(process)
+    process.kill()
+    process.wait()
     before = len(site.jobs())
     running = [job for job, state in site.states().items() if state == "R/42"]
     assert running
@@ -114,6 +114,33 @@ def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path):
     log = (checkout.folder / "results/tiny/shared/logs/train_supernet.log").read_text().splitlines()
     assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
     assert artefacts(checkout.folder / "results/tiny") == artefacts(_on_this_host(tmp_path / "here"))
+
+
+@pytest.mark.slow
+def test_packed_study_goes_on_in_the_next_job(tmp_path, site):
+    """pack.sh on one node: killed in supernet training, its lock left behind, submitted again."""
+    checkout = make_checkout(tmp_path / "nasmake")
+    (checkout.folder / ".venv").symlink_to(sys.prefix)
+    write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
+    site.folder = checkout.folder
+
+    def submit():
+        command = ["qsub", "-P", "paying", "-v", "CONFIG=study.yaml", "profiles/abci/pack.sh"]
+        subprocess.run(command, cwd=checkout.folder, env=site.environment, check=True, stdout=subprocess.DEVNULL)
+
+    results = checkout.folder / "results/tiny"
+    submit()
+    site.wait_for(lambda: any(results.glob("*/.resume/train_supernet-*/training.ckpt")), seconds=100)
+    subprocess.run(["pkill", "--signal", "KILL", "--session", (site.state / "1.pbs1.pid").read_text()], check=True)
+    site.wait_for(lambda: site.states()["1.pbs1"] == "F/93/265")
+    (checkout.folder / ".snakemake/controller").write_text("another node")  # where the lock of the first one was made
+    submit()
+    site.wait_for(lambda: site.states()["2.pbs1"].startswith("F"), seconds=300)
+    printed = (checkout.folder / "nasmake.o2").read_text()
+    assert site.states()["2.pbs1"] == "F/92/0", printed[-6000:]
+    log = (results / "shared/logs/train_supernet.log").read_text().splitlines()
+    assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
+    assert artefacts(results) == artefacts(_on_this_host(tmp_path / "here"))
 
 
 def _on_this_host(folder):
