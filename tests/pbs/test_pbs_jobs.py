@@ -111,6 +111,12 @@ def test_real_ends_and_a_retry_with_more_walltime(site):
         ("long", "1:30:00", "F/92/0"),
     ]
     assert ": walltime exceeded: raise runtime. " in printed
+    ids = {found["Job_Name"]: job for job, found in site.jobs().items()}
+    said = {line for line in printed.splitlines() if line.startswith(("bad: ", "killed: ", "long: "))}
+    assert said == {  # at the end, and not of what a retry has mended
+        f"bad: PBS job {ids['bad']}: exit status 1",
+        f"killed: PBS job {ids['killed']}: killed from outside by signal 9 (exit status 265)",
+    }
     assert (site.folder / "long.txt").exists()
     logs = [call[call.index("-o") + 1] for call in site.calls("qsub") if "long" in call]
     assert len(set(logs)) == 2
@@ -134,7 +140,7 @@ def test_refusals_are_failures_of_the_job_in_the_words_of_pbs(site):
     )
     status, printed = site.run("--group-components", "pair=2")
     assert status == 1
-    assert "Group pair_touch: not submitted: no queue of --pbs-shapes holds gpu=2 threads=2" in printed
+    assert "\npair_touch: not submitted: no queue of --pbs-shapes holds gpu=2 threads=2" in printed
     assert site.jobs() == {}
     assert list((site.folder / ".snakemake/pbs_jobs").iterdir()) == []
 

@@ -17,8 +17,8 @@ def loader_workers() -> int:
 
 
 def gpu_ids() -> list[str]:
-    """Numbers of the NVIDIA devices of this machine."""
-    return sorted((path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")), key=int)
+    """Numbers of the NVIDIA devices of this machine as CUDA counts them: those that a container shows, from 0."""
+    return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
 
 
 def gpu_count() -> int:

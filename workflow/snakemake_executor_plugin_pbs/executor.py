@@ -56,6 +56,7 @@ class Executor(RemoteExecutor):
             WorkflowError: there is no PBS here, nobody pays, a shape cannot be read, or what is left is unclear.
         """
         self.jobs: dict[JobExecutorInterface, tuple[str, Entry]] = {}  # at work, with their ids
+        self.failures: dict[JobExecutorInterface, str] = {}  # of jobs that have not succeeded since
         self.waiting: list[Submission] = []  # refused for now
         self.full: set[str | None] = set()  # queues that have refused in this round
         self.unknown: Counter[str] = Counter()  # rounds in a row, by id
@@ -105,6 +106,7 @@ class Executor(RemoteExecutor):
 
     def handle_job_success(self, job: JobExecutorInterface) -> None:
         """Forget a job; its results are recorded."""
+        self.failures.pop(job, None)
         self._forget(job)
 
     def handle_job_error(self, job: JobExecutorInterface) -> None:
@@ -116,8 +118,10 @@ class Executor(RemoteExecutor):
         self._stop(list(self.left.values()))
 
     def shutdown(self) -> None:
-        """End a run; jobs are left only if something went wrong here, and then they are deleted."""
+        """End a run, with what went wrong; jobs are left only if it went wrong here, and then they are deleted."""
         self._stop([])
+        for job, why in self.failures.items():
+            self.logger.error(f"{_name_of(job)}: {why}")
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Not used: the list is empty while a status round is under way."""
@@ -206,10 +210,9 @@ class Executor(RemoteExecutor):
         return state is not Verdict.RUNNING or self.unknown[external] >= ROUNDS
 
     def _fail(self, info: SubmittedJobInfo, why: str) -> None:
-        """Report a failure; of a group Snakemake says only that it failed."""
+        """Report a failure, and keep the reason: what Snakemake prints of it is long, and of a group it is nothing."""
         said = f"PBS job {info.external_jobid}: {why}" if info.external_jobid else why
-        if info.job.is_group():
-            self.logger.error(f"Group {info.job.name}: {said}")
+        self.failures[info.job] = said
         self.report_job_error(info, msg=f"{said}. ", aux_logs=[info.aux["log"]] if info.aux else [])
 
     def _forget(self, job: JobExecutorInterface) -> None:
