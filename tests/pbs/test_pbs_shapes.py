@@ -2,7 +2,7 @@
 
 import pytest
 from snakemake_executor_plugin_pbs.shapes import Request, Shape, choose, walltime
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_common.exceptions import ApiError
 
 ABCI = [
     Shape.parse(text)
@@ -67,5 +67,5 @@ def test_walltime():
     "text", ["rt_HG", "rt_HG:gpu=1:threads=16", "rt_HG:gpu=x:threads=1:mem_mb=1", "a:cores=1:b=2:c=3"]
 )
 def test_shape_that_cannot_be_read(text):
-    with pytest.raises(WorkflowError, match=r"--pbs-shapes: .*QUEUE:gpu=N:threads=N:mem_mb=N"):
+    with pytest.raises(ApiError, match=r"--pbs-shapes: .*QUEUE:gpu=N:threads=N:mem_mb=N"):
         Shape.parse(text)

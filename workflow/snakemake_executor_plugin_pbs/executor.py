@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
@@ -53,7 +53,7 @@ class Executor(RemoteExecutor):
         """Find out what earlier runs of this work directory have left at work.
 
         Raises:
-            WorkflowError: there is no PBS here, nobody pays, a shape cannot be read, or what is left is unclear.
+            ApiError: no PBS here, nobody pays, a shape cannot be read, or what is left is unclear; printed as one line.
         """
         self.jobs: dict[JobExecutorInterface, tuple[str, Entry]] = {}  # at work, with their ids
         self.failures: dict[JobExecutorInterface, str] = {}  # of jobs that have not succeeded since
@@ -256,21 +256,21 @@ def _project(given: str | None) -> str:
     """Who pays.
 
     Raises:
-        WorkflowError: nobody is named.
+        ApiError: nobody is named.
     """
     project = (os.environ.get(PROJECT) or None) if given is None else given
     if project is None:
-        raise WorkflowError(
+        raise ApiError(
             f"no group or project pays for PBS jobs; type: export {PROJECT}=your-group, or give --pbs-project"
         )
     return project
 
 
 def _check_programs() -> None:
-    """Raises WorkflowError where PBS is not."""
+    """Raises ApiError where PBS is not."""
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing:
-        raise WorkflowError(f"{', '.join(missing)}: not found; --executor pbs runs where PBS's own commands are")
+        raise ApiError(f"{', '.join(missing)}: not found; --executor pbs runs where PBS's own commands are")
 
 
 def _name_of(job: JobExecutorInterface) -> str:

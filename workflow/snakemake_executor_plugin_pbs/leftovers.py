@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
@@ -23,7 +23,7 @@ def left_at_work(journal: Journal, workflow: WorkflowExecutorInterface) -> AtWor
     there are recorded here; otherwise a later change of params would go unnoticed.
 
     Raises:
-        WorkflowError: PBS does not tell of a job, or there is a result of other inputs or params than today's.
+        ApiError: PBS does not tell of a job, or there is a result of other inputs or params than today's.
     """
     noted = journal.read()
     left: AtWork = {}
@@ -47,7 +47,7 @@ def _record(job: JobExecutorInterface, entry: Entry, external: str, workflow: Wo
     if workflow.persistence.metadata(job.output[0]) is not None:
         return
     if Entry.digest_of(job) != entry.digest:
-        raise WorkflowError(
+        raise ApiError(
             f"{job.output[0]}: PBS job {external} made it from other inputs or params, while no Snakemake was there; "
             f"delete it, or type: snakemake --forcerun {job.rule.name}"
         )
@@ -58,7 +58,7 @@ def _attributes_of(ids: Sequence[str]) -> dict[str, Attributes]:
     """What PBS knows of the jobs; an unknown one counts as ended.
 
     Raises:
-        WorkflowError: it does not tell.
+        ApiError: it does not tell.
     """
     known: dict[str, Attributes] = {}
     for batch in commands.batches(ids):
@@ -71,7 +71,7 @@ def _attributes_of(ids: Sequence[str]) -> dict[str, Attributes]:
             if attempt + 1 < ROUNDS:
                 time.sleep(commands.PAUSE)
         if not set(silent) <= seen.unknown:
-            raise WorkflowError(
+            raise ApiError(
                 f"qstat does not tell whether jobs of the last run are at work: {' '.join(silent)}; try again"
             )
         known |= {external: {"job_state": "F"} for external in silent}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_common.exceptions import ApiError
 
 FORM = "QUEUE:gpu=N:threads=N:mem_mb=N"
 
@@ -23,13 +23,13 @@ class Shape:
         """Read QUEUE:gpu=N:threads=N:mem_mb=N.
 
         Raises:
-            WorkflowError: it is something else.
+            ApiError: it is something else.
         """
         queue, *parts = text.split(":")
         try:
             return cls(queue, **{name: int(value) for name, _, value in (part.partition("=") for part in parts)})
         except (TypeError, ValueError):
-            raise WorkflowError(f"--pbs-shapes: {text}: not of the form {FORM}") from None
+            raise ApiError(f"--pbs-shapes: {text}: not of the form {FORM}") from None
 
     def holds(self, request: "Request") -> bool:
         """Whether a node's share is enough."""
