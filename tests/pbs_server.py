@@ -8,6 +8,9 @@ folder with a bare environment. The folder of the state, beside these programs, 
   delay       seconds that a job is queued before it runs
   hold        while it is there, jobs stay queued
   slow        seconds that qstat takes
+  slow_qsub   seconds until qsub accepts a job
+  no_reply    while it is there, qsub accepts jobs, but says that it got no reply
+  no_qdel     while it is there, qdel finds no server
   sick        number of calls of qstat that fail, counted down
   limit       jobs that a user may have, queued and running
   ends/<name> what becomes of a job of that name in place of running it: a list of attributes, one every half second
@@ -71,6 +74,7 @@ def qsub(arguments):
         return refuse(f"qsub: Unknown resource Resource_List.{min(unknown)}", 187)
     if seconds(resources["walltime"]) > 168 * 3600:
         return refuse("qsub: Job violates queue and/or server resource limits", 188)
+    time.sleep(setting("slow_qsub", 0.0))
     with locked():
         if len([job for job in all_jobs() if job["job_state"] != "F"]) >= setting("limit", 1000):
             return refuse("qsub: would exceed queue generic's per-user limit", 38)
@@ -85,6 +89,8 @@ def qsub(arguments):
         save(job, attributes | extra | {"select": resources["select"], "Variable_List": variables})
     if setting("hold", "") == "":
         start(job)
+    if setting("no_reply", ""):
+        return refuse("Failed to recv data from background qsub", 255)
     print(job)
     return 0
 
@@ -197,7 +203,8 @@ def qstat(arguments):
         (STATE / "sick").write_text(str(sick - 1))
         return refuse("qstat: cannot connect to server pbs1 (errno=15010)", 255)
     status = 0
-    for job in arguments[2:]:  # -x -f
+    asked = [argument for argument in arguments if not argument.startswith("-")]
+    for job in asked or [path.stem for path in STATE.glob("*.json")]:
         if (STATE / f"{job}.json").is_file():
             print(text(job, load(job)), end="\n\n")
         else:
@@ -220,6 +227,8 @@ def text(job, attributes):
 
 def qdel(jobs):
     status = 0
+    if setting("no_qdel", ""):
+        return refuse("qdel: cannot connect to server pbs1 (errno=15010)", 255)
     for job in jobs:
         if not (STATE / f"{job}.json").is_file():
             status = refuse(f"qdel: Unknown Job Id {job}", 153)

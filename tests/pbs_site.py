@@ -92,5 +92,5 @@ class Site:
 
     def end_all(self):
         """Delete what a test has left."""
-        if open_jobs := [job for job, found in self.jobs().items() if found["job_state"] not in "FX"]:
+        if open_jobs := [job for job, found in self.jobs().items() if found["job_state"] not in "FXM"]:
             subprocess.run([self.programs / "qdel", *open_jobs], env=self.environment, timeout=60)

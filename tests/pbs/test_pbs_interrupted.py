@@ -108,6 +108,58 @@ def test_crash_in_the_middle_of_submitting(site):
     assert set(site.states().values()) == {"F/91"}
 
 
+def test_crash_while_qsub_is_at_work(site):
+    """The restart comes at once, and waits for the qsub that the dead Snakemake has left."""
+    work(site, 1)
+    site.set("slow_qsub", 6)
+    process = site.start()
+    site.wait_for(lambda: site.calls("qsub"))
+    site.crash(process)
+    assert site.jobs() == {}
+    site.set("slow_qsub", 0)
+    process = site.start()
+    site.wait_for(lambda: " is still PBS job 1.pbs1" in site.printed.read_text())
+    finish(site)
+    assert process.wait(timeout=60) == 0
+    assert len(site.calls("qsub")) == 1 + 1
+
+
+def test_outdated_job_that_cannot_be_deleted_holds_up_the_new_one(site):
+    work(site, 1)
+    process = site.start()
+    site.wait_for(lambda: site.all_running(1))
+    site.crash(process)
+    site.set("no_qdel", "yes")
+    work(site, 1, word="second")
+    process = site.start()
+    site.wait_for(lambda: len(site.calls("qdel")) > 3, seconds=90)
+    assert list(site.states().values()) == ["R/42"]
+    (site.state / "no_qdel").unlink()
+    site.wait_for(lambda: list(site.states().values()) == ["F/91/271", "R/42"])
+    finish(site)
+    assert process.wait(timeout=60) == 0, site.printed.read_text()
+    assert (site.folder / "tail.txt").read_text() == "second\n"
+
+
+def test_results_that_were_finished_just_before_ctrl_c_are_recorded_later(site):
+    work(site, 1)
+    process = site.start("--seconds-between-status-checks", 60)
+    site.wait_for(lambda: site.all_running(1))
+    site.wait_for(lambda: site.calls("qstat"))  # the next round is a minute away
+    finish(site)
+    site.wait_for(lambda: set(site.states().values()) == {"F/92/0"})
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) != 0
+    work(site, 1, word="second")
+    status, printed = site.run()
+    assert status == 1
+    assert "0.txt: PBS job 1.pbs1 made it from other inputs or params" in printed
+    work(site, 1)
+    finish(site)
+    assert site.run()[0] == 0
+    assert len(site.calls("qsub")) == 1 + 1
+
+
 def test_crash_and_other_params_or_inputs_since(site):
     """A job that is left is deleted and submitted anew where its results would be of yesterday."""
     work(site, 2)
@@ -151,6 +203,20 @@ def test_jobs_that_end_while_no_snakemake_is_there(site):
     assert site.run()[0] == 0
     assert (site.folder / "tail.txt").read_text() == "third\n" * 2
 
+    work(site, 2, word="fourth")  # once more over results that are recorded: they count, though they are asked for
+    for begun in site.folder.glob("begun.*"):
+        begun.unlink()
+    process = site.start()
+    site.wait_for(lambda: site.all_running(2))
+    site.crash(process)
+    finish(site)
+    site.wait_for(lambda: set(site.states().values()) == {"F/92/0"})
+    before = len(site.calls("qsub"))
+    status, printed = site.run()
+    assert status == 0 and printed.count(" was PBS job ") == 2
+    assert len(site.calls("qsub")) == before + 1
+    assert (site.folder / "tail.txt").read_text() == "fourth\n" * 2
+
 
 def test_crash_and_a_server_that_does_not_answer(site):
     work(site, 1)
@@ -180,6 +246,39 @@ def test_group_of_jobs_is_one_pbs_job_and_is_taken_up_unless_it_is_divided_anew(
     finish(site)
     assert process.wait(timeout=60) == 0, site.printed.read_text()
     assert len(site.calls("qsub")) == 1 + 4 + 1
+
+
+CHAIN = """
+rule all:
+    input: "last.txt"
+rule first:
+    output: "first.txt"
+    params: word="WORD"
+    group: "chain"
+    shell: "touch begun.0; while [ -e working ]; do sleep .2; done; echo {params.word} > {output}"
+rule last:
+    input: "first.txt"
+    output: "last.txt"
+    group: "chain"
+    shell: "cp {input} {output}"
+"""
+
+
+def test_group_that_ends_while_no_snakemake_is_there(site):
+    site.workflow(CHAIN.replace("WORD", "one"))
+    (site.folder / "working").touch()
+    process = site.start()
+    site.wait_for(lambda: site.all_running(1))
+    site.crash(process)
+    finish(site)
+    site.wait_for(lambda: set(site.states().values()) == {"F/92/0"})
+    site.workflow(CHAIN.replace("WORD", "one") + "rule more:\n    output: 'more.txt'\n    shell: 'touch {output}'\n")
+    assert site.run("more.txt")[0] == 0  # asks for something else: what was left stays noted
+    assert site.run("more.txt", "last.txt", "--forcerun", "more")[0] == 0
+    assert list((site.folder / ".snakemake/pbs_jobs").iterdir()) == []
+    site.workflow(CHAIN.replace("WORD", "two"))
+    assert site.run()[0] == 0
+    assert (site.folder / "last.txt").read_text() == "two\n"
 
 
 def test_five_hundred_jobs_are_five_calls_a_round(site):

@@ -5,7 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
 from test_pbs_verdicts import ENDS, attributes
 
 ENVIRONMENT = """
@@ -193,21 +192,42 @@ def test_job_that_pbs_no_longer_knows(site):
     assert len(told) >= 3
 
 
-@pytest.mark.parametrize("project", [None, ""])
-def test_without_a_project(site, project):
+def test_without_a_project(site):
     site.workflow(TOUCH)
-    if project is None:
-        status, printed = site.run(project=None)
-        assert status == 1
-        line = "no group or project pays for PBS jobs; type: export ABCI_GROUP=your-group, or give --pbs-project"
-        assert printed.splitlines()[-1] == f"Error: {line}"
-        assert site.calls("qsub") == []
-        assert site.run("-n", project=None)[0] == 0
-    else:
-        status, printed = site.run("--pbs-project", "", project=None)
-        assert status == 1
-        assert all("-P" not in call for call in site.calls("qsub"))
-        assert "qsub refused it (exit 32): qsub: group is not specified" in printed
+    status, printed = site.run(project=None)
+    assert status == 1
+    line = "no group or project pays for PBS jobs; type: export ABCI_GROUP=your-group, or give --pbs-project"
+    assert printed.splitlines()[-1] == f"Error: {line}"
+    assert site.calls("qsub") == []
+    assert site.run("-n", project=None)[0] == 0
+
+
+def test_site_where_nobody_pays(site):
+    site.workflow(TOUCH)
+    (site.folder / "profile").mkdir()
+    (site.folder / "profile/config.yaml").write_text("pbs-project: none\n")
+    status, printed = site.run("--profile", "profile", project=None)
+    assert status == 1
+    assert len(site.calls("qsub")) == 5 and all("-P" not in call for call in site.calls("qsub"))
+    assert "qsub refused it (exit 32): qsub: group is not specified" in printed
+
+
+def test_job_script_of_the_user_is_refused(site):
+    site.workflow(TOUCH)
+    (site.folder / "mine.sh").write_text("{exec_job}\n")
+    status, printed = site.run("--jobscript", "mine.sh")
+    assert status == 1
+    assert printed.splitlines()[-1].startswith(
+        "Error: --jobscript: --executor pbs has a job script of its own; give --pbs-p"
+    )
+
+
+def test_job_whose_qsub_got_no_reply_is_found_by_its_log(site):
+    site.workflow(TOUCH)
+    site.set("no_reply", "yes")
+    status, printed = site.run()
+    assert status == 0, printed
+    assert len(site.calls("qsub")) == len(site.jobs()) == 5
 
 
 def test_without_pbs(site, tmp_path):

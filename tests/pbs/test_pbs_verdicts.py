@@ -19,6 +19,7 @@ ENDS = [  # state, substate, exit status, comment, reason or a part of it; None 
     ("F", "93", "-27", "", "more memory than it had asked for: raise mem_mb"),
     ("F", "93", "-10", "", "the user is not known on the node"),
     ("F", "93", "-8", "", "exit status -8"),
+    ("M", "92", None, "", "PBS moved it to another server"),
     ("X", "93", "3", "", "exit status 3"),
     (
         "F",

@@ -27,7 +27,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=None,
         metadata={
             "type": str,
-            "help": f"Project or group that pays (qsub -P); {PROJECT} in the environment is the default. '' for no -P.",
+            "help": f"Who pays (qsub -P), or none, where nobody has to; else {PROJECT} of the environment.",
         },
     )
     shapes: list[str] = field(

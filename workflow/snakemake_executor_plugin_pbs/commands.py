@@ -1,12 +1,12 @@
 """The three programs of PBS that are called, each with a time limit and out of reach of the terminal's Ctrl-C."""
 
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import IO, TypeVar
 
 from snakemake_executor_plugin_pbs.verdicts import read_qstat, read_unknown
@@ -15,8 +15,11 @@ BATCH = 100  # jobs in one call of qstat or qdel: one call for each is too much 
 ANSWER = 60.0  # seconds that qstat and qdel may take
 ACCEPT = 120.0  # seconds that qsub may take: a job whose qsub was given up may be queued all the same
 TRIES, PAUSE = 3, 5.0  # of qdel, and seconds between them
-LIMIT_REACHED = 38  # exit status of qsub: "would exceed ... per-user limit"
 NO_ANSWER = -1
+# Exit statuses of qsub, which are PBS's errors modulo 256 (pbs_error.h of OpenPBS).
+LIMITS = (38, 39, 198)  # of jobs of a user, of resources of queued jobs, of jobs in a queue
+SHUTTING_DOWN = 212
+NO_REPLY = 255  # of the server: it may have accepted the job
 
 Job = TypeVar("Job")
 
@@ -61,11 +64,16 @@ def run(command: Sequence[str], seconds: float, output: IO[str] | None = None) -
     return Answer(process.returncode, out or "", err)
 
 
-def qsub(command: Sequence[str], id_file: Path) -> Answer:
+def qsub(arguments: Sequence[str], id_file: IO[str]) -> Answer:
     """Submit a job; its id goes straight into the file."""
-    with id_file.open("w") as output:
-        answer = run(["qsub", *command], ACCEPT, output)
-    return replace(answer, out=id_file.read_text())
+    with id_file:
+        return run(["qsub", *arguments], ACCEPT, id_file)
+
+
+def find(log: str) -> str:
+    """Id of the job that writes this log; empty if there is none: asked where qsub ended without a clear answer."""
+    jobs = read_qstat(run(["qstat", "-f"], ANSWER).out)
+    return next((external for external, job in jobs.items() if job.get("Output_Path", "").endswith(log)), "")
 
 
 def qstat(ids: Sequence[str]) -> Seen:
@@ -74,21 +82,26 @@ def qstat(ids: Sequence[str]) -> Seen:
     return Seen(read_qstat(answer.out), read_unknown(answer.err))
 
 
-def qdel(ids: Sequence[str]) -> str:
-    """Delete jobs; returns what PBS said if some may be left. That one has ended, or is unknown, is no fault."""
+def qdel(ids: Sequence[str]) -> tuple[str, set[str]]:
+    """Delete jobs.
+
+    Returns:
+        What PBS said if some may be left, else nothing; and the ids of jobs that had ended before.
+    """
     for attempt in range(TRIES):
         answer = run(["qdel", *ids], ANSWER)
         left = [line for line in answer.err.splitlines() if line and not _is_gone(line)]
         if answer.status == 0 or (answer.status != NO_ANSWER and not left):
-            return ""
+            return "", set(re.findall(r"Job has finished (\S+)", answer.err))
         if attempt + 1 < TRIES:
             time.sleep(PAUSE)
-    return " ".join(left)
+    return " ".join(left), set()
 
 
 def must_wait(answer: Answer) -> bool:
-    """Whether qsub's refusal passes by itself: the user's limit of jobs, a server that restarts."""
-    return answer.status == LIMIT_REACHED or "cannot connect to server" in answer.err.lower()
+    """Whether qsub's refusal passes by itself: a limit of jobs, a server that restarts."""
+    restarts = answer.status == SHUTTING_DOWN or "cannot connect to server" in answer.err.lower()
+    return answer.status in LIMITS or restarts
 
 
 def batches(jobs: Sequence[Job]) -> list[Sequence[Job]]:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
 from snakemake_executor_plugin_pbs import commands
 from snakemake_executor_plugin_pbs.jobscript import template
-from snakemake_executor_plugin_pbs.journal import Entry, Journal, read_id
-from snakemake_executor_plugin_pbs.leftovers import ROUNDS, left_at_work
+from snakemake_executor_plugin_pbs.journal import Entry, Journal, key_of, read_id
+from snakemake_executor_plugin_pbs.leftovers import ROUNDS, left_behind
 from snakemake_executor_plugin_pbs.shapes import Request, Shape, choose, walltime
 from snakemake_executor_plugin_pbs.verdicts import Verdict, reason, verdict
 
 PROJECT = "ABCI_GROUP"  # environment variable
+NOBODY = "none"  # a word, since Snakemake takes an empty value of a profile for the profile's folder
 PROGRAMS = ("qsub", "qstat", "qdel")
 DEFAULT_RUNTIME = 60  # minutes, of a job without runtime: the walltime that ABCI gives
 LONGEST_NAME = 60
-LONGEST_END = 60  # seconds until a deleted job has ended; PBS sends KILL 10 s after TERM
 LAST_WORDS = 10_000  # bytes of a log's end in which PBS's own line is looked for
 
 
@@ -65,13 +65,14 @@ class Executor(RemoteExecutor):
         settings, folder = self.workflow.executor_settings, Path(".snakemake").resolve()
         self.project = _project(settings.project)
         _check_programs()
+        if not self.is_default_jobscript:
+            raise ApiError("--jobscript: --executor pbs has a job script of its own; give --pbs-prologue")
         self.shapes = [Shape.parse(text) for text in settings.shapes]
         self.logs = (settings.logdir or folder / "pbs_logs").resolve()
         self.logs.mkdir(parents=True, exist_ok=True)
-        if self.is_default_jobscript:
-            self.jobscript = template(Path(self.workflow.workdir_init), os.environ["PATH"], settings.prologue)
+        self.jobscript = template(Path(self.workflow.workdir_init), os.environ["PATH"], settings.prologue)
         self.journal = Journal(folder / "pbs_jobs")
-        self.left = left_at_work(self.journal, self.workflow)  # of earlier runs
+        self.left = left_behind(self.journal, self.workflow)  # of earlier runs
 
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
         """Submit jobs; from now on SIGTERM is the same as Ctrl-C, not a request to wait for jobs of hours."""
@@ -87,12 +88,15 @@ class Executor(RemoteExecutor):
             self._fail(SubmittedJobInfo(job), f"not submitted: {error}")
             return
         submission = self._prepare(job, request, queue)
-        external, left = self.left.get(submission.entry.key, ("", None))
-        if left and left.digest == submission.entry.digest:
-            del self.left[left.key]
-            self._follow(job, external, left, "is still")
+        left = self.left.get(submission.entry.key)
+        if left and left.serves(submission.entry, self._is_forced(job)):
+            del self.left[left.entry.key]
+            self._follow(job, left.external, left.entry, "was" if left.has_ended else "is still")
         else:
             self.submitting.submit(self._submit, submission)
+
+    def _is_forced(self, job: JobExecutorInterface) -> bool:
+        return any(self.dag.reason(member).forced for member in (job.jobs if job.is_group() else [job]))
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Ask PBS once for every 100 jobs; yield those that are not known to have ended."""
@@ -115,11 +119,11 @@ class Executor(RemoteExecutor):
 
     def cancel(self) -> None:
         """Delete all jobs, those too that an earlier run has left and this one has not yet taken up."""
-        self._stop(list(self.left.values()))
+        self._stop({left.external: left.entry for left in self.left.values() if not left.has_ended})
 
     def shutdown(self) -> None:
         """End a run, with what went wrong; jobs are left only if it went wrong here, and then they are deleted."""
-        self._stop([])
+        self._stop({})
         for job, why in self.failures.items():
             self.logger.error(f"{_name_of(job)}: {why}")
 
@@ -145,7 +149,7 @@ class Executor(RemoteExecutor):
 
     def _new_log(self, job: JobExecutorInterface, name: str) -> Path:
         """A file that no other job has: PBS would append to it."""
-        return self.logs / f"{name}.{Entry.key_of(job)[:6]}.{datetime.now():%Y%m%d-%H%M%S}.log"
+        return self.logs / f"{name}.{key_of(job)[:6]}.{datetime.now():%Y%m%d-%H%M%S}.log"
 
     def _queue(self, queue: str | None) -> list[str]:
         if reservation := self.executor_settings.reservation:
@@ -156,25 +160,45 @@ class Executor(RemoteExecutor):
         """In the thread of submissions: see that a job is submitted, waits, or counts as failed."""
         if self.stopped.is_set():
             return
-        if submission.queue in self.full:
-            self.waiting.append(submission)
-            return
         try:
-            self._end_outdated(submission.entry)
-            answer = commands.qsub(submission.arguments, self.journal.write(submission.entry))
-        except OSError as error:
-            self._fail(SubmittedJobInfo(submission.job), f"not submitted: {error}")
-            return
-        external = read_id(answer.out)
-        if answer.status == 0 and external:
-            self._follow(submission.job, external, submission.entry, "is")
+            if submission.queue in self.full or self._is_in_the_way(submission.entry):
+                self.waiting.append(submission)
+            else:
+                self._qsub(submission)
+        except Exception as error:
+            self._fail(SubmittedJobInfo(submission.job), f"not submitted: {type(error).__name__}: {error}")
+
+    def _qsub(self, submission: Submission) -> None:
+        entry = submission.entry
+        answer = commands.qsub(submission.arguments, self.journal.write(entry))
+        external = read_id(self.journal.id_file(entry.key))
+        if not external and answer.status in (commands.NO_ANSWER, commands.NO_REPLY):
+            external = commands.find(entry.log)
+            self.journal.id_file(entry.key).write_text(external)
+        if external:
+            self._follow(submission.job, external, entry, "is")
         else:
             self._refused(submission, answer)
+
+    def _is_in_the_way(self, entry: Entry) -> bool:
+        """Delete what is left and makes the same outputs from other inputs or params; whether it has yet to end."""
+        for key, left in list(self.left.items()):
+            if not set(left.entry.outputs) & set(entry.outputs):
+                continue
+            if not left.has_ended:
+                commands.qdel([left.external])
+                seen = commands.qstat([left.external])
+                gone = left.external in seen.unknown
+                if not gone and verdict(seen.jobs.get(left.external, {})) is Verdict.RUNNING:
+                    return True
+            self.journal.remove(left.entry)
+            del self.left[key]
+        return False
 
     def _refused(self, submission: Submission, answer: commands.Answer) -> None:
         """What is refused for now waits for the next status round."""
         self.journal.remove(submission.entry)
-        said = f"(exit {answer.status}): {answer.err.strip() or answer.out.strip()}"
+        said = f"(exit {answer.status}): {answer.err.strip()}"
         if commands.must_wait(answer):
             self.logger.info(f"Job {submission.job.jobid} waits, and others of its queue: qsub refused it {said}")
             self.full.add(submission.queue)
@@ -219,51 +243,38 @@ class Executor(RemoteExecutor):
         if job in self.jobs:
             self.journal.remove(self.jobs.pop(job)[1])
 
-    def _end_outdated(self, entry: Entry) -> None:
-        """Delete what is left and makes the same outputs from other inputs or params, and see it end."""
-        for key, (external, left) in list(self.left.items()):
-            if set(left.outputs) & set(entry.outputs):
-                commands.qdel([external])
-                self._wait_for_end(external)
-                del self.left[key]
-
-    def _wait_for_end(self, external: str) -> None:
-        for _ in range(LONGEST_END):
-            seen = commands.qstat([external])
-            if external in seen.unknown or verdict(seen.jobs.get(external, {})) is not Verdict.RUNNING:
-                break
-            self.stopped.wait(1)
-
-    def _stop(self, left: Sequence[tuple[str, Entry]]) -> None:
+    def _stop(self, left: dict[str, Entry]) -> None:
         with _uninterrupted():
             self.stopped.set()
             self.submitting.shutdown(wait=True, cancel_futures=True)
-            self._delete(dict([*self.jobs.values(), *left]))
+            self._delete(dict(self.jobs.values()) | left)
             super().shutdown()
 
     def _delete(self, jobs: dict[str, Entry]) -> None:
+        """Delete jobs; the journal keeps those that had ended: their results are not recorded."""
         if jobs:
             self.logger.info(f"Deleting {len(jobs)} PBS jobs.")
         for batch in commands.batches(list(jobs)):
-            if said := commands.qdel(batch):
-                self.logger.error(f"Jobs may be left ({said}); type: qdel {' '.join(batch)}")
+            problem, ended = commands.qdel(batch)
+            if problem:
+                self.logger.error(f"Jobs may be left ({problem}); type: qdel {' '.join(batch)}")
                 continue
-            for external in batch:
+            for external in set(batch) - ended:
                 self.journal.remove(jobs[external])
 
 
 def _project(given: str | None) -> str:
-    """Who pays.
+    """Who pays; empty if nobody has to.
 
     Raises:
         ApiError: nobody is named.
     """
-    project = (os.environ.get(PROJECT) or None) if given is None else given
-    if project is None:
+    project = given or os.environ.get(PROJECT)
+    if not project:
         raise ApiError(
             f"no group or project pays for PBS jobs; type: export {PROJECT}=your-group, or give --pbs-project"
         )
-    return project
+    return "" if project == NOBODY else project
 
 
 def _check_programs() -> None:

@@ -4,12 +4,14 @@ Two files a job, named by its outputs: what it is, written before qsub, and the 
 Snakemake that dies at any moment, even while qsub is at work, leaves no job that nobody knows of.
 """
 
+import fcntl
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
@@ -21,30 +23,26 @@ class Entry:
     Attributes:
         key: of its outputs.
         outputs: there is one job at a time that makes them; a group of jobs may be put together anew in each run.
-        digest: of all that decides its outputs, so that a job is never taken for another.
+        members: the jobs, one or those of a group: digests of all that decides their outputs, by keys of their own.
         log: file that PBS writes.
     """
 
     key: str
     outputs: list[str]
-    digest: str
+    members: dict[str, str]
     log: str
 
     @classmethod
     def of(cls, job: JobExecutorInterface, log: Path) -> "Entry":
-        """The entry of a job that is about to be submitted."""
-        outputs = [name for member in _members(job) for name in _names(member)]
-        return cls(cls.key_of(job), outputs, cls.digest_of(job), str(log))
+        """The entry of a job that is about to be submitted, with its inputs as they are now."""
+        members = _members(job)
+        outputs = [name for member in members for name in _names(member)]
+        digests = {key_of(member): digest_of(member, within=outputs) for member in members}
+        return cls(key_of(job), outputs, digests, str(log))
 
-    @classmethod
-    def key_of(cls, job: JobExecutorInterface) -> str:
-        """The key of a job, or of a group of jobs."""
-        return _digest(sorted(_names(member) for member in _members(job)))
-
-    @classmethod
-    def digest_of(cls, job: JobExecutorInterface) -> str:
-        """The digest of a job, or of a group of jobs: inputs as they are now, outputs, params."""
-        return _digest(sorted(_facts(member) for member in _members(job)))
+    def is_complete(self) -> bool:
+        """Whether all outputs are there."""
+        return all(Path(output).exists() for output in self.outputs)
 
 
 class Journal:
@@ -58,51 +56,77 @@ class Journal:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, entry: Entry) -> Path:
-        """Note a job before it is submitted; returns the file that qsub's output has to go to."""
-        id_file = self._id_file(entry.key)
-        id_file.unlink(missing_ok=True)
+    def write(self, entry: Entry) -> IO[str]:
+        """Note a job before it is submitted.
+
+        Returns:
+            The file for qsub's output, empty. It is locked as long as this process or qsub lives.
+        """
+        self.id_file(entry.key).unlink(missing_ok=True)
         self._entry_file(entry.key).write_text(json.dumps(asdict(entry)))
-        return id_file
+        stream = self.id_file(entry.key).open("w")
+        _lock(stream, fcntl.LOCK_EX)
+        return stream
 
     def remove(self, entry: Entry) -> None:
         """Forget a job that has ended."""
-        self._id_file(entry.key).unlink(missing_ok=True)
+        self.id_file(entry.key).unlink(missing_ok=True)
         self._entry_file(entry.key).unlink(missing_ok=True)
 
-    def read(self) -> dict[str, Entry]:
-        """All entries of jobs that PBS has accepted, by id; a file that was half written is of a job that was not."""
-        found = {}
+    def read(self, patience: float) -> dict[str, Entry]:
+        """All entries of jobs that PBS has accepted, by id.
+
+        Args:
+            patience: seconds to wait for calls of qsub that a Snakemake has left at work.
+        """
+        found, deadline = {}, time.monotonic() + patience
         for path in sorted(self.folder.glob("*.json")):
-            id_file = self._id_file(path.stem)
-            if external := read_id(id_file.read_text() if id_file.is_file() else ""):
+            id_file = self.id_file(path.stem)
+            while _is_open(id_file) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if external := read_id(id_file):
                 found[external] = Entry(**json.loads(path.read_text()))
         return found
+
+    def id_file(self, key: str) -> Path:
+        """Where qsub writes the id of a job."""
+        return self.folder / f"{key}.id"
 
     def _entry_file(self, key: str) -> Path:
         return self.folder / f"{key}.json"
 
-    def _id_file(self, key: str) -> Path:
-        return self.folder / f"{key}.id"
 
-
-def read_id(printed: str) -> str:
+def read_id(id_file: Path) -> str:
     """The job's id, the last word that qsub printed; empty if there is none."""
-    return (printed.split() or [""])[-1]
+    return (id_file.read_text(errors="replace").split() or [""])[-1] if id_file.is_file() else ""
 
 
-def _members(job: JobExecutorInterface) -> Sequence[JobExecutorInterface]:
+def key_of(job: JobExecutorInterface) -> str:
+    """What stands for the outputs of a job, or of a group of jobs."""
+    return _digest(sorted(_names(member) for member in _members(job)))
+
+
+def digest_of(job: JobExecutorInterface, within: Sequence[str] = ()) -> str:
+    """What stands for all that decides a job's outputs: its rule's code, inputs, params.
+
+    Args:
+        job: one job.
+        within: outputs of its group, which are no inputs from outside.
+    """
+    rule, inputs = job.rule, [str(path) for path in job.input]
+    code = [str(getattr(rule, name, None)) for name in ("shellcmd", "run_func_src", "script", "notebook", "wrapper")]
+    params = [repr(sorted(map(repr, value)) if isinstance(value, set | frozenset) else value) for value in job.params]
+    outside = [[path, *_state(Path(path))] for path in inputs if path not in within]
+    return _digest([rule.name, code, _names(job), inputs, outside, params])
+
+
+def _members(job: JobExecutorInterface) -> list[JobExecutorInterface]:
     return list(job.jobs) if job.is_group() else [job]
 
 
 def _names(job: JobExecutorInterface) -> list[str]:
     """A job's outputs, or what stands for them where it has none."""
     return [str(value) for value in job.output] or [job.rule.name, *map(str, job.wildcards)]
-
-
-def _facts(job: JobExecutorInterface) -> list[Any]:
-    outputs, params = ([str(value) for value in values] for values in (job.output, job.params))
-    return [job.rule.name, outputs, params, [[str(path), *_state(Path(path))] for path in job.input]]
 
 
 def _state(path: Path) -> tuple[int, int]:
@@ -114,5 +138,25 @@ def _state(path: Path) -> tuple[int, int]:
     return (found.st_mtime_ns, found.st_size)
 
 
-def _digest(facts: object) -> str:
+def _is_open(id_file: Path) -> bool:
+    """Whether a qsub that this process has not started may still write its id."""
+    try:
+        with id_file.open("r") as stream:
+            return not _lock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+
+
+def _lock(stream: IO[str], how: int) -> bool:
+    """Take the lock; where the file system has none, it counts as taken."""
+    try:
+        fcntl.flock(stream, how)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _digest(facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]

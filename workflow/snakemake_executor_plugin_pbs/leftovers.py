@@ -2,51 +2,63 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
 from snakemake_executor_plugin_pbs import commands
-from snakemake_executor_plugin_pbs.journal import Entry, Journal
+from snakemake_executor_plugin_pbs.journal import Entry, Journal, digest_of, key_of
 from snakemake_executor_plugin_pbs.verdicts import Attributes, Verdict, verdict
 
 ROUNDS = 3  # in a row in which PBS does not know a job, until it counts as lost
 
-AtWork = dict[str, tuple[str, Entry]]  # by key: id and entry
+
+@dataclass(frozen=True)
+class Left:
+    """A job of an earlier run that is at work, or has ended well without anyone noticing."""
+
+    external: str
+    entry: Entry
+    has_ended: bool
+
+    def serves(self, entry: Entry, is_forced: bool) -> bool:
+        """Whether its outputs will be, or are, those that a job is asked for now."""
+        same = self.entry.members == entry.members
+        return same and (not self.has_ended or (self.entry.is_complete() and not is_forced))
 
 
-def left_at_work(journal: Journal, workflow: WorkflowExecutorInterface) -> AtWork:
-    """Jobs of the journal that have not ended; the journal keeps them, and those that this run does not ask for.
+def left_behind(journal: Journal, workflow: WorkflowExecutorInterface) -> dict[str, Left]:
+    """Jobs of the journal that are at work, or have succeeded and may be asked for, by key; the others are forgotten.
 
     A job records no provenance: Snakemake does that when it sees the end. So results that were finished while none was
-    there are recorded here; otherwise a later change of params would go unnoticed.
+    there, and are not asked for again, are recorded here; otherwise a later change of params would go unnoticed.
 
     Raises:
         ApiError: PBS does not tell of a job, or there is a result of other inputs or params than today's.
     """
-    noted = journal.read()
-    left: AtWork = {}
+    noted = journal.read(patience=commands.ACCEPT)
+    left: dict[str, Left] = {}
     if not noted:
         return left
     known = _attributes_of(list(noted))
-    complete = {Entry.key_of(job): job for job in workflow.dag.jobs if job.output and not workflow.dag.needrun(job)}
+    complete = {key_of(job): job for job in workflow.dag.jobs if job.output and not workflow.dag.needrun(job)}
     for external, entry in noted.items():
+        for key in entry.members.keys() & complete.keys():
+            _record(complete[key], entry, external, workflow)
         state = verdict(known[external])
-        if entry.key in complete:
-            _record(complete[entry.key], entry, external, workflow)
+        if entry.members.keys() <= complete.keys() or state is Verdict.FAILED:
             journal.remove(entry)
-        elif state is Verdict.RUNNING:
-            left[entry.key] = (external, entry)
-        elif state is Verdict.FAILED:
-            journal.remove(entry)
+        else:
+            left[entry.key] = Left(external, entry, state is Verdict.SUCCESS)
     return left
 
 
 def _record(job: JobExecutorInterface, entry: Entry, external: str, workflow: WorkflowExecutorInterface) -> None:
     if workflow.persistence.metadata(job.output[0]) is not None:
         return
-    if Entry.digest_of(job) != entry.digest:
+    if entry.members[key_of(job)] != digest_of(job, within=entry.outputs):
         raise ApiError(
             f"{job.output[0]}: PBS job {external} made it from other inputs or params, while no Snakemake was there; "
             f"delete it, or type: snakemake --forcerun {job.rule.name}"

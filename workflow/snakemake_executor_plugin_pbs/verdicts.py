@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 
-ENDED = ("F", "X", "M")  # finished, expired (of an array), moved to another server
+MOVED = "M"
+ENDED = ("F", "X", MOVED)  # finished, expired (of an array), at another server
 NORMAL_END = "92"  # substate of a job that ended by itself, without an error
 DELETED = "91"
 WALLTIME = "-29"
@@ -71,6 +72,8 @@ def reason(job: Attributes, log: str = "") -> str:
         log: what the job printed: older versions of PBS give walltime no exit status of its own.
     """
     status = job.get("Exit_status")
+    if job.get("job_state") == MOVED:
+        return "PBS moved it to another server"
     if "exceeded resource walltime" in job.get("comment", "") or re.search(r"=>> PBS: job killed: walltime", log):
         status = WALLTIME
     if status in OF_SERVER:
