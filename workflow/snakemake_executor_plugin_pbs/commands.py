@@ -72,6 +72,7 @@ def qsub(arguments: Sequence[str], id_file: IO[str]) -> Answer:
 
 def find(log: str) -> str:
     """Id of the job that writes this log; empty if there is none: asked where qsub ended without a clear answer."""
+    time.sleep(PAUSE)  # a part of qsub that lives on in the background may still be at work
     jobs = read_qstat(run(["qstat", "-f"], ANSWER).out)
     return next((external for external, job in jobs.items() if job.get("Output_Path", "").endswith(log)), "")
 

@@ -90,8 +90,8 @@ class Executor(RemoteExecutor):
         submission = self._prepare(job, request, queue)
         left = self.left.get(submission.entry.key)
         if left and left.serves(submission.entry, self._is_forced(job)):
-            del self.left[left.entry.key]
             self._follow(job, left.external, left.entry, "was" if left.has_ended else "is still")
+            del self.left[left.entry.key]  # last, so that Ctrl-C finds it in one place or both
         else:
             self.submitting.submit(self._submit, submission)
 

@@ -7,6 +7,7 @@ Snakemake that dies at any moment, even while qsub is at work, leaves no job tha
 import fcntl
 import hashlib
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -97,8 +98,9 @@ class Journal:
 
 
 def read_id(id_file: Path) -> str:
-    """The job's id, the last word that qsub printed; empty if there is none."""
-    return (id_file.read_text(errors="replace").split() or [""])[-1] if id_file.is_file() else ""
+    """The job's id, such as 1234.pbs1, in what qsub printed; empty if there is none."""
+    printed = id_file.read_text(errors="replace") if id_file.is_file() else ""
+    return next((word for word in reversed(printed.split()) if re.fullmatch(r"\d+(\[\d*\])?\.\S+", word)), "")
 
 
 def key_of(job: JobExecutorInterface) -> str:
