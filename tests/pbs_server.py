@@ -5,6 +5,7 @@ States, exit statuses and texts are those that an OpenPBS 23.06 server gave an o
 folder with a bare environment. The folder of the state, beside these programs, may hold files that make it misbehave:
 
   minute      seconds that a minute of walltime takes; 60 if it is not there
+  kill_delay  seconds between TERM and KILL; 1 if it is not there, 10 on the server
   delay       seconds that a job is queued before it runs
   hold        while it is there, jobs stay queued
   slow        seconds that qstat takes
@@ -30,7 +31,6 @@ STATE = Path(sys.argv[0]).absolute().parent / "state"
 HOME = STATE / "home"
 QUEUES = ("rt_HC", "rt_HG", "rt_HF", "R1234")
 USER_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C"}
-KILL_DELAY = 1.0  # seconds between TERM and KILL; 10 on the server
 GONE = "91"
 
 
@@ -168,6 +168,7 @@ def ended(job, process, limit):
     try:
         status = process.wait(timeout=limit)
     except subprocess.TimeoutExpired:
+        change(job, {"job_state": "E", "substate": "51", "Exit_status": "-29"})
         kill(process.pid)
         process.wait()
         comment = "Job has finished and exceeded resource walltime"
@@ -187,7 +188,7 @@ def kill(session):
             os.killpg(session, number)
         except ProcessLookupError:
             return
-        for _ in range(int(KILL_DELAY * 20)):
+        for _ in range(int(setting("kill_delay", 1.0) * 20)):
             time.sleep(0.05)
             if subprocess.run(["pgrep", "--session", str(session)], stdout=subprocess.DEVNULL).returncode:
                 return

@@ -1,8 +1,11 @@
 """profiles/abci: its queues in a plan, and a study through it on a stand-in for PBS."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,9 +96,13 @@ def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
     def in_the_middle(stage):
         return any((checkout.folder / "results/tiny").glob(f"*/.resume/{stage}-*/training.ckpt"))
 
-    site.set("minute", 9)  # seconds of a minute of walltime: of a start-up and a part of the training
+    site.set("minute", 20)  # seconds of a minute of walltime
+    site.set("kill_delay", 10)
     process = site.start(*arguments, project=None, options=())
-    site.wait_for(lambda: "F/93/-29" in site.states().values(), seconds=200)
+    site.wait_for(lambda: in_the_middle("train_supernet"), seconds=200)
+    with _held(site, "1.pbs1", "train_supernet"):
+        site.wait_for(lambda: site.states()["1.pbs1"] == "E/51/-29")
+    site.wait_for(lambda: site.states()["1.pbs1"] == "F/93/-29")
     site.set("minute", 60)
     site.wait_for(lambda: in_the_middle("retrain"), seconds=300)
     process.kill()
@@ -114,6 +121,19 @@ def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
     log = (checkout.folder / "results/tiny/shared/logs/train_supernet.log").read_text().splitlines()
     assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
     assert artefacts(checkout.folder / "results/tiny") == artefacts(_on_this_host(tmp_path / "here"))
+
+
+@contextmanager
+def _held(site, job, stage):
+    """Stop a stage in the middle, and let it go on."""
+    session = (site.state / f"{job}.pid").read_text()
+    found = subprocess.run(
+        ["pgrep", "--session", session, "-f", f"^python scripts/{stage}"], capture_output=True, text=True
+    )
+    (process,) = map(int, found.stdout.split())
+    os.kill(process, signal.SIGSTOP)
+    yield
+    os.kill(process, signal.SIGCONT)
 
 
 @pytest.mark.slow
