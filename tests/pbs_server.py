@@ -125,14 +125,21 @@ def seconds(walltime):
 
 def start(job):
     """Run the job in a process that nobody waits for."""
-    if os.fork() == 0:
-        os.setsid()
-        for stream in (0, 1, 2):
-            os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+    if detached():
         try:
             node(job)
         finally:
             os._exit(0)
+
+
+def detached():
+    """Whether this is the new one of two processes: it lives on by itself."""
+    if os.fork():
+        return False
+    os.setsid()
+    for stream in (0, 1, 2):
+        os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+    return True
 
 
 def node(job):
@@ -248,7 +255,9 @@ def delete(job):
         return
     while not pid.is_file():
         time.sleep(0.02)
-    kill(int(pid.read_text()))
+    if detached():
+        kill(int(pid.read_text()))
+        os._exit(0)
 
 
 # -- state

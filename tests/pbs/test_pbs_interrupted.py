@@ -49,7 +49,7 @@ def test_interrupted_in_a_status_round(site, number):
     process.send_signal(number)
     assert process.wait(timeout=60) != 0
     assert "Deleting 6 PBS jobs." in site.printed.read_text()
-    assert set(site.states().values()) == {"F/91/271"}
+    site.wait_for(lambda: set(site.states().values()) == {"F/91/271"})
     assert len(site.calls("qdel")) == 1
 
     site.set("slow", 0)
@@ -67,6 +67,32 @@ def test_interrupted_while_jobs_are_queued_and_others_are_being_submitted(site):
     assert process.wait(timeout=60) != 0
     assert len(site.jobs()) == len(site.calls("qsub"))
     assert set(site.states().values()) == {"F/91"}
+
+
+LINGERING = """
+rule work:
+    output: "made.txt"
+    shell:
+        "trap 'sleep 8; touch over; exit 1' TERM; touch begun.0;"
+        "while [ ! -e over ]; do sleep .2; done; touch {output}"
+"""
+
+
+def test_next_run_waits_for_jobs_that_take_their_time_to_end(site):
+    """PBS gives a deleted job ten seconds; its successor must not run beside it."""
+    site.workflow(LINGERING)
+    site.set("kill_delay", 10)
+    trap = ("--pbs-prologue", "trap : TERM")  # else the job's shell is gone at once, and PBS sees the end in that
+    process = site.start(*trap)
+    site.wait_for(lambda: site.all_running(1) and site.calls("qstat"))
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    assert site.states() == {"1.pbs1": "R/42"}
+    process = site.start(*trap)
+    site.wait_for(lambda: len(site.calls("qsub")) == 2)
+    assert site.states()["1.pbs1"] == "F/91/271"
+    assert process.wait(timeout=60) == 0
+    assert " is still " not in site.printed.read_text() and len(site.calls("qdel")) == 1
 
 
 def test_crash_and_restart_takes_up_running_jobs(site):

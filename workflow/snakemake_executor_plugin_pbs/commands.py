@@ -1,7 +1,6 @@
 """The three programs of PBS that are called, each with a time limit and out of reach of the terminal's Ctrl-C."""
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -83,20 +82,16 @@ def qstat(ids: Sequence[str]) -> Seen:
     return Seen(read_qstat(answer.out), read_unknown(answer.err))
 
 
-def qdel(ids: Sequence[str]) -> tuple[str, set[str]]:
-    """Delete jobs.
-
-    Returns:
-        What PBS said if some may be left, else nothing; and the ids of jobs that had ended before.
-    """
+def qdel(ids: Sequence[str]) -> str:
+    """Delete jobs; returns what PBS said if some may be left. That one has ended, or is unknown, is no fault."""
     for attempt in range(TRIES):
         answer = run(["qdel", *ids], ANSWER)
         left = [line for line in answer.err.splitlines() if line and not _is_gone(line)]
         if answer.status == 0 or (answer.status != NO_ANSWER and not left):
-            return "", set(re.findall(r"Job has finished (\S+)", answer.err))
+            return ""
         if attempt + 1 < TRIES:
             time.sleep(PAUSE)
-    return " ".join(left), set()
+    return " ".join(left)
 
 
 def must_wait(answer: Answer) -> bool:

@@ -181,12 +181,13 @@ class Executor(RemoteExecutor):
             self._refused(submission, answer)
 
     def _is_in_the_way(self, entry: Entry) -> bool:
-        """Delete what is left and makes the same outputs from other inputs or params; whether it has yet to end."""
+        """Delete what is left, makes the same outputs and does not serve; whether it has yet to end."""
         for key, left in list(self.left.items()):
             if not set(left.entry.outputs) & set(entry.outputs):
                 continue
             if not left.has_ended:
-                commands.qdel([left.external])
+                if not left.entry.is_deleted:
+                    commands.qdel([left.external])
                 seen = commands.qstat([left.external])
                 gone = left.external in seen.unknown
                 if not gone and verdict(seen.jobs.get(left.external, {})) is Verdict.RUNNING:
@@ -251,16 +252,15 @@ class Executor(RemoteExecutor):
             super().shutdown()
 
     def _delete(self, jobs: dict[str, Entry]) -> None:
-        """Delete jobs; the journal keeps those that had ended: their results are not recorded."""
+        """Delete jobs; the journal keeps them: the next run waits for their end, and for results just before it."""
         if jobs:
             self.logger.info(f"Deleting {len(jobs)} PBS jobs.")
         for batch in commands.batches(list(jobs)):
-            problem, ended = commands.qdel(batch)
-            if problem:
+            if problem := commands.qdel(batch):
                 self.logger.error(f"Jobs may be left ({problem}); type: qdel {' '.join(batch)}")
                 continue
-            for external in set(batch) - ended:
-                self.journal.remove(jobs[external])
+            for external in batch:
+                self.journal.mark_deleted(jobs[external])
 
 
 def _project(given: str | None) -> str:

@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,12 +26,14 @@ class Entry:
         outputs: there is one job at a time that makes them; a group of jobs may be put together anew in each run.
         members: the jobs, one or those of a group: digests of all that decides their outputs, by keys of their own.
         log: file that PBS writes.
+        is_deleted: PBS was told to delete it; it may take its time, or have ended well just before.
     """
 
     key: str
     outputs: list[str]
     members: dict[str, str]
     log: str
+    is_deleted: bool = False
 
     @classmethod
     def of(cls, job: JobExecutorInterface, log: Path) -> "Entry":
@@ -64,10 +66,14 @@ class Journal:
             The file for qsub's output, empty. It is locked as long as this process or qsub lives.
         """
         self.id_file(entry.key).unlink(missing_ok=True)
-        self._entry_file(entry.key).write_text(json.dumps(asdict(entry)))
+        self._write_entry(entry)
         stream = self.id_file(entry.key).open("w")
         _lock(stream, fcntl.LOCK_EX)
         return stream
+
+    def mark_deleted(self, entry: Entry) -> None:
+        """Note that PBS was told to delete a job."""
+        self._write_entry(replace(entry, is_deleted=True))
 
     def remove(self, entry: Entry) -> None:
         """Forget a job that has ended."""
@@ -92,6 +98,9 @@ class Journal:
     def id_file(self, key: str) -> Path:
         """Where qsub writes the id of a job."""
         return self.folder / f"{key}.id"
+
+    def _write_entry(self, entry: Entry) -> None:
+        self._entry_file(entry.key).write_text(json.dumps(asdict(entry)))
 
     def _entry_file(self, key: str) -> Path:
         return self.folder / f"{key}.json"

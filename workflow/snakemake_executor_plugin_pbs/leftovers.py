@@ -25,8 +25,9 @@ class Left:
 
     def serves(self, entry: Entry, is_forced: bool) -> bool:
         """Whether its outputs will be, or are, those that a job is asked for now."""
-        same = self.entry.members == entry.members
-        return same and (not self.has_ended or (self.entry.is_complete() and not is_forced))
+        if self.entry.members != entry.members:
+            return False
+        return self.entry.is_complete() and not is_forced if self.has_ended else not self.entry.is_deleted
 
 
 def left_behind(journal: Journal, workflow: WorkflowExecutorInterface) -> dict[str, Left]:
