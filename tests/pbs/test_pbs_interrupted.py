@@ -35,6 +35,17 @@ def finish(site):
     (site.folder / "working").unlink()
 
 
+def crash_at_work(site, number):
+    """Start Snakemake and kill it when so many jobs are at work."""
+    process = site.start()
+    site.wait_for(lambda: site.all_running(number))
+    site.crash(process)
+
+
+def all_have_succeeded(site):
+    return set(site.states().values()) == {"F/92/0"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_interrupted_in_a_status_round(site, number):
     """Running and queued jobs; the signal comes while qstat is at work, and once more while jobs are deleted."""
@@ -97,9 +108,7 @@ def test_next_run_waits_for_jobs_that_take_their_time_to_end(site):
 
 def test_crash_and_restart_takes_up_running_jobs(site):
     work(site)
-    process = site.start()
-    site.wait_for(lambda: site.all_running(6))
-    site.crash(process)
+    crash_at_work(site, 6)
     assert set(site.states().values()) == {"R/42"}
 
     process = site.start()
@@ -152,9 +161,7 @@ def test_crash_while_qsub_is_at_work(site):
 
 def test_outdated_job_that_cannot_be_deleted_holds_up_the_new_one(site):
     work(site, 1)
-    process = site.start()
-    site.wait_for(lambda: site.all_running(1))
-    site.crash(process)
+    crash_at_work(site, 1)
     site.set("no_qdel", "yes")
     work(site, 1, word="second")
     process = site.start()
@@ -173,7 +180,7 @@ def test_results_that_were_finished_just_before_ctrl_c_are_recorded_later(site):
     site.wait_for(lambda: site.all_running(1))
     site.wait_for(lambda: site.calls("qstat"))  # the next round is a minute away
     finish(site)
-    site.wait_for(lambda: set(site.states().values()) == {"F/92/0"})
+    site.wait_for(lambda: all_have_succeeded(site))
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) != 0
     work(site, 1, word="second")
@@ -189,9 +196,7 @@ def test_results_that_were_finished_just_before_ctrl_c_are_recorded_later(site):
 def test_crash_and_other_params_or_inputs_since(site):
     """A job that is left is deleted and submitted anew where its results would be of yesterday."""
     work(site, 2)
-    process = site.start()
-    site.wait_for(lambda: site.all_running(2))
-    site.crash(process)
+    crash_at_work(site, 2)
 
     work(site, 2, word="second")
     process = site.start()
@@ -209,11 +214,9 @@ def test_crash_and_other_params_or_inputs_since(site):
 def test_jobs_that_end_while_no_snakemake_is_there(site):
     """Their results count, and are recorded: what has changed since is seen, at once or later."""
     work(site, 2)
-    process = site.start()
-    site.wait_for(lambda: site.all_running(2))
-    site.crash(process)
+    crash_at_work(site, 2)
     finish(site)
-    site.wait_for(lambda: set(site.states().values()) == {"F/92/0"})
+    site.wait_for(lambda: all_have_succeeded(site))
 
     work(site, 2, word="second")
     status, printed = site.run()
@@ -232,11 +235,9 @@ def test_jobs_that_end_while_no_snakemake_is_there(site):
     work(site, 2, word="fourth")  # once more over results that are recorded: they count, though they are asked for
     for begun in site.folder.glob("begun.*"):
         begun.unlink()
-    process = site.start()
-    site.wait_for(lambda: site.all_running(2))
-    site.crash(process)
+    crash_at_work(site, 2)
     finish(site)
-    site.wait_for(lambda: set(site.states().values()) == {"F/92/0"})
+    site.wait_for(lambda: all_have_succeeded(site))
     before = len(site.calls("qsub"))
     status, printed = site.run()
     assert status == 0 and printed.count(" was PBS job ") == 2
@@ -246,9 +247,7 @@ def test_jobs_that_end_while_no_snakemake_is_there(site):
 
 def test_crash_and_a_server_that_does_not_answer(site):
     work(site, 1)
-    process = site.start()
-    site.wait_for(lambda: site.all_running(1))
-    site.crash(process)
+    crash_at_work(site, 1)
     site.set("sick", 100)
     status, printed = site.run()
     assert status == 1
@@ -293,11 +292,9 @@ rule last:
 def test_group_that_ends_while_no_snakemake_is_there(site):
     site.workflow(CHAIN.replace("WORD", "one"))
     (site.folder / "working").touch()
-    process = site.start()
-    site.wait_for(lambda: site.all_running(1))
-    site.crash(process)
+    crash_at_work(site, 1)
     finish(site)
-    site.wait_for(lambda: set(site.states().values()) == {"F/92/0"})
+    site.wait_for(lambda: all_have_succeeded(site))
     site.workflow(CHAIN.replace("WORD", "one") + "rule more:\n    output: 'more.txt'\n    shell: 'touch {output}'\n")
     assert site.run("more.txt")[0] == 0  # asks for something else: what was left stays noted
     assert site.run("more.txt", "last.txt", "--forcerun", "more")[0] == 0

@@ -23,7 +23,7 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
 from snakemake_executor_plugin_pbs import commands
 from snakemake_executor_plugin_pbs.jobscript import template
-from snakemake_executor_plugin_pbs.journal import Entry, Journal, key_of, read_id
+from snakemake_executor_plugin_pbs.journal import Entry, Journal, key_of, members_of, read_id
 from snakemake_executor_plugin_pbs.leftovers import ROUNDS, left_behind
 from snakemake_executor_plugin_pbs.shapes import Request, Shape, choose, walltime
 from snakemake_executor_plugin_pbs.verdicts import Verdict, reason, verdict
@@ -96,7 +96,7 @@ class Executor(RemoteExecutor):
             self.submitting.submit(self._submit, submission)
 
     def _is_forced(self, job: JobExecutorInterface) -> bool:
-        return any(self.dag.reason(member).forced for member in (job.jobs if job.is_group() else [job]))
+        return any(self.dag.reason(member).forced for member in members_of(job))
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Ask PBS once for every 100 jobs; yield those that are not known to have ended."""
@@ -232,7 +232,9 @@ class Executor(RemoteExecutor):
             self.report_job_success(info)
         elif state is Verdict.FAILED:
             self._fail(info, reason(attributes, _last_words(Path(info.aux["log"]))))
-        return state is not Verdict.RUNNING or self.unknown[external] >= ROUNDS
+        else:
+            return False
+        return True
 
     def _fail(self, info: SubmittedJobInfo, why: str) -> None:
         """Report a failure, and keep the reason: what Snakemake prints of it is long, and of a group it is nothing."""

@@ -38,7 +38,7 @@ class Entry:
     @classmethod
     def of(cls, job: JobExecutorInterface, log: Path) -> "Entry":
         """The entry of a job that is about to be submitted, with its inputs as they are now."""
-        members = _members(job)
+        members = members_of(job)
         outputs = [name for member in members for name in _names(member)]
         digests = {key_of(member): digest_of(member, within=outputs) for member in members}
         return cls(key_of(job), outputs, digests, str(log))
@@ -114,7 +114,7 @@ def read_id(id_file: Path) -> str:
 
 def key_of(job: JobExecutorInterface) -> str:
     """What stands for the outputs of a job, or of a group of jobs."""
-    return _digest(sorted(_names(member) for member in _members(job)))
+    return _digest(sorted(_names(member) for member in members_of(job)))
 
 
 def digest_of(job: JobExecutorInterface, within: Sequence[str] = ()) -> str:
@@ -131,7 +131,8 @@ def digest_of(job: JobExecutorInterface, within: Sequence[str] = ()) -> str:
     return _digest([rule.name, code, _names(job), inputs, outside, params])
 
 
-def _members(job: JobExecutorInterface) -> list[JobExecutorInterface]:
+def members_of(job: JobExecutorInterface) -> list[JobExecutorInterface]:
+    """The jobs of a group, or the one job."""
     return list(job.jobs) if job.is_group() else [job]
 
 

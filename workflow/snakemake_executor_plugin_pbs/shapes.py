@@ -60,12 +60,11 @@ class Request:
 
     def select(self, has_shape: bool) -> str:
         """The argument of `-l select=`: a shape's share cannot be divided, elsewhere each resource is asked for."""
-        chunk = [] if has_shape else [f"ncpus={self.threads}"]
-        if not has_shape and self.gpu:
-            chunk.append(f"ngpus={self.gpu}")
-        if not has_shape and self.mem_mb:
-            chunk.append(f"mem={self.mem_mb}mb")
-        return ":".join([str(self.nodes), *chunk])
+        if has_shape:
+            return str(self.nodes)
+        ngpus = [f"ngpus={self.gpu}"] if self.gpu else []
+        mem = [f"mem={self.mem_mb}mb"] if self.mem_mb else []
+        return ":".join([str(self.nodes), f"ncpus={self.threads}", *ngpus, *mem])
 
 
 def choose(shapes: Sequence[Shape], request: Request, wanted: str | None) -> str | None:
