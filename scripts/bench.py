@@ -9,9 +9,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from nasmake.artifacts import provenance, write_json
-from nasmake.hardware import processor
-from nasmake.job import script
+from nasmake.core.files import write_json
+from nasmake.core.hardware import processor
+from nasmake.core.provenance import provenance
+from nasmake.jobs.cli import script
 
 SPACES = tuple(
     f"{kind}_{dataset}" for kind in ("proxyless", "mnasnet") for dataset in ("cifar10", "imagenet", "digits")

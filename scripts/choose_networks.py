@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from nasmake.artifacts import read_json, write_json
+from nasmake.core.files import read_json, write_json
 from nasmake.evidence.plan import strategies
-from nasmake.job import parse, script
+from nasmake.jobs.cli import script
+from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("choose_networks", __doc__, argv, optional=strategies())
-    from nasmake.cost import CostTable
+    from nasmake.costs.table import CostTable
     from nasmake.evidence.networks import selected, stratified
 
     evidence, space = job.settings.evidence, job.space()

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import InputError
-from nasmake.command import script
-from nasmake.description import Subject, describe, from_decisions, from_file, table
+from nasmake.core.errors import InputError
+from nasmake.costs.describe import Subject, describe, from_decisions, from_file, table
+from nasmake.jobs.cli import script
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif arguments.format == "string":
         print(content["string"])
     else:
-        from nasmake.drawing import draw_network, svg
+        from nasmake.report.network_figure import draw_network
+        from nasmake.report.style import svg
 
         title = f"{content.get('name', subject.name)}\n{content['parameters']:,} parameters, {content['macs']:,} MACs"
         images = content["channels"], content["input_size"]

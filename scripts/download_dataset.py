@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.data import prepare
-from nasmake.job import script
+from nasmake.data.preparing.prepare import prepare
+from nasmake.jobs.cli import script
 
 OFFICIAL = "official"  # the source that the data set's authors give
 

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import InputError, write_atomically
-from nasmake.job import script
+from nasmake.core.errors import InputError
+from nasmake.core.files import write_atomically
+from nasmake.jobs.cli import script
 
 README, SVG = Path("README.md"), Path("workflow/report/rulegraph.svg")
 BEGIN, END = "<!-- rulegraph: make dag -->\n", "<!-- rulegraph ends -->"

@@ -7,11 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import provenance, read_csv, write_atomically, write_json
+from nasmake.config.evidence import Evidence
+from nasmake.core.files import read_csv, write_atomically, write_json
+from nasmake.core.hardware import processor
+from nasmake.core.provenance import provenance
 from nasmake.evidence.plan import strategies
-from nasmake.evidence.settings import Evidence
-from nasmake.hardware import processor
-from nasmake.job import script
+from nasmake.jobs.cli import script
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -20,9 +21,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", required=True, help="section `evidence` as JSON")
     parser.add_argument("--run", required=True, type=Path, help="folder of the run")
     arguments = parser.parse_args(argv)
-    from nasmake.drawing import svg
     from nasmake.evidence import findings, table
     from nasmake.evidence.drawing import draw
+    from nasmake.report.style import svg
 
     evidence, run = Evidence.model_validate(json.loads(arguments.settings)), arguments.run
     listed = findings.read_ranking(run, evidence)

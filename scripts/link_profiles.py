@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import InputError
-from nasmake.job import script
+from nasmake.core.errors import InputError
+from nasmake.jobs.cli import script
 
 PROFILES = ("local", "abci", "slurm")
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from nasmake.artifacts import InputError
 from nasmake.config import load
-from nasmake.job import script
+from nasmake.core.errors import InputError
+from nasmake.jobs.cli import script
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from nasmake.job import parse, script
+from nasmake.jobs.cli import script
+from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("measure_latency", __doc__, argv)
-    from nasmake.measurement import measure_latency
+    from nasmake.stages.measure_latency import measure_latency
 
     measure_latency(job)
 

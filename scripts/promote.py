@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import provenance, read_json, write_json
-from nasmake.job import script
-from nasmake.summary import promote
+from nasmake.core.files import read_json, write_json
+from nasmake.core.provenance import provenance
+from nasmake.jobs.cli import script
+from nasmake.report.summary import promote
 
 
 def main(argv: Sequence[str] | None = None) -> None:

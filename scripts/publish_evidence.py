@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import InputError, write_atomically
-from nasmake.job import script
+from nasmake.core.errors import InputError
+from nasmake.core.files import write_atomically
+from nasmake.jobs.cli import script
 
 README, FIGURE = Path("README.md"), Path("workflow/report/evidence.svg")
 BEGIN, END = "<!-- evidence: python scripts/publish_evidence.py -->\n", "<!-- evidence ends -->"

@@ -5,10 +5,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import read_json, write_atomically
-from nasmake.findings import read_findings, trials_page
-from nasmake.job import script
-from nasmake.optimize import Optimize
+from nasmake.config.study import Optimize
+from nasmake.core.files import read_json, write_atomically
+from nasmake.jobs.cli import script
+from nasmake.report.results import read_findings
+from nasmake.report.trials_page import trials_page
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -18,9 +19,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--manifest", required=True, type=Path, help="manifest of the prepared data set")
     parser.add_argument("--run", required=True, type=Path, help="folder of the finished run")
     arguments = parser.parse_args(argv)
-    from nasmake.drawing import svg
-    from nasmake.plots import architecture, figures_of
-    from nasmake.study import quiet
+    from nasmake.report.study_figures import architecture, figures_of
+    from nasmake.report.style import svg
+    from nasmake.study.journal import quiet
 
     quiet()
     findings = read_findings(arguments.run, Optimize.model_validate(json.loads(arguments.study)), arguments.stages)

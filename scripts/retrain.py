@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from nasmake.job import parse, script
+from nasmake.jobs.cli import script
+from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("retrain", __doc__, argv, inputs=("architecture",))
-    from nasmake.training.retraining import retrain
+    from nasmake.stages.retrain import retrain
 
     retrain(job)
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from nasmake.job import parse, script
+from nasmake.jobs.cli import script
+from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("retrain_final", __doc__, argv, inputs=("architecture", "result"), optional=("test",))
-    from nasmake.training.retraining import retrain_final
+    from nasmake.stages.retrain_final import retrain_final
 
     retrain_final(job)
 

@@ -5,8 +5,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import provenance, read_json, write_json
-from nasmake.job import COMPLETE, script
+from nasmake.core.files import read_json, write_json
+from nasmake.core.provenance import provenance
+from nasmake.core.records import COMPLETE
+from nasmake.jobs.cli import script
 
 COSTS = ("parameters", "macs", "latency_ms")
 

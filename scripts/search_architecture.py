@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from nasmake.job import parse, script
+from nasmake.jobs.cli import script
+from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("search_architecture", __doc__, argv, inputs=("supernet",), optional=("latency",))
-    from nasmake.training.search import search_architecture
+    from nasmake.stages.search_architecture import search_architecture
 
     search_architecture(job)
 

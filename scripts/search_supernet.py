@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from nasmake.job import parse, script
+from nasmake.jobs.cli import script
+from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("search_supernet", __doc__, argv, optional=("latency",))
-    from nasmake.training.supernet_search import search_supernet
+    from nasmake.stages.search_supernet import search_supernet
 
     search_supernet(job)
 

@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import InputError, provenance, read_json, write_json
-from nasmake.job import script
-from nasmake.optimize import Optimize
+from nasmake.config.study import Optimize
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_json, write_json
+from nasmake.core.provenance import provenance
+from nasmake.jobs.cli import script
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -20,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--told", type=Path, help="newest result that this trial may know")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args(argv)
-    from nasmake.study import suggest
+    from nasmake.study.suggest import suggest
 
     previous = read_json(arguments.previous) if arguments.previous else None
     told = read_json(arguments.told) if arguments.told else None

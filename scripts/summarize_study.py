@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import provenance, read_json, write_atomically, write_csv, write_json
-from nasmake.job import script
-from nasmake.optimize import Optimize
-from nasmake.summary import best_of, front, suggestions_of, table, trial_columns, trial_rows
+from nasmake.config.study import Optimize
+from nasmake.core.files import read_json, write_atomically, write_csv, write_json
+from nasmake.core.provenance import provenance
+from nasmake.jobs.cli import script
+from nasmake.report.summary import best_of, front, suggestions_of, table, trial_columns, trial_rows
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", required=True, type=Path, nargs="+", help="result.json of every trial")
     parser.add_argument("--finals", required=True, type=Path, nargs="+", help="final.json of every promoted trial")
     arguments = parser.parse_args(argv)
-    from nasmake.study import quiet, write_journal
+    from nasmake.study.journal import quiet, write_journal
 
     optimize = Optimize.model_validate(json.loads(arguments.study))
     results = [read_json(path) for path in arguments.results]

@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import provenance, read_json, write_json
-from nasmake.cost import described
-from nasmake.job import COMPLETE, script
+from nasmake.core.files import read_json, write_json
+from nasmake.core.provenance import provenance
+from nasmake.core.records import COMPLETE
+from nasmake.costs.table import described
+from nasmake.jobs.cli import script
 from nasmake.search_spaces import Architecture
 
 

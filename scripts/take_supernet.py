@@ -5,8 +5,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.artifacts import InputError, provenance, read_json, without_provenance, write_atomically, write_json
-from nasmake.job import script
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_json, write_atomically, write_json
+from nasmake.core.provenance import provenance, without_provenance
+from nasmake.jobs.cli import script
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from nasmake.job import parse, script
+from nasmake.jobs.cli import script
+from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:

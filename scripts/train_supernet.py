@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from nasmake.job import parse, script
+from nasmake.jobs.cli import script
+from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("train_supernet", __doc__, argv)
-    from nasmake.training.supernet_training import train_supernet
+    from nasmake.stages.train_supernet import train_supernet
 
     train_supernet(job)
 

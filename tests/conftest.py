@@ -11,7 +11,7 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     """Folder of the prepared digits."""
-    from nasmake.data import prepare
+    from nasmake.data.preparing.prepare import prepare
 
     folder = tmp_path_factory.mktemp("datasets") / "digits"
     prepare({"name": "digits", "path": str(folder.parent)}, folder)

@@ -6,11 +6,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from nasmake.artifacts import read_json, without_provenance
 from nasmake.config import load
-from nasmake.job import Job
-from nasmake.paths import assign
-from nasmake.stages import STAGE_VERSION, settings_of
+from nasmake.core.files import read_json
+from nasmake.core.nested import assign
+from nasmake.core.provenance import without_provenance
+from nasmake.jobs.job import Job
+from nasmake.pipeline.stages import STAGE_VERSION, settings_of
 from small_spaces import content
 
 SPACE = {"name": "proxyless_digits", "content": content("proxyless_digits")}

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from nasmake.artifacts import write_csv, write_json
-from nasmake.cost import count_macs, count_parameters, described
-from nasmake.findings import Findings, read_findings
-from nasmake.optimize import Optimize
+from nasmake.config.study import Optimize
+from nasmake.core.files import write_csv, write_json
+from nasmake.costs.table import count_macs, count_parameters, described
+from nasmake.pipeline.stages import STAGES, STAGES_WITHOUT_SEARCH, first_searched
+from nasmake.report.results import Findings, read_findings
+from nasmake.report.summary import BEST_KEYS, promote, trial_columns, trial_rows
 from nasmake.search_spaces import Architecture, SearchSpace
-from nasmake.stages import STAGES, STAGES_WITHOUT_SEARCH, first_searched
+from nasmake.stages.search_output import PROBABILITY_COLUMNS, probability_rows
 from nasmake.strategies.probabilities import Probabilities, shares
-from nasmake.summary import BEST_KEYS, promote, trial_columns, trial_rows
-from nasmake.training.search_records import PROBABILITY_COLUMNS, probability_rows
 from small_spaces import content
 
 SPACE = {"name": "proxyless_digits", "content": content("proxyless_digits")}

@@ -5,11 +5,11 @@ from itertools import product
 from random import Random
 
 import pytest
-from nasmake.search_section import Constraint, Search
+from nasmake.config.search import Constraint, Search
 from nasmake.strategies import STRATEGIES, Evaluation, ProposingStrategy, make_strategy, strategy_of
-from nasmake.strategies.base import PopulationStrategy
 from nasmake.strategies.distribution import DistributionStrategy
-from nasmake.strategies.progress import Progress
+from nasmake.strategies.loop import Progress
+from nasmake.strategies.population import PopulationStrategy
 from small_spaces import build, shipped, small, table_with_latency
 
 POPULATION, GENERATIONS = 8, 5

@@ -8,8 +8,8 @@ from zlib import crc32
 
 import yaml
 from hypothesis import strategies as st
-from nasmake.cost import CostTable
-from nasmake.pieces import pieces_of_space
+from nasmake.costs.table import CostTable
+from nasmake.costs.units import pieces_of_space
 from nasmake.search_spaces import SearchSpace
 
 FOLDER = Path(__file__).parents[1] / "config" / "search_spaces"

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from nasmake.artifacts import InputError
 from nasmake.config import load
-from nasmake.preflight import check
-from nasmake.sources import read_search_space
+from nasmake.core.errors import InputError
+from nasmake.pipeline.checks import check
+from nasmake.pipeline.inputs import read_search_space
 
 ROOT = Path(__file__).parents[1]
 

@@ -4,21 +4,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from nasmake.artifacts import (
-    RECORDED_PACKAGES,
-    InputError,
+from nasmake.core.errors import InputError
+from nasmake.core.files import (
     canonical_json,
     digest_of,
     fingerprint,
-    provenance,
     read_csv,
     read_json,
     sha256_of,
-    without_provenance,
     write_atomically,
     write_csv,
     write_json,
 )
+from nasmake.core.provenance import RECORDED_PACKAGES, provenance, without_provenance
 
 
 def test_write_makes_folders_replaces_and_leaves_nothing_beside(tmp_path):
@@ -42,7 +40,7 @@ def test_process_that_dies_while_writing_leaves_the_old_content(tmp_path):
     path = tmp_path / "file"
     write_atomically(path, b"old")
     code = (
-        "import os, sys, pathlib, nasmake.artifacts as a\n"
+        "import os, sys, pathlib, nasmake.core.files as a\n"
         "os.fsync = lambda descriptor: os._exit(9)\n"  # the content is in the temporary file, the rename is not done
         "a.write_atomically(pathlib.Path(sys.argv[1]), b'new' * 100000)\n"
     )

@@ -3,9 +3,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from nasmake.artifacts import InputError, write_json
-from nasmake.catalogue import architecture_file, edge_and_channels, read_architecture, read_space, space_file
+from nasmake.core.errors import InputError
+from nasmake.core.files import write_json
 from nasmake.search_spaces import Architecture
+from nasmake.search_spaces.library import (
+    architecture_file,
+    edge_and_channels,
+    read_architecture,
+    read_space,
+    space_file,
+)
 from small_spaces import FOLDER, content, shipped
 
 ROOT = Path(__file__).parents[1]

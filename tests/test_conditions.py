@@ -2,14 +2,21 @@
 
 import pytest
 import torch
-from nasmake.artifacts import InputError
-from nasmake.conditions import READERS, check_conditions, repeated_trials, with_conditions
-from nasmake.config import OPTIMIZERS, SCHEDULERS, Supernet, keys, load
-from nasmake.points import never_sampled, sampled_parameters
-from nasmake.predecessor import ALIASES
-from nasmake.study import suggest
-from nasmake.training.optimizers import build_optimizer
-from nasmake.training.schedules import factor
+from nasmake.config import keys, load
+from nasmake.config.aiaccel import ALIASES
+from nasmake.config.supernet import OPTIMIZERS, SCHEDULERS, Supernet
+from nasmake.core.errors import InputError
+from nasmake.engine.optimizers import build_optimizer
+from nasmake.engine.schedules import factor
+from nasmake.study.parameter_space import (
+    READERS,
+    check_conditions,
+    never_sampled,
+    repeated_trials,
+    sampled_parameters,
+    with_conditions,
+)
+from nasmake.study.suggest import suggest
 from pydantic import TypeAdapter
 from test_config_schema import CONFIG, read
 

@@ -1,10 +1,9 @@
 from copy import deepcopy
 
 import pytest
-from nasmake.artifacts import InputError
 from nasmake.config import Config, keys, load
-from nasmake.messages import nearest
-from nasmake.stages import check_parameters
+from nasmake.core.errors import InputError, nearest
+from nasmake.pipeline.checks import check_parameters
 
 ONE_TRIAL = {"optimize": {"trial_number": 1}}
 LR = {"name": "initial_lr", "type": "uniform_float", "lower": 0.1, "upper": 1.0}
@@ -213,7 +212,7 @@ def test_most_and_fewest_trials_are_allowed(number):
             {"type": "categorical", "lower": ..., "upper": ..., "choices": [0.1], "initial": 0.2},
             "optimize.parameters.0.initial_lr: initial 0.2 is not among the choices [0.1]",
         ),
-        # checked by nasmake.stages.check_parameters:
+        # checked by nasmake.pipeline.checks.check_parameters:
         (
             {"name": "initial_lrr"},
             "optimize.parameters: 'initial_lrr' is not a key that can be searched; did you mean 'in",

@@ -11,11 +11,11 @@ from typing import get_args
 import jsonschema
 import pytest
 import yaml
-from nasmake.artifacts import canonical_json
 from nasmake.config import Config, keys, load
-from nasmake.optimize import Parameter
-from nasmake.predecessor import ALIASES
-from nasmake.stages import check_parameters
+from nasmake.config.aiaccel import ALIASES
+from nasmake.config.study import Parameter
+from nasmake.core.files import canonical_json
+from nasmake.pipeline.checks import check_parameters
 from pydantic import BaseModel
 
 ROOT = Path(__file__).parents[1]

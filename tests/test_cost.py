@@ -4,9 +4,9 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nasmake.artifacts import InputError
-from nasmake.cost import METRICS, CostTable, count_macs, count_parameters
-from nasmake.pieces import pieces_of_network
+from nasmake.core.errors import InputError
+from nasmake.costs.table import METRICS, CostTable, count_macs, count_parameters
+from nasmake.costs.units import pieces_of_network
 from small_spaces import build, content, made_up, made_up_latency, shipped, small, table_with_latency
 
 

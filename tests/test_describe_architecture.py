@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from nasmake.artifacts import write_json
+from nasmake.core.files import write_json
 from small_spaces import content
 
 ROOT = Path(__file__).parents[1]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nasmake.cost import METRICS, CostTable
-from nasmake.expected_cost import ExpectedCost
+from nasmake.costs.expected import ExpectedCost
+from nasmake.costs.table import METRICS, CostTable
 from small_spaces import SHIPPED, build, made_up, made_up_latency, shipped, small, table_with_latency
 
 every_metric = pytest.mark.parametrize("metric", METRICS)

@@ -4,10 +4,10 @@ import json
 import random
 
 import pytest
-from nasmake.job import COMPLETE, PRUNED
-from nasmake.optimize import Optimize
-from nasmake.points import count, is_sampled, point_at
-from nasmake.study import suggest
+from nasmake.config.study import Optimize
+from nasmake.core.records import COMPLETE, PRUNED
+from nasmake.study.parameter_space import count, is_sampled, point_at
+from nasmake.study.suggest import suggest
 from pydantic import ValidationError
 from scipy.stats.qmc import Sobol
 

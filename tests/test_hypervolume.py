@@ -4,8 +4,9 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nasmake.cost import CostTable
-from nasmake.hypervolume import Reference, hypervolume, reference_of
+from nasmake.core.pareto import Reference, hypervolume
+from nasmake.costs.table import CostTable
+from nasmake.stages.search_output import reference_of
 from small_spaces import build, shipped, small
 
 REFERENCE = Reference(2.0, 10.0)

@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from nasmake.artifacts import InputError, write_json
-from nasmake.job import AlreadyDoneError, parse, script
-from nasmake.stages import STAGE_VERSION
+from nasmake.core.errors import InputError
+from nasmake.core.files import write_json
+from nasmake.jobs.cli import AlreadyDoneError, script
+from nasmake.jobs.job import parse
+from nasmake.pipeline.stages import STAGE_VERSION
 from small_jobs import make_job, settings
 
 
@@ -139,7 +141,7 @@ def keep_signal_handlers():
 
 def test_terminated_before_training_ends_with_143():
     code = (
-        "import os, signal, time\nfrom nasmake.job import script\n"
+        "import os, signal, time\nfrom nasmake.jobs.job import script\n"
         "def main(argv):\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(30)\n"
         "script(main)\n"
     )
@@ -148,7 +150,7 @@ def test_terminated_before_training_ends_with_143():
 
 def test_bad_arguments_end_before_torch_is_loaded(arguments):
     code = (
-        "import sys\nfrom nasmake.artifacts import InputError\nfrom nasmake.job import parse\n"
+        "import sys\nfrom nasmake.core.files import InputError\nfrom nasmake.jobs.job import parse\n"
         "try:\n    parse('retrain', None, sys.argv[1:])\n"
         "except InputError:\n    sys.exit('torch' in sys.modules)\n"
         "sys.exit(2)\n"

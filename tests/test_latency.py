@@ -1,6 +1,7 @@
 import pytest
-from nasmake.artifacts import InputError, write_json
-from nasmake.latency import read_latency
+from nasmake.core.errors import InputError
+from nasmake.core.files import write_json
+from nasmake.costs.latency_table import read_latency
 from small_spaces import build, content, latency_file, made_up_latency, shipped
 
 SPACE = shipped("proxyless_digits")

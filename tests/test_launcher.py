@@ -8,7 +8,8 @@ import time
 
 import psutil
 import pytest
-from nasmake.launcher import PROCESSES, RANK, STORE, environments, process_count, rank
+from nasmake.core.process import PROCESSES, RANK, STORE, process_count, rank
+from nasmake.jobs.launch import environments
 
 SCRIPT = """
 import os, signal, sys, time

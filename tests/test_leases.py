@@ -5,9 +5,10 @@ import sys
 from itertools import pairwise
 
 import pytest
-from nasmake import leases
-from nasmake.artifacts import InputError
-from nasmake.leases import CANDIDATES, VISIBLE, lease_devices
+from nasmake.core.errors import InputError
+from nasmake.core.process import CANDIDATES, VISIBLE
+from nasmake.jobs import gpu_leases as leases
+from nasmake.jobs.gpu_leases import lease_devices
 
 JOB = """
 import os, sys, time

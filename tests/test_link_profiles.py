@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from nasmake.artifacts import InputError
+from nasmake.core.errors import InputError
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "link_profiles.py"
 NAMES = runpy.run_path(str(SCRIPT))["PROFILES"]

@@ -3,15 +3,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from nasmake.artifacts import read_json, write_json
 from nasmake.config import Config, load
-from nasmake.job import Job
-from nasmake.latency import read_latency
-from nasmake.measurement import Timer, build, measure_latency, plan, time_pieces
-from nasmake.pieces import Piece, pieces_of_network, pieces_of_space
-from nasmake.runtime import start
+from nasmake.core.files import read_json, write_json
+from nasmake.costs.latency_table import read_latency
+from nasmake.costs.units import Piece, pieces_of_network, pieces_of_space
+from nasmake.engine.device import start
+from nasmake.jobs.job import Job
+from nasmake.pipeline.stages import settings_of
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages import settings_of
+from nasmake.stages.measure_latency import Timer, build, measure_latency, plan, time_pieces
 from small_spaces import shipped, small
 
 TINY = small(

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from nasmake.networks import Network
+from nasmake.models.network import Network
 from nasmake.search_spaces import LayerSpec, NetworkSpec
 from small_spaces import build, shipped, small
 

@@ -4,17 +4,20 @@ import json
 from pathlib import Path
 
 import pytest
-from nasmake.artifacts import InputError, read_csv, read_json, write_json
 from nasmake.config import load
-from nasmake.drawing import svg
-from nasmake.findings import read_findings, trials_page
-from nasmake.optimize import Optimize
-from nasmake.plots import FIGURES
-from nasmake.preflight import check
-from nasmake.sources import read_search_space
-from nasmake.stages import STAGES, needs_latency
-from nasmake.study import in_memory, suggest, write_journal
-from nasmake.summary import front, promote
+from nasmake.config.study import Optimize
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_csv, read_json, write_json
+from nasmake.pipeline.checks import check
+from nasmake.pipeline.inputs import read_search_space
+from nasmake.pipeline.stages import STAGES, needs_latency
+from nasmake.report.results import read_findings
+from nasmake.report.study_figures import FIGURES
+from nasmake.report.style import svg
+from nasmake.report.summary import front, promote
+from nasmake.report.trials_page import trials_page
+from nasmake.study.journal import in_memory, write_journal
+from nasmake.study.suggest import suggest
 from small_run import LR, MACS, small_run
 from test_hpo_samplers import through_json
 from test_plots import marks

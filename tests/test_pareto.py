@@ -2,7 +2,7 @@ from math import inf, nan
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nasmake.pareto import non_dominated
+from nasmake.core.pareto import non_dominated
 
 points = st.integers(1, 3).flatmap(lambda size: st.lists(st.tuples(*[st.integers(0, 4)] * size), max_size=20))
 

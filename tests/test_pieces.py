@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 from hypothesis import given
-from nasmake.pieces import Piece, pieces_of_network, pieces_of_space
+from nasmake.costs.units import Piece, pieces_of_network, pieces_of_space
 from nasmake.search_spaces import Convolution, LayerSpec
 from small_spaces import SHIPPED, made_up, shipped
 

@@ -3,11 +3,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from nasmake.drawing import rows_of, svg
-from nasmake.optimize import Optimize
-from nasmake.plots import FIGURES, IMPORTANCE_MINIMUM, architecture, figures_of, importance_of
-from nasmake.search_plots import FIGURES as SEARCH_FIGURES
-from nasmake.stages import STAGES_WITHOUT_SEARCH
+from nasmake.config.study import Optimize
+from nasmake.pipeline.stages import STAGES_WITHOUT_SEARCH
+from nasmake.report.network_figure import rows_of
+from nasmake.report.search_figures import FIGURES as SEARCH_FIGURES
+from nasmake.report.study_figures import FIGURES, IMPORTANCE_MINIMUM, architecture, figures_of, importance_of
+from nasmake.report.style import svg
 from small_run import CHANNELS, LR, MACS, SIZE, SUPERNET_LR, SVG, findings_of, groups, marks, optimize, small_run
 from small_spaces import SHIPPED, content, shipped
 

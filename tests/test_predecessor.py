@@ -7,20 +7,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from nasmake.conditions import with_conditions
 from nasmake.config import load
-from nasmake.controller import tell_jobs
-from nasmake.cost import CostTable
-from nasmake.hardware import LOADER_WORKERS
-from nasmake.leases import CANDIDATES
-from nasmake.notices import notices
-from nasmake.paths import assign, value_at
-from nasmake.predecessor import ALIASES, WITHOUT_EFFECT, prologue
-from nasmake.search_section import Search
-from nasmake.sources import find_search_space, read_search_space
-from nasmake.stages import STAGES, chain_of, settings_of_job, source_settings
+from nasmake.config.aiaccel import ALIASES, WITHOUT_EFFECT
+from nasmake.config.search import Search
+from nasmake.core.nested import assign, value_at
+from nasmake.core.process import CANDIDATES, LOADER_WORKERS
+from nasmake.costs.table import CostTable
+from nasmake.pipeline.controller import prologue, tell_jobs
+from nasmake.pipeline.inputs import find_search_space, read_search_space
+from nasmake.pipeline.stages import STAGES, chain_of, settings_of_job, source_settings
+from nasmake.pipeline.warnings import notices
 from nasmake.strategies import make_strategy
-from nasmake.strategies.progress import Progress
+from nasmake.strategies.loop import Progress
+from nasmake.study.parameter_space import with_conditions
 from small_spaces import shipped
 from small_studies import error_of, in_an_empty_folder, start  # noqa: F401
 

@@ -2,14 +2,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from nasmake.artifacts import InputError, write_json
-from nasmake.cost import CostTable
-from nasmake.data.digits import NUM_TEST, make_digits, make_digits_canvas
-from nasmake.notices import notices
-from nasmake.preflight import check
+from nasmake.core.errors import InputError
+from nasmake.core.files import write_json
+from nasmake.costs.table import CostTable
+from nasmake.data.preparing.digits import NUM_TEST, make_digits, make_digits_canvas
+from nasmake.pipeline.checks import check
+from nasmake.pipeline.inputs import KNOWN, read_search_space, read_taken_architecture, source_of_networks
+from nasmake.pipeline.stages import assign
+from nasmake.pipeline.warnings import notices
 from nasmake.search_spaces import Architecture, SearchSpace
-from nasmake.sources import KNOWN, read_search_space, read_taken_architecture, source_of_networks
-from nasmake.stages import assign
 from small_data import write_image_folder
 from small_spaces import content, latency_file, shipped, table_with_latency
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401

@@ -2,10 +2,10 @@
 
 import pytest
 import yaml
-from nasmake.notices import notices
-from nasmake.preflight import WITH_DISTRIBUTION, check
-from nasmake.samplers import SAMPLERS
-from nasmake.sources import read_search_space
+from nasmake.path_samplers import SAMPLERS
+from nasmake.pipeline.checks import WITH_DISTRIBUTION, check
+from nasmake.pipeline.inputs import read_search_space
+from nasmake.pipeline.warnings import notices
 from nasmake.strategies import STRATEGIES, strategy_of
 from nasmake.strategies.distribution import Distribution
 from small_spaces import content

@@ -3,9 +3,10 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-from nasmake.artifacts import read_json, write_json
-from nasmake.findings import Findings, outcome, read_findings, trials_page
-from nasmake.stages import STAGES
+from nasmake.core.files import read_json, write_json
+from nasmake.pipeline.stages import STAGES
+from nasmake.report.results import Findings, read_findings
+from nasmake.report.trials_page import outcome, trials_page
 from small_run import LR, MACS, arguments, optimize, small_run
 
 ROOT = Path(__file__).parents[1]

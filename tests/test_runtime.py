@@ -6,9 +6,9 @@ import sys
 
 import pytest
 import torch
-from nasmake import hardware
-from nasmake.artifacts import InputError
-from nasmake.runtime import start
+from nasmake.core import hardware
+from nasmake.core.errors import InputError
+from nasmake.engine.device import start
 
 LOOKER = """
 import sys

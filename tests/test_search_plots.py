@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from nasmake.artifacts import read_csv, write_csv
-from nasmake.drawing import svg
-from nasmake.findings import read_findings
-from nasmake.hypervolume import Reference, hypervolume
-from nasmake.plots import learning_curves
-from nasmake.search_plots import FIGURES, covered, pareto_front, probabilities, search_progress, tradeoff
-from nasmake.stages import STAGES
+from nasmake.core.files import read_csv, write_csv
+from nasmake.core.pareto import Reference, hypervolume
+from nasmake.pipeline.stages import STAGES
+from nasmake.report.results import read_findings
+from nasmake.report.search_figures import FIGURES, covered, pareto_front, probabilities, search_progress, tradeoff
+from nasmake.report.study_figures import learning_curves
+from nasmake.report.style import svg
 from small_run import (
     EPOCHS,
     EVALUATIONS,
@@ -39,7 +39,7 @@ def test_tradeoff_shows_every_evaluated_architecture_once(tmp_path: Path, search
 
 
 def test_a_crowded_tradeoff_is_stored_as_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("nasmake.search_plots.CROWD", EVALUATIONS)
+    monkeypatch.setattr("nasmake.report.search_figures.CROWD", EVALUATIONS)
     figure = svg(FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, MACS, LR)))
     assert b"data:image/png;base64" in figure
     assert not any(marks(figure, gid) for gid in groups(figure, "evaluated-"))

@@ -1,10 +1,11 @@
 """nas.skip_* and what is taken instead: before any job."""
 
 import pytest
-from nasmake.artifacts import InputError, write_json
-from nasmake.notices import notices
-from nasmake.preflight import check
-from nasmake.sources import read_search_space, read_taken_supernet, source_of_networks
+from nasmake.core.errors import InputError
+from nasmake.core.files import write_json
+from nasmake.pipeline.checks import check
+from nasmake.pipeline.inputs import read_search_space, read_taken_supernet, source_of_networks
+from nasmake.pipeline.warnings import notices
 from small_spaces import shipped
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
 

@@ -1,7 +1,9 @@
 import pytest
-from nasmake.artifacts import InputError, canonical_json
 from nasmake.config import keys, load
-from nasmake.stages import (
+from nasmake.core.errors import InputError
+from nasmake.core.files import canonical_json
+from nasmake.pipeline.checks import check_parameters
+from nasmake.pipeline.stages import (
     ALIASES,
     INSTEAD,
     MEASUREMENT,
@@ -16,7 +18,6 @@ from nasmake.stages import (
     STAGES_WITHOUT_SEARCH,
     assign,
     chain_of,
-    check_parameters,
     first_searched,
     needs_latency,
     path_of,

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import optuna
 import pytest
-from nasmake.artifacts import read_json, write_json
-from nasmake.job import COMPLETE, PRUNED
-from nasmake.optimize import Optimize
-from nasmake.study import RUNNING, distributions, frozen_trials, in_memory, suggest, write_journal
+from nasmake.config.study import Optimize
+from nasmake.core.files import read_json, write_json
+from nasmake.core.records import COMPLETE, PRUNED
+from nasmake.study.journal import distributions, frozen_trials, in_memory, write_journal
+from nasmake.study.suggest import RUNNING, suggest
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "suggest.py"
 PARAMETERS = [

@@ -6,9 +6,10 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
-from nasmake.artifacts import InputError, read_json, write_json
-from nasmake.optimize import Optimize
-from nasmake.summary import BEST_KEYS, best_of, promote, table, trial_columns, trial_rows, write_resolved
+from nasmake.config.study import Optimize
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_json, write_json
+from nasmake.report.summary import BEST_KEYS, best_of, promote, table, trial_columns, trial_rows, write_resolved
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 

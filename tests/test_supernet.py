@@ -4,8 +4,10 @@ from random import Random
 import pytest
 import torch
 import torch.nn.functional as F
-from nasmake.layers import MOMENTUM
-from nasmake.supernet import CANDIDATES, SlicedTensor, Supernet, batch_statistics, recalibrate_batchnorm
+from nasmake.models.batchnorm import batch_statistics, recalibrate_batchnorm
+from nasmake.models.layers import MOMENTUM
+from nasmake.models.sliced import SlicedTensor
+from nasmake.models.supernet import CANDIDATES, Supernet
 from small_spaces import build, shipped, small
 from subnets import gradients
 from torch import nn

@@ -3,8 +3,9 @@ import runpy
 from pathlib import Path
 
 import pytest
-from nasmake.artifacts import InputError, read_json
-from nasmake.cost import count_macs, count_parameters
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_json
+from nasmake.costs.table import count_macs, count_parameters
 from nasmake.search_spaces import Architecture
 from small_spaces import shipped
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from nasmake.catalogue import read_architecture
-from nasmake.cost import count_macs, count_parameters
-from nasmake.networks import Network
+from nasmake.costs.table import count_macs, count_parameters
+from nasmake.data.loading.torchvision_import import torchvision
+from nasmake.models.network import Network
 from nasmake.search_spaces import Architecture
-from nasmake.training.lightning import torchvision
+from nasmake.search_spaces.library import read_architecture
 from torch.utils.flop_counter import FlopCounterMode
 
 torch.set_num_threads(1)

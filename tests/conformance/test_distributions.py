@@ -4,7 +4,7 @@ from math import inf, nan
 from random import Random
 
 import pytest
-from nasmake.search_section import Search
+from nasmake.config.search import Search
 from nasmake.strategies import make_strategy
 from small_searches import COSTS, POPULATION, SPACES, every_distribution, every_space, loss, search, strategy, told_by
 

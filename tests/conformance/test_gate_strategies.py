@@ -4,14 +4,13 @@ from random import Random
 
 import numpy as np
 import pytest
-from nasmake.artifacts import InputError
-from nasmake.cost import METRICS, CostTable
-from nasmake.search_section import Constraint, Search
+from nasmake.config.search import Constraint, Search
+from nasmake.core.errors import InputError
+from nasmake.costs.table import METRICS, CostTable
 from nasmake.strategies import STRATEGIES, make_strategy, strategy_of
+from nasmake.strategies.constraints import check_algorithm
 from nasmake.strategies.distribution import Distribution
-from nasmake.strategies.limits import check_algorithm
-from nasmake.strategies.proxyless import softmax
-from nasmake.strategies.proxyless_search import ProxylessSearch
+from nasmake.strategies.proxyless import ProxylessSearch, softmax
 from small_spaces import build, shipped, small, table_with_latency
 
 NAMES = [name for name in STRATEGIES if issubclass(strategy_of(name), ProxylessSearch)]

@@ -6,10 +6,10 @@ from random import Random
 from typing import get_args
 
 import pytest
-from nasmake.config import Supernet
-from nasmake.cost import CostTable
-from nasmake.samplers import SAMPLERS
-from nasmake.training.seeding import python_random
+from nasmake.config.supernet import Supernet
+from nasmake.core.seeding import python_random
+from nasmake.costs.table import CostTable
+from nasmake.path_samplers import SAMPLERS
 from small_spaces import SHIPPED, build, shipped, small
 
 MADE_UP = "made_up"

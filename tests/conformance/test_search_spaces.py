@@ -6,10 +6,11 @@ from random import Random
 import pytest
 import torch
 from hypothesis import given, settings
-from nasmake.cost import CostTable, count_macs, count_parameters
-from nasmake.networks import Network
+from nasmake.costs.table import CostTable, count_macs, count_parameters
+from nasmake.models.batchnorm import recalibrate_batchnorm
+from nasmake.models.network import Network
+from nasmake.models.supernet import Supernet
 from nasmake.search_spaces import Architecture
-from nasmake.supernet import Supernet, recalibrate_batchnorm
 from small_spaces import SHIPPED, made_up, shipped
 from subnets import gradients, measured
 from torch.nn.functional import cross_entropy

@@ -4,11 +4,11 @@ from itertools import count
 from random import Random
 
 import pytest
-from nasmake.artifacts import InputError
-from nasmake.cost import METRICS, CostTable
-from nasmake.search_section import Constraint, Search
+from nasmake.config.search import Constraint, Search
+from nasmake.core.errors import InputError
+from nasmake.costs.table import METRICS, CostTable
 from nasmake.strategies import STRATEGIES, make_strategy
-from nasmake.strategies.limits import check_algorithm, check_feasible, within_limits
+from nasmake.strategies.constraints import check_algorithm, check_feasible, within_limits
 from small_searches import (
     BUDGET,
     COSTS,

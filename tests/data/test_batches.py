@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from nasmake.data.batches import ArraySource, Augmentation
-from nasmake.training.seeding import numpy_generator
+from nasmake.core.seeding import numpy_generator
+from nasmake.data.loading.arrays import ArraySource, Augmentation
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(1, 256, (23, 6, 7, 3), dtype=np.uint8))

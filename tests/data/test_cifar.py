@@ -6,9 +6,10 @@ from http.server import SimpleHTTPRequestHandler
 
 import numpy as np
 import pytest
-from nasmake.artifacts import InputError, without_provenance
-from nasmake.data import prepare
+from nasmake.core.errors import InputError
+from nasmake.core.provenance import without_provenance
 from nasmake.data.prepared import Prepared
+from nasmake.data.preparing.prepare import prepare
 from small_data import (
     CIFAR10_NAMES,
     balanced_labels,

@@ -3,9 +3,10 @@ import sys
 
 import numpy as np
 import pytest
-from nasmake.artifacts import InputError, without_provenance
-from nasmake.data import prepare
+from nasmake.core.errors import InputError
+from nasmake.core.provenance import without_provenance
 from nasmake.data.prepared import Prepared
+from nasmake.data.preparing.prepare import prepare
 from sklearn.datasets import load_digits
 
 NAMES = ("digits", "digits_canvas")
@@ -85,9 +86,10 @@ def test_unknown_name(tmp_path):
 
 def test_preparing_loads_no_torch_and_reading_the_workflow_no_numpy(tmp_path):
     code = (
-        "import sys, pathlib, nasmake.data, nasmake.data.image_folder\n"
+        "import sys, pathlib, nasmake.data.preparing.image_folder\n"
         "assert not {'numpy', 'PIL', 'sklearn', 'torch'} & sys.modules.keys()\n"
-        "nasmake.data.prepare({'name': 'digits', 'path': sys.argv[1]}, pathlib.Path(sys.argv[1]) / 'digits')\n"
+        "from nasmake.data.preparing.prepare import prepare\n"
+        "prepare({'name': 'digits', 'path': sys.argv[1]}, pathlib.Path(sys.argv[1]) / 'digits')\n"
         "assert not {'torch', 'torchvision', 'lightning'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=120)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from nasmake.artifacts import InputError
-from nasmake.data import prepare
-from nasmake.data.decode import decode
-from nasmake.data.image_folder import check_image_folder
+from nasmake.core.errors import InputError
 from nasmake.data.prepared import Prepared
+from nasmake.data.preparing.decode import decode
+from nasmake.data.preparing.image_folder import check_image_folder
+from nasmake.data.preparing.prepare import prepare
 from PIL import Image
 from small_data import write_image_folder
 

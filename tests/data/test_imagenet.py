@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from nasmake.artifacts import InputError
 from nasmake.config import load
-from nasmake.data import prepare
-from nasmake.training.parts import Parts
+from nasmake.core.errors import InputError
+from nasmake.data.preparing.prepare import prepare
+from nasmake.engine.splits import Parts
 from PIL import Image
 
 SIZE, WNIDS = 32, [f"n0000000{number}" for number in range(4)]

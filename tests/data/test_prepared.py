@@ -2,7 +2,8 @@ import os
 
 import numpy as np
 import pytest
-from nasmake.artifacts import InputError, read_json, sha256_of, write_json
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_json, sha256_of, write_json
 from nasmake.data.prepared import DataSet, Part, Prepared, channel_statistics, write_prepared
 
 

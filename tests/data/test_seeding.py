@@ -4,12 +4,13 @@ import sys
 import numpy as np
 import pytest
 import torch
-from nasmake.training.seeding import derive_seed, numpy_generator, python_random, seed_torch
+from nasmake.core.seeding import derive_seed, numpy_generator, python_random
+from nasmake.engine.device import seed_torch
 
 
 def test_seeds_are_64_bits_and_the_same_everywhere():
     assert derive_seed(0, "retrain", "order", 3) == 6277762688890316877
-    code = "from nasmake.training.seeding import derive_seed; print(derive_seed(0, 'retrain', 'order', 3))"
+    code = "from nasmake.core.seeding import derive_seed; print(derive_seed(0, 'retrain', 'order', 3))"
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     ).stdout

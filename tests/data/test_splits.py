@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nasmake.artifacts import InputError
+from nasmake.core.errors import InputError
 from nasmake.data.splits import choose_classes, largest_remainder, split_train_val
 
 LABELS = st.lists(st.integers(0, 6), min_size=2, max_size=120).map(np.array)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from nasmake.data.windows import GatheredWindows, Places, RowWindows
+from nasmake.data.loading.crops import GatheredWindows, Places, RowWindows
 
 every_kind = pytest.mark.parametrize("kind", [RowWindows, GatheredWindows])
 

@@ -1,10 +1,10 @@
 """A finished run of the evidence with made-up measurements, in which everything is as a search hopes for it."""
 
 import numpy as np
-from nasmake.artifacts import write_csv, write_json
+from nasmake.config.evidence import Evidence
+from nasmake.core.files import write_csv, write_json
 from nasmake.evidence.measurements import SCORE_COLUMNS, TRAINED_COLUMNS
 from nasmake.evidence.plan import EASY_SEEDS
-from nasmake.evidence.settings import Evidence
 
 EVIDENCE = Evidence(seeds=[1, 2, 3], networks=24, retrain_seeds=[101, 102, 103], random_networks=4)
 STRATEGIES = ("random", "evolution")

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_up import EVIDENCE, STRATEGIES, make_run
-from nasmake.drawing import svg
 from nasmake.evidence import findings, table
 from nasmake.evidence.drawing import draw
+from nasmake.report.style import svg
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from nasmake.artifacts import InputError, write_csv
 from nasmake.config import load
-from nasmake.cost import CostTable
+from nasmake.core.errors import InputError
+from nasmake.core.files import write_csv
+from nasmake.costs.table import CostTable
 from nasmake.evidence.networks import selected, stratified
 from small_spaces import shipped
 

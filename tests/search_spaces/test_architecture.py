@@ -4,7 +4,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nasmake.artifacts import InputError
+from nasmake.core.errors import InputError
 from nasmake.search_spaces import Architecture, LayerSpec, NetworkSpec
 from nasmake.search_spaces.spec import squeeze_width
 from small_spaces import build, made_up, shipped, small

@@ -1,5 +1,5 @@
 import pytest
-from nasmake.artifacts import InputError
+from nasmake.core.errors import InputError
 from small_spaces import build, small
 
 RANGE = "made_up.yaml: search_range."

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 from hypothesis import given, settings
-from nasmake.artifacts import InputError
+from nasmake.core.errors import InputError
 from nasmake.search_spaces import NetworkSpec, SearchSpace
 from small_spaces import build, content, made_up, shipped, small
 

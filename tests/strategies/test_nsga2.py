@@ -4,11 +4,11 @@ from math import inf
 from random import Random
 
 import pytest
-from nasmake.cost import CostTable
-from nasmake.pareto import non_dominated
-from nasmake.search_section import Search
+from nasmake.config.search import Search
+from nasmake.core.pareto import non_dominated
+from nasmake.costs.table import CostTable
 from nasmake.strategies import Evaluation, make_strategy
-from nasmake.strategies.progress import Progress
+from nasmake.strategies.loop import Progress
 from small_spaces import shipped
 
 SPACE = shipped("proxyless_cifar10")

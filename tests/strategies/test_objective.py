@@ -5,12 +5,12 @@ from random import Random
 
 import numpy as np
 import pytest
-from nasmake.artifacts import InputError
-from nasmake.cost import CostTable
-from nasmake.search_section import Search
+from nasmake.config.search import Search
+from nasmake.core.errors import InputError
+from nasmake.costs.table import CostTable
 from nasmake.strategies import STRATEGIES, Evaluation, make_strategy
+from nasmake.strategies.loop import Progress
 from nasmake.strategies.objective import Objective
-from nasmake.strategies.progress import Progress
 from small_searches import PROPOSING
 from small_spaces import shipped, table_with_latency
 

@@ -1,11 +1,11 @@
 from math import log
 
 import pytest
-from nasmake.cost import CostTable
-from nasmake.search_section import Search
+from nasmake.config.search import Search
+from nasmake.costs.table import CostTable
 from nasmake.strategies import make_strategy
+from nasmake.strategies.loop import Progress
 from nasmake.strategies.probabilities import concentration, shares
-from nasmake.strategies.progress import Progress
 from small_searches import PROPOSING
 from small_spaces import shipped
 

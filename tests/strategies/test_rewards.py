@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nasmake.strategies.rewards import HARD, SOFT, mnasnet_reward, reward_ranks
+from nasmake.strategies.objective import HARD, SOFT, mnasnet_reward, reward_ranks
 
 accuracies = st.floats(0.01, 1)
 costs = st.floats(1, 1000)

@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nasmake.artifacts import read_csv, read_json
-from nasmake.cost import CostTable
-from nasmake.training.inherited import InheritedScores
-from nasmake.training.search import ArchitectureSearch, search_architecture
-from nasmake.training.supernet_training import train_supernet
+from nasmake.core.files import read_csv, read_json
+from nasmake.costs.table import CostTable
+from nasmake.stages.evaluator import InheritedScores
+from nasmake.stages.search_architecture import ArchitectureSearch, search_architecture
+from nasmake.stages.train_supernet import train_supernet
 from small_jobs import artefacts, make_job
 from small_spaces import shipped
 from test_running_stages import dying_at

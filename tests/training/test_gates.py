@@ -6,12 +6,12 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from nasmake.cost import CostTable
-from nasmake.search_section import Search
-from nasmake.strategies.proxyless import gate_gradient, softmax
-from nasmake.strategies.proxyless_search import Gates, ProxylessSearch
-from nasmake.supernet import CANDIDATES, Supernet, batch_statistics
-from nasmake.training.gates import gate_step, gated_logits, open_gates
+from nasmake.config.search import Search
+from nasmake.costs.table import CostTable
+from nasmake.models.batchnorm import batch_statistics
+from nasmake.models.supernet import CANDIDATES, Supernet
+from nasmake.stages.gates import gate_step, gated_logits, open_gates
+from nasmake.strategies.proxyless import Gates, ProxylessSearch, gate_gradient, softmax
 from small_spaces import build, small
 from torch.nn.functional import cross_entropy
 

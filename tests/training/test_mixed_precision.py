@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
-from nasmake.training.retraining import retrain
-from nasmake.training.run import read_weights
-from nasmake.training.search import search_architecture
-from nasmake.training.supernet_training import train_supernet
+from nasmake.engine.weights import read_weights
+from nasmake.stages.retrain import retrain
+from nasmake.stages.search_architecture import search_architecture
+from nasmake.stages.train_supernet import train_supernet
 from small_jobs import artefacts, make_job
 
 CHAIN = {"train_supernet": train_supernet, "search_architecture": search_architecture, "retrain": retrain}

@@ -3,8 +3,8 @@ from typing import get_args
 
 import pytest
 import torch
-from nasmake.config import OPTIMIZERS, Supernet
-from nasmake.training.optimizers import build_optimizer, set_learning_rate
+from nasmake.config.supernet import OPTIMIZERS, Supernet
+from nasmake.engine.optimizers import build_optimizer, set_learning_rate
 
 NAMES = get_args(OPTIMIZERS)
 COMMON = {"lr": 0.01, "weight_decay": 0.02}

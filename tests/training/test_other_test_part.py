@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nasmake.artifacts import InputError, read_json, write_json
-from nasmake.training.parts import Parts
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_json, write_json
+from nasmake.engine.splits import Parts
 from small_jobs import make_job
 
 

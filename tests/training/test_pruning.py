@@ -5,15 +5,15 @@ import signal
 from dataclasses import replace
 
 import pytest
-from nasmake.artifacts import InputError, read_csv, read_json, write_json
 from nasmake.config import load
-from nasmake.cost import described
-from nasmake.job import COMPLETE, PRUNED
-from nasmake.optimize import Optimize
+from nasmake.config.study import Optimize
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_csv, read_json, write_json
+from nasmake.core.records import COMPLETE, PRUNED
+from nasmake.costs.table import described
 from nasmake.search_spaces import Architecture
-from nasmake.study import prune_below, suggest
-from nasmake.training.classification import Retraining
-from nasmake.training.retraining import retrain
+from nasmake.stages.retrain import Retraining, retrain
+from nasmake.study.suggest import prune_below, suggest
 from small_jobs import CHEAPEST, artefacts, make_job
 from small_spaces import shipped
 

@@ -13,19 +13,19 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from nasmake.artifacts import read_csv, write_json
-from nasmake.config import Trainer as TrainerSettings
-from nasmake.cost import described
+from nasmake.config.trainer import Trainer as TrainerSettings
+from nasmake.core.files import read_csv, write_json
+from nasmake.costs.table import described
+from nasmake.engine.device import seed_torch
+from nasmake.engine.distributed import Part
+from nasmake.engine.lightning import Trainer
+from nasmake.engine.weights import read_weights
+from nasmake.pipeline.stages import STAGE_VERSION
 from nasmake.search_spaces import Architecture
-from nasmake.stages import STAGE_VERSION
-from nasmake.training import classification, supernet_training
-from nasmake.training.classification import Retraining
-from nasmake.training.lightning import Trainer
-from nasmake.training.ranks import Part
-from nasmake.training.retraining import retrain
-from nasmake.training.run import read_weights
-from nasmake.training.seeding import seed_torch
-from nasmake.training.supernet_training import SupernetTraining, train_supernet
+from nasmake.stages import retrain as classification
+from nasmake.stages import train_supernet as supernet_training
+from nasmake.stages.retrain import Retraining, retrain
+from nasmake.stages.train_supernet import SupernetTraining, train_supernet
 from small_jobs import CHEAPEST, SPACE, artefacts, make_job, settings
 from small_spaces import shipped
 

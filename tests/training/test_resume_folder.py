@@ -4,9 +4,9 @@ import threading
 import time
 
 import pytest
-from nasmake.job import AlreadyDoneError
-from nasmake.training import resume
-from nasmake.training.resume import resume_folder
+from nasmake.engine import resume
+from nasmake.engine.resume import resume_folder
+from nasmake.jobs.cli import AlreadyDoneError
 
 # A process that holds the folder until it is told to go on, and then finishes the stage or dies.
 HOLDER = """

@@ -5,14 +5,13 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from nasmake.artifacts import write_json
-from nasmake.config import Retrain
-from nasmake.data.batches import ArraySource, Augmentation
-from nasmake.networks import Network
+from nasmake.config.retrain import Retrain
+from nasmake.core.files import write_json
+from nasmake.core.seeding import numpy_generator
+from nasmake.data.loading.arrays import ArraySource, Augmentation
+from nasmake.models.network import Network
 from nasmake.search_spaces import Architecture
-from nasmake.training.classification import Retraining, moving_average
-from nasmake.training.retraining import retrain
-from nasmake.training.seeding import numpy_generator
+from nasmake.stages.retrain import Retraining, moving_average, retrain
 from small_jobs import CHEAPEST, artefacts, dying_at, make_job
 from small_spaces import shipped
 from torch import nn

@@ -11,19 +11,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from nasmake.artifacts import InputError, read_csv, read_json, write_json
-from nasmake.cost import CostTable, count_macs
-from nasmake.data.baseline import logistic_regression
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_csv, read_json, write_json
+from nasmake.costs.table import CostTable, count_macs
 from nasmake.data.prepared import Prepared
-from nasmake.networks import Network
+from nasmake.engine.splits import Parts
+from nasmake.engine.weights import read_weights, write_weights
+from nasmake.models.network import Network
+from nasmake.pipeline.stages import OUTPUTS, STAGE_VERSION
 from nasmake.search_spaces import Architecture
-from nasmake.stages import OUTPUTS, STAGE_VERSION
-from nasmake.strategies.limits import within_limits
-from nasmake.training.parts import Parts
-from nasmake.training.retraining import retrain, retrain_final
-from nasmake.training.run import read_weights, write_weights
-from nasmake.training.search import ArchitectureSearch, search_architecture
-from nasmake.training.supernet_training import train_supernet
+from nasmake.stages.baseline import logistic_regression
+from nasmake.stages.retrain import retrain
+from nasmake.stages.retrain_final import retrain_final
+from nasmake.stages.search_architecture import ArchitectureSearch, search_architecture
+from nasmake.stages.train_supernet import train_supernet
+from nasmake.strategies.constraints import within_limits
 from small_jobs import SPACE, artefacts, dying_at, make_job, settings
 from small_spaces import shipped
 
@@ -213,8 +215,8 @@ def test_script_terminated_in_the_middle_fails_and_goes_on_where_it_stopped(tmp_
 @pytest.mark.parametrize("wanted", [0, 2, 4, 5])
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monkeypatch, stage, wanted):
-    from nasmake.training.classification import Retraining
-    from nasmake.training.supernet_training import SupernetTraining
+    from nasmake.stages.retrain import Retraining
+    from nasmake.stages.train_supernet import SupernetTraining
 
     module = {"train_supernet": SupernetTraining, "search_architecture": ArchitectureSearch}.get(stage, Retraining)
     for name in OUTPUTS[stage]:

@@ -1,9 +1,10 @@
 import math
 
 import pytest
-from nasmake.config import Retrain, Supernet
-from nasmake.training.classification import Retraining
-from nasmake.training.schedules import cosine, factor
+from nasmake.config.retrain import Retrain
+from nasmake.config.supernet import Supernet
+from nasmake.engine.schedules import cosine, factor
+from nasmake.stages.retrain import Retraining
 
 SCHEDULERS = ("MultiStep", "Linear", "Exponential", "Cosine")
 every_scheduler = pytest.mark.parametrize("name", SCHEDULERS)

@@ -2,13 +2,13 @@
 
 import numpy as np
 import torch
-from nasmake.artifacts import read_json
+from nasmake.core.files import read_json
 from nasmake.data.splits import choose_classes
-from nasmake.training.parts import Parts
-from nasmake.training.retraining import retrain
-from nasmake.training.run import read_weights
-from nasmake.training.search import search_architecture
-from nasmake.training.supernet_training import train_supernet
+from nasmake.engine.splits import Parts
+from nasmake.engine.weights import read_weights
+from nasmake.stages.retrain import retrain
+from nasmake.stages.search_architecture import search_architecture
+from nasmake.stages.train_supernet import train_supernet
 from small_jobs import make_job
 
 STAGES = {"train_supernet": train_supernet, "search_architecture": search_architecture, "retrain": retrain}

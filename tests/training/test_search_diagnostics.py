@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from nasmake.artifacts import read_csv, read_json
-from nasmake.cost import CostTable
-from nasmake.hypervolume import hypervolume, reference_of
-from nasmake.supernet import Supernet
-from nasmake.training.classification import evaluate
-from nasmake.training.inherited import InheritedScores
-from nasmake.training.parts import Parts
-from nasmake.training.run import read_weights
-from nasmake.training.search import ArchitectureSearch, RandomBaseline, search_architecture
-from nasmake.training.supernet_training import train_supernet
+from nasmake.core.files import read_csv, read_json
+from nasmake.core.pareto import hypervolume
+from nasmake.costs.table import CostTable
+from nasmake.engine.metrics import evaluate
+from nasmake.engine.splits import Parts
+from nasmake.engine.weights import read_weights
+from nasmake.models.supernet import Supernet
+from nasmake.stages.evaluator import InheritedScores
+from nasmake.stages.search_architecture import ArchitectureSearch, RandomBaseline, search_architecture
+from nasmake.stages.search_output import reference_of
+from nasmake.stages.train_supernet import train_supernet
 from small_jobs import artefacts, dying_at, make_job
 from small_spaces import shipped
 

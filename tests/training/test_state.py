@@ -4,22 +4,15 @@ import signal
 
 import pytest
 import torch
-from nasmake.artifacts import InputError
-from nasmake.config import Trainer as TrainerSettings
-from nasmake.runtime import start
-from nasmake.training.fit import fit
-from nasmake.training.lightning import tensorboard
-from nasmake.training.resume import ResumeFolder
-from nasmake.training.seeding import seed_torch
-from nasmake.training.state import (
-    DivergedError,
-    StageModule,
-    TrainingState,
-    TwoGenerations,
-    final_weights,
-    format_row,
-    read_checkpoint,
-)
+from nasmake.config.trainer import Trainer as TrainerSettings
+from nasmake.core.errors import InputError
+from nasmake.engine.checkpoint import TwoGenerations, final_weights, read_checkpoint
+from nasmake.engine.device import seed_torch, start
+from nasmake.engine.epoch_log import TrainingState, format_row
+from nasmake.engine.lightning import tensorboard
+from nasmake.engine.resume import ResumeFolder
+from nasmake.engine.stage_module import DivergedError, StageModule
+from nasmake.engine.trainer import fit
 
 from lightning.pytorch.loggers.logger import DummyLogger  # isort: skip  # nasmake imports lightning first
 
@@ -191,7 +184,7 @@ def test_resumed_log_tells_the_whole_story(tmp_path, capsys):
 
 def test_saves_within_a_long_epoch_do_not_disturb(tmp_path, reference, monkeypatch):
     """With an interval of zero every step is saved; a crash then costs one step."""
-    monkeypatch.setattr("nasmake.training.state.SAVE_INTERVAL", 0.0)
+    monkeypatch.setattr("nasmake.engine.epoch_log.SAVE_INTERVAL", 0.0)
     monkeypatch.setattr(TrainingState.__init__, "__defaults__", (0.0,))
     assert train(tmp_path / "a") == reference
 

@@ -5,11 +5,12 @@ import os
 import signal
 
 import pytest
-from nasmake.artifacts import InputError, read_csv, read_json
-from nasmake.preflight import WITH_DISTRIBUTION
-from nasmake.samplers import SAMPLERS
-from nasmake.stages import OUTPUTS
-from nasmake.training.supernet_search import SupernetSearch, search_supernet
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_csv, read_json
+from nasmake.path_samplers import SAMPLERS
+from nasmake.pipeline.checks import WITH_DISTRIBUTION
+from nasmake.pipeline.stages import OUTPUTS
+from nasmake.stages.search_supernet import SupernetSearch, search_supernet
 from small_jobs import artefacts, make_job
 
 # Four epochs of four steps, the first without the distribution.

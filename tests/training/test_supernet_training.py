@@ -8,10 +8,11 @@ from copy import deepcopy
 
 import pytest
 import torch
-from nasmake.artifacts import read_csv
-from nasmake.samplers import SAMPLERS
-from nasmake.training.seeding import python_random, seed_torch
-from nasmake.training.supernet_training import SupernetTraining, train_supernet
+from nasmake.core.files import read_csv
+from nasmake.core.seeding import python_random
+from nasmake.engine.device import seed_torch
+from nasmake.path_samplers import SAMPLERS
+from nasmake.stages.train_supernet import SupernetTraining, train_supernet
 from small_jobs import artefacts, make_job
 from torch.nn.functional import log_softmax
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import small_data
 from conftest import ENVIRONMENT, ROOT
-from nasmake.search_spaces.reader import CHOICES, PER_BLOCK, SETTINGS
+from nasmake.search_spaces.space_file import CHOICES, PER_BLOCK, SETTINGS
 
 TEXT = (ROOT / "config/README.md").read_text()
 CHAPTER = TEXT[TEXT.index("## Use your own search space and your own data set") :]

@@ -4,8 +4,8 @@ import csv
 import json
 
 import pytest
-from nasmake.preflight import WITH_DISTRIBUTION
-from nasmake.samplers import SAMPLERS
+from nasmake.path_samplers import SAMPLERS
+from nasmake.pipeline.checks import WITH_DISTRIBUTION
 from nasmake.strategies import STRATEGIES
 from studies import write_config
 

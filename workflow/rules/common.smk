@@ -5,29 +5,17 @@ import sys
 import time
 from pathlib import Path
 
-from nasmake.artifacts import InputError, canonical_json, digest_of, read_json
-from nasmake.conditions import with_conditions
+from nasmake.core.errors import InputError
+from nasmake.core.files import canonical_json, digest_of, read_json
+from nasmake.study.parameter_space import with_conditions
 from nasmake.config import load
-from nasmake.controller import tell_jobs
-from nasmake.points import sampled_parameters
-from nasmake.predecessor import prologue
-from nasmake.notices import notices
-from nasmake.preflight import check
-from nasmake.sources import (
-    read_search_space,
-    read_taken_architecture,
-    read_taken_supernet,
-    source_of_networks,
-)
-from nasmake.stages import (
-    STAGES,
-    STAGE_VERSION,
-    chain_of,
-    first_searched,
-    needs_latency,
-    settings_of_job,
-    source_settings,
-)
+from nasmake.pipeline.controller import tell_jobs
+from nasmake.study.parameter_space import sampled_parameters
+from nasmake.pipeline.controller import prologue
+from nasmake.pipeline.warnings import notices
+from nasmake.pipeline.checks import check
+from nasmake.pipeline.inputs import read_search_space, read_taken_architecture, read_taken_supernet, source_of_networks
+from nasmake.pipeline.stages import STAGES, STAGE_VERSION, chain_of, first_searched, needs_latency, settings_of_job, source_settings
 
 try:
     CONFIG = load(config)
@@ -191,9 +179,9 @@ def training(walltime):
 
 def announce():
     """Say in one line what starts, and write the resolved configuration."""
-    from nasmake.controller import hold_lock
-    from nasmake.hardware import describe
-    from nasmake.summary import write_resolved
+    from nasmake.pipeline.controller import hold_lock
+    from nasmake.core.hardware import describe
+    from nasmake.report.summary import write_resolved
 
     hold_lock(Path(".snakemake"))
     write_resolved(Path(RUN) / "config.yaml", config)
@@ -204,7 +192,7 @@ def announce():
 
 def show_failures():
     """Say what stopped the jobs that failed, in one line each."""
-    from nasmake.summary import failures
+    from nasmake.report.summary import failures
 
     print(*failures(Path(RUN), STARTED), sep="\n", file=sys.stderr)
 

@@ -8,7 +8,7 @@ if not Path("workflow/rules/start.smk").is_file() or not Path("config/config.yam
     sys.exit(f"error: nasmake is started in its own folder; type: cd {root}")
 
 try:
-    from nasmake.controller import clear_stale_lock, prepare_environment
+    from nasmake.pipeline.controller import clear_stale_lock, prepare_environment
 except ModuleNotFoundError:
     sys.exit("error: the package nasmake is not installed beside this snakemake; type: make setup")
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from nasmake import catalogue
-from nasmake.runtime import keep_freed_memory
+from nasmake.engine.device import keep_freed_memory
 from nasmake.search_spaces import SearchSpace
+from nasmake.search_spaces import library as catalogue
 
 
 def one_thread() -> None:

@@ -5,19 +5,19 @@ import subprocess
 import sys
 import time
 
-PARSED = "nasmake.artifacts, nasmake.config, nasmake.controller, nasmake.preflight, nasmake.stages"
+PARSED = "nasmake.pipeline.controller, nasmake.pipeline.checks, nasmake.pipeline.inputs, nasmake.pipeline.warnings"
 IMPORTS = {  # what each script has loaded when its work begins
-    "download_dataset": "nasmake.data.prepared, nasmake.data.digits",
-    "suggest": "nasmake.study",
-    "train_supernet": "nasmake.training.supernet_training",
-    "measure_latency": "nasmake.measurement",
-    "search_architecture": "nasmake.training.search",
-    "take_architecture": "nasmake.job, nasmake.cost",
-    "retrain, retrain_final": "nasmake.training.retraining",
-    "promote": "nasmake.job, nasmake.summary",
-    "summarize_study": "nasmake.study, nasmake.summary",
-    "report": "nasmake.plots, nasmake.study",
-    "describe_architecture": "nasmake.description",
+    "download_dataset": "nasmake.data.prepared, nasmake.data.preparing.digits",
+    "suggest": "nasmake.study.suggest",
+    "train_supernet": "nasmake.stages.train_supernet",
+    "measure_latency": "nasmake.stages.measure_latency",
+    "search_architecture": "nasmake.stages.search_architecture",
+    "take_architecture": "nasmake.jobs.job, nasmake.costs.table",
+    "retrain, retrain_final": "nasmake.stages.retrain",
+    "promote": "nasmake.jobs.job, nasmake.report.summary",
+    "summarize_study": "nasmake.study.suggest, nasmake.report.summary",
+    "report": "nasmake.report.study_figures, nasmake.study.suggest",
+    "describe_architecture": "nasmake.costs.describe",
 }
 
 

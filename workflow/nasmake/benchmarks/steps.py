@@ -14,10 +14,10 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
 from nasmake.benchmarks import images, one_thread, read_space, smallest_times, spread
-from nasmake.layers import channels_last
-from nasmake.networks import Network
+from nasmake.models.layers import channels_last
+from nasmake.models.network import Network
+from nasmake.models.supernet import Supernet
 from nasmake.search_spaces import Decisions
-from nasmake.supernet import Supernet
 
 BATCH, EDGE, CHANNELS = 64, 32, 3
 UNIT = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss counts bytes on a Mac, KiB on Linux

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from nasmake.benchmarks import cpu_seconds, read_space
-from nasmake.cost import CostTable
-from nasmake.data.batches import ArraySource, Augmentation, BatchSource
-from nasmake.pieces import pieces_of_space
+from nasmake.costs.table import CostTable
+from nasmake.costs.units import pieces_of_space
+from nasmake.data.loading.arrays import ArraySource, Augmentation, BatchSource
 
 BATCH, COUNT = 128, 2048
 PASSES = 50  # of our batches in one measurement
@@ -69,7 +69,7 @@ def _pil_loader(pixels: np.ndarray[Any, Any]) -> Any:
     from PIL import Image
     from torch.utils.data import DataLoader
 
-    from nasmake.training.lightning import torchvision
+    from nasmake.data.loading.torchvision_import import torchvision
 
     transforms = torchvision().transforms
     steps = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.ToTensor()]

@@ -13,7 +13,9 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nasmake.artifacts import PROVENANCE, InputError, provenance, read_json, sha256_of, write_atomically, write_json
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_json, sha256_of, write_atomically, write_json
+from nasmake.core.provenance import PROVENANCE, provenance
 
 MANIFEST = "manifest.json"
 DESCRIBED = {"name", "classes", "train", "test", "image_shape", "mean", "std", "sha256", "source"}

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nasmake.artifacts import InputError
-from nasmake.training.seeding import numpy_generator
+from nasmake.core.errors import InputError
+from nasmake.core.seeding import numpy_generator
 
 Indices = NDArray[np.int64]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasmake.artifacts import read_csv, read_json
+from nasmake.config.evidence import Evidence
+from nasmake.core.files import read_csv, read_json
 from nasmake.evidence.plan import EASY_SEEDS
-from nasmake.evidence.settings import Evidence
 from nasmake.evidence.statistics import Estimate, bootstrap, partial_tau, spearman, t_interval, tau
 
 Values = NDArray[np.float64]

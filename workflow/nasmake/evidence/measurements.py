@@ -6,19 +6,23 @@ from typing import Any
 
 import torch
 
-from nasmake.artifacts import InputError, read_json, write_csv, write_json
-from nasmake.data.batches import BatchSource
-from nasmake.job import COMPLETE, Job
-from nasmake.layers import channels_last
-from nasmake.networks import Network
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_json, write_csv, write_json
+from nasmake.core.records import COMPLETE
+from nasmake.core.seeding import numpy_generator
+from nasmake.data.loading.arrays import BatchSource
+from nasmake.engine.device import seed_torch
+from nasmake.engine.metrics import evaluate
+from nasmake.engine.resume import ResumeFolder
+from nasmake.engine.stage_module import DivergedError
+from nasmake.engine.stage_run import StageRun, stage
+from nasmake.jobs.job import Job
+from nasmake.models.layers import channels_last
+from nasmake.models.network import Network
 from nasmake.search_spaces import Decisions, SearchSpace
-from nasmake.training.classification import Retraining, evaluate
-from nasmake.training.inherited import InheritedScores
-from nasmake.training.resume import ResumeFolder
-from nasmake.training.run import StageRun, stage
-from nasmake.training.search import trained_supernet
-from nasmake.training.seeding import numpy_generator, seed_torch
-from nasmake.training.state import DivergedError
+from nasmake.stages.evaluator import InheritedScores
+from nasmake.stages.retrain import Retraining
+from nasmake.stages.search_architecture import trained_supernet
 
 SCORES, TRAINED = "scores.csv", "trained.csv"
 SCORE_COLUMNS = ("decisions", *(f"{kind}{name}" for kind in ("", "raw_", "shuffled_") for name in ("loss", "accuracy")))

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nasmake.artifacts import InputError, read_csv, read_json
-from nasmake.cost import CostTable
+from nasmake.core.errors import InputError
+from nasmake.core.files import read_csv, read_json
+from nasmake.core.seeding import python_random
+from nasmake.costs.table import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
-from nasmake.training.seeding import python_random
 
 Network = dict[str, Any]  # decisions, costs, and the roles that it plays
 TRIES = 10_000

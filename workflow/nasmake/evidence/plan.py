@@ -6,11 +6,11 @@ Imported by the Snakefile: no torch or numpy here.
 from collections.abc import Mapping
 from typing import Any
 
-from nasmake.artifacts import canonical_json
 from nasmake.config import Config, load
-from nasmake.paths import assign
-from nasmake.sources import read_search_space
-from nasmake.stages import STAGE_VERSION, settings_of
+from nasmake.core.files import canonical_json
+from nasmake.core.nested import assign
+from nasmake.pipeline.inputs import read_search_space
+from nasmake.pipeline.stages import STAGE_VERSION, settings_of
 from nasmake.strategies import STRATEGIES
 
 SHORTENED = 4  # a quarter of the supernet's steps, as an ablation

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from nasmake.training.seeding import numpy_generator
+from nasmake.core.seeding import numpy_generator
 
 RESAMPLES = 1000
 

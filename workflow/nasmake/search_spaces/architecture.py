@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from nasmake.artifacts import InputError
-from nasmake.search_spaces.architecture_reader import MEMBERSHIP, read_network
+from nasmake.core.errors import InputError
+from nasmake.search_spaces.architecture_file import MEMBERSHIP, read_network
 from nasmake.search_spaces.space import Decisions, SearchSpace
 from nasmake.search_spaces.spec import NetworkSpec
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from nasmake.artifacts import InputError
+from nasmake.core.errors import InputError
 
 Rule = tuple[str, Callable[[Any], bool]]  # what is allowed in words, and whether a value is
 

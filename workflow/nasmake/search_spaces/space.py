@@ -8,9 +8,10 @@ from itertools import product
 from math import prod
 from typing import Any, Self
 
-from nasmake.artifacts import InputError, fingerprint
+from nasmake.core.errors import InputError
+from nasmake.core.files import fingerprint
 from nasmake.search_spaces.blocks import Block, Decision, joint_decisions, separate_decisions
-from nasmake.search_spaces.reader import read_space
+from nasmake.search_spaces.space_file import read_space
 from nasmake.search_spaces.spec import LayerSpec, NetworkSpec
 
 Decisions = tuple[int, ...]

@@ -5,17 +5,17 @@ This package is imported while Snakemake reads the workflow: what needs numpy is
 
 from pkgutil import resolve_name
 
-from nasmake.cost import CostTable
-from nasmake.search_section import Search
+from nasmake.config.search import Search
+from nasmake.costs.table import CostTable
 from nasmake.search_spaces import SearchSpace
 from nasmake.strategies.base import Evaluation, ProposingStrategy, Strategy
 
 STRATEGIES = {  # search.algorithm -> "module:class"
     "random": "nasmake.strategies.random_search:RandomSearch",
     "evolution": "nasmake.strategies.evolution:Evolution",
-    "asng": "nasmake.strategies.asng_search:AsngSearch",
-    "reinforce": "nasmake.strategies.reinforce_search:ReinforceSearch",
-    "proxyless": "nasmake.strategies.proxyless_search:ProxylessSearch",
+    "asng": "nasmake.strategies.asng:AsngSearch",
+    "reinforce": "nasmake.strategies.reinforce:ReinforceSearch",
+    "proxyless": "nasmake.strategies.proxyless:ProxylessSearch",
     "nsga2": "nasmake.strategies.nsga2:Nsga2Search",
 }
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasmake.cost import CostTable
-from nasmake.search_section import Search
+from nasmake.config.search import Search
+from nasmake.costs.table import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.base import TRIES, Evaluation, ProposingStrategy, Strategy
 from nasmake.strategies.probabilities import Probabilities, concentration

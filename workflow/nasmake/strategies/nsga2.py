@@ -10,12 +10,13 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
-from nasmake.cost import CostTable
-from nasmake.pareto import non_dominated
-from nasmake.search_section import Search
+from nasmake.config.search import Search
+from nasmake.core.pareto import non_dominated
+from nasmake.costs.table import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
-from nasmake.strategies.base import Evaluation, PopulationStrategy
-from nasmake.study import quiet
+from nasmake.strategies.base import Evaluation
+from nasmake.strategies.population import PopulationStrategy
+from nasmake.study.journal import quiet
 
 CROSSOVER, SWAP = 0.9, 0.5  # chance of a crossover, and in one of each decision to come from the second parent
 

@@ -4,7 +4,8 @@ import random
 from collections.abc import Sequence
 
 from nasmake.search_spaces import Decisions
-from nasmake.strategies.base import Evaluation, PopulationStrategy
+from nasmake.strategies.base import Evaluation
+from nasmake.strategies.population import PopulationStrategy
 
 
 class RandomSearch(PopulationStrategy):

@@ -1,0 +1,15 @@
+"""States of a trial, and the names of the folders that hold its results."""
+
+COMPLETE = "COMPLETE"
+PRUNED = "PRUNED"
+SHARED = "shared"
+
+
+def unit_of(trial: int) -> str:
+    """Name of a trial's unit."""
+    return f"trial-{trial:04d}"
+
+
+def trial_of(unit: str) -> int | None:
+    """Number of a unit's trial; None for the shared unit."""
+    return None if unit == SHARED else int(unit.removeprefix("trial-"))

@@ -1,0 +1,1 @@
+"""Parameters, multiply-adds and latency of networks. No torch here."""

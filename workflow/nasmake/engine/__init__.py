@@ -1,0 +1,1 @@
+"""Training with exact resume; knows no stage."""

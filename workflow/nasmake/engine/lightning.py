@@ -1,0 +1,51 @@
+"""The names of Lightning that the engine uses, imported after torchvision's operators are declared.
+
+Lightning's metrics package imports torchvision, which fails beside a CPU build of torch without these declarations.
+"""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import nasmake.data.loading.torchvision_import  # noqa: F401  (declares the operators)
+
+# isort: split
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from nasmake.core.errors import InputError
+
+__all__ = ["Callback", "Checkpoint", "LightningModule", "TorchCheckpointIO", "Trainer", "quiet"]
+
+
+def tensorboard(folder: Path, name: str) -> Any:
+    """Lightning's logger that writes event files into `folder`/`name`.
+
+    Raises:
+        InputError: TensorBoard is not installed.
+    """
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    try:
+        return TensorBoardLogger(folder, name=name, version="")
+    except ModuleNotFoundError:
+        raise InputError(
+            "trainer.logger: true: TensorBoard is not installed; type: pip install tensorboard, or set false"
+        ) from None
+
+
+def quiet() -> None:
+    """Silence what Lightning says at every start, so that a log holds one line per epoch."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*configure_optimizers.*returned `None`.*",
+        ".*srun.*",
+        ".*LeafSpec.*",
+        ".*does not have many workers.*",
+        ".*smaller than the logging interval.*",
+        ".*have no `val_dataloader`.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

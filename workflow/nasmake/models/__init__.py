@@ -1,0 +1,1 @@
+"""Networks and the supernet as torch modules."""

@@ -1,0 +1,91 @@
+"""The layers of a stand-alone network. Images are [N, C, H, W] in either memory layout, which every layer keeps."""
+
+from collections import OrderedDict
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nasmake.search_spaces import Convolution, LayerSpec
+
+EPSILON = 1e-3  # of batch normalisation: the predecessor's value
+MOMENTUM = 0.1  # torch's default; the predecessor's 0.01 still remembers the first steps when a short training ends
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def channels_last(model: Model) -> Model:
+    """Lay the filters out as the batches are: the fast layout for these networks on CPUs and on tensor cores."""
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def initialise_filter(weight: Tensor) -> Tensor:
+    """Fill a convolution's weight by He's rule for its outputs, as MobileNetV2 (arXiv 1801.04381) and MnasNet do."""
+    return nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
+
+
+class ConvBN(nn.Module):
+    """Convolution, batch normalisation, and ReLU if the convolution has one; H and W become H/stride, rounded up."""
+
+    def __init__(self, shape: Convolution) -> None:
+        super().__init__()
+        size, groups = shape.kernel_size, shape.in_width if shape.depthwise else 1
+        self.conv = nn.Conv2d(shape.in_width, shape.out_width, size, shape.stride, size // 2, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(shape.out_width, eps=EPSILON, momentum=MOMENTUM)
+        self.relu = shape.relu
+        initialise_filter(self.conv.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From [N, in_width, H, W] to [N, out_width, H', W']."""
+        x = self.bn(self.conv(x))
+        return F.relu(x, inplace=True) if self.relu else x
+
+
+class SqueezeExcite(nn.Module):
+    """Squeeze and excitation (arXiv 1709.01507): scales every channel by a function of all channels' means."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(width, hidden)
+        self.expand = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From [N, width, H, W] to the same shape."""
+        return excite(x, self.expand(F.relu(self.reduce(x.mean((2, 3))))))
+
+
+def excite(x: Tensor, logits: Tensor) -> Tensor:
+    """Scale the channels of x [N, C, H, W] by the sigmoid of `logits` [N, C]."""
+    return x * logits.sigmoid()[:, :, None, None]
+
+
+class Layer(nn.Sequential):
+    """One layer: its convolutions in order, squeeze and excitation among them, and the residual connection."""
+
+    def __init__(self, spec: LayerSpec) -> None:
+        stages: OrderedDict[str, nn.Module] = OrderedDict()
+        for shape in spec.convolutions:
+            stages[shape.name] = ConvBN(shape)
+            if shape.se_width:
+                stages["squeeze_excite"] = SqueezeExcite(shape.out_width, shape.se_width)
+        super().__init__(stages)
+        self.residual = spec.residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From [N, in_width, H, W] to [N, out_width, H', W']."""
+        y: Tensor = super().forward(x)
+        return x + y if self.residual else y
+
+
+class Classifier(nn.Linear):
+    """Global average pooling, dropout, and a linear layer."""
+
+    def __init__(self, width: int, class_num: int, dropout: float) -> None:
+        super().__init__(width, class_num)
+        self.dropout = dropout
+        nn.init.normal_(self.weight, std=0.01)  # MobileNetV2's: training starts near equal probabilities
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From [N, width, H, W] to logits [N, class_num]."""
+        return super().forward(F.dropout(x.mean((2, 3)), self.dropout, self.training))

@@ -1,0 +1,35 @@
+"""The stand-alone network of one architecture."""
+
+from torch import Tensor, nn
+
+from nasmake.models.layers import Classifier, ConvBN, Layer
+from nasmake.search_spaces import NetworkSpec
+
+
+class Network(nn.Module):
+    """A network with fresh weights, drawn from torch's default generator.
+
+    The parameters of block 3's second layer are called `blocks.3.1.expand.conv.weight`, and so on; an empty block has
+    none.
+
+    Args:
+        spec: the network.
+        in_channels: channels of the images.
+    """
+
+    def __init__(self, spec: NetworkSpec, in_channels: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.stem = ConvBN(spec.stem(in_channels))
+        self.blocks = nn.Sequential(*(nn.Sequential(*map(Layer, block)) for block in spec.blocks))
+        self.head = ConvBN(spec.head)
+        self.classifier = Classifier(spec.head_width, spec.class_num, spec.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From images [N, in_channels, H, W] to logits [N, class_num]."""
+        logits: Tensor = self.classifier(self.head(self.blocks(self.stem(x))))
+        return logits
+
+    def batchnorms(self) -> list[nn.Module]:
+        """All batch normalisations."""
+        return [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]

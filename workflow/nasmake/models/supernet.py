@@ -1,0 +1,150 @@
+"""The supernet: the shared weights of all networks of a search space.
+
+At every position of every block, each operation with each kernel size owns a layer; widths and expansion ratios share
+that layer's weights by slicing (the first n channels), and layer counts share the positions. With separate weights
+(`weight_sharing="separate"`, the candidate operations of ProxylessNAS, arXiv 1812.00332, section 3.1) every shape of a
+layer owns one. A forward pass computes the active subnet at its true size, nothing else.
+
+A sliced weight is stored as chunks, cut where a choice may end, and not as one tensor. So the chunks that the active
+subnet leaves out have no gradient (None, not zeros), and momentum and weight decay do not move them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from nasmake.models.layers import Classifier, ConvBN, Layer
+from nasmake.models.network import Network
+from nasmake.models.sliced import (
+    NORMS,
+    SharedConvBN,
+    SharedLayer,
+    _merged,
+)
+from nasmake.search_spaces import Decisions, LayerSpec, NetworkSpec, SearchSpace
+
+WeightSharing = Literal["sliced", "separate"]
+
+
+class Supernet(nn.Module):
+    """All networks of a search space; at first the one whose decisions are all 0 is active.
+
+    Fresh weights are drawn from torch's default generator. Batch normalisation statistics are those of whichever
+    subnets ran last: call `recalibrate_batchnorm` before a subnet is used in evaluation mode.
+
+    Args:
+        space: the search space.
+        in_channels: channels of the images.
+        weight_sharing: sliced or separate; stem, head and classifier are shared in both.
+        class_num: outputs; None: as many as the space has classes.
+    """
+
+    spec: NetworkSpec
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        in_channels: int,
+        weight_sharing: WeightSharing = "sliced",
+        class_num: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.space, self.in_channels = space, in_channels
+        self._candidate = CANDIDATES[weight_sharing]
+        spec = space.decode((0,) * len(space.decisions))
+        self.stem = ConvBN(spec.stem(in_channels))
+        self.fixed = nn.ModuleList(nn.Sequential(*map(Layer, block)) for block in space.fixed)
+        self.blocks = nn.ModuleList(_block(space, index, self._candidate) for index in range(len(space.blocks)))
+        self.head = SharedConvBN([replace(spec.head, in_width=width) for width in space.last_widths])
+        self.classifier = Classifier(spec.head_width, class_num or spec.class_num, spec.dropout)
+        self.set_active_subnet((0,) * len(space.decisions))
+
+    def set_active_subnet(self, decisions: Decisions) -> None:
+        """Compute the network of `decisions`, which must satisfy `space.check`, from now on."""
+        self.spec = self.space.decode(decisions)
+        searched = self.spec.blocks[len(self.fixed) :]
+        self.path = [self.activate(index, layers) for index, layers in enumerate(searched)]
+        self.head.activate(self.spec.head)
+
+    def activate(self, block: int, layers: Sequence[LayerSpec]) -> list[SharedLayer]:
+        """Where the weights of `layers` are, which the block may become; they compute them from now on."""
+        positions = cast(Sequence[nn.ModuleDict], self.blocks[block])
+        found = [
+            cast(SharedLayer, candidates[self._candidate(layer)])
+            for candidates, layer in zip(positions, layers, strict=False)
+        ]
+        for candidate, layer in zip(found, layers, strict=True):
+            candidate.activate(layer)
+        return found
+
+    def sample_active_subnet(self, rng: Random) -> Decisions:
+        """Activate, and return the decisions of, a subnet drawn by `space.sample`."""
+        decisions = self.space.sample(rng)
+        self.set_active_subnet(decisions)
+        return decisions
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From images [N, in_channels, H, W] to the active subnet's logits [N, class_num]."""
+        x = self.stem(x)
+        for block in self.fixed:
+            x = block(x)
+        for layers in self.path:
+            for layer in layers:
+                x = layer(x)
+        logits: Tensor = self.classifier(self.head(x))
+        return logits
+
+    def get_active_subnet(self) -> Network:
+        """The active subnet as a network of its own, with copies of its weights and statistics; no random draw."""
+        with torch.device("meta"):
+            network = Network(replace(self.spec, class_num=self.classifier.out_features), self.in_channels)
+        blocks = [_merged({str(i): layer.active_state() for i, layer in enumerate(layers)}) for layers in self.path]
+        fixed = [block.state_dict() for block in self.fixed]
+        parts = {
+            "stem": self.stem.state_dict(),
+            "blocks": _merged({str(index): state for index, state in enumerate([*fixed, *blocks])}),
+            "head": self.head.active_state(),
+            "classifier": self.classifier.state_dict(),
+        }
+        copies = {name: tensor.detach().clone() for name, tensor in _merged(parts).items()}
+        network.load_state_dict(copies, assign=True)
+        return network.train(self.training)
+
+    def batchnorms(self) -> list[nn.Module]:
+        """The batch normalisations of the active subnet."""
+        active = [self.stem, *self.fixed, self.head]
+        active += [stage for layers in self.path for layer in layers for _, stage in layer.stages]
+        return [module for part in active for module in part.modules() if isinstance(module, NORMS)]
+
+
+def _block(space: SearchSpace, index: int, candidate: Callable[[LayerSpec], str]) -> nn.ModuleList:
+    """For every position of a block the layers that can stand there, by the name of their candidate."""
+    positions: list[dict[str, dict[LayerSpec, None]]] = [{} for _ in range(max(space.blocks[index].depth))]
+    for in_width in space.blocks[index].in_widths:
+        for layers in space.vectors(index, in_width):
+            for candidates, layer in zip(positions, layers, strict=False):
+                candidates.setdefault(candidate(layer), {})[layer] = None
+    return nn.ModuleList(
+        nn.ModuleDict({name: SharedLayer(list(specs)) for name, specs in candidates.items()})
+        for candidates in positions
+    )
+
+
+def _sliced_candidate(layer: LayerSpec) -> str:
+    return f"{layer.op}_k{layer.kernel_size}"
+
+
+def _separate_candidate(layer: LayerSpec) -> str:
+    """With all that weights and statistics depend on; a residual connection and a stride have no weights."""
+    shape = f"e{layer.expand_ratio}_i{layer.in_width}_o{layer.out_width}_se{layer.se_width}"
+    return f"{_sliced_candidate(layer)}_{shape}"
+
+
+CANDIDATES: dict[WeightSharing, Callable[[LayerSpec], str]] = {  # layers of one name share their weights
+    "sliced": _sliced_candidate,
+    "separate": _separate_candidate,
+}

@@ -1,0 +1,14 @@
+"""Single path one-shot (SPOS; Guo et al., arXiv 1904.00420, section 3.2)."""
+
+import random
+
+from nasmake.path_samplers.base import Sampler
+from nasmake.search_spaces import Decisions
+
+
+class Uniform(Sampler):
+    """supernet.paths_per_step paths, every decision vector equally likely."""
+
+    def draw(self, rng: random.Random) -> list[Decisions]:
+        """The paths of one step."""
+        return [self.space.sample(rng) for _ in range(self.settings.paths_per_step)]

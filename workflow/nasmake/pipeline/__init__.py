@@ -1,0 +1,1 @@
+"""What the Snakefile imports: stages, checks, warnings. No torch here."""

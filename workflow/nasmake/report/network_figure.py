@@ -1,0 +1,140 @@
+"""SVG in the style of the report, and the picture of one network: the image at the top, the classes at the bottom."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Arc, FancyBboxPatch
+
+from nasmake.search_spaces import NetworkSpec
+
+NAMES = {"conv": "Conv", "sepconv": "SepConv", "mbconv": "MBConv"}
+HUES = {"conv": "#009E73", "sepconv": "#E69F00", "mbconv": "#56B4E9"}  # Okabe and Ito's; all carry black text
+TIMES = "\N{MULTIPLICATION SIGN}"
+STRENGTHS = {1: 0.25, 3: 0.4, 5: 0.7}  # of the hue, by kernel size; 1 for larger ones
+PLAIN, FAINT = "#E4E4E4", "#777777"
+# Inches; x counts from the middle of the boxes, y downwards.
+ROW, BOX = 0.26, 0.19
+NARROWEST, WIDER, WIDEST = 1.6, 0.16, 6  # a box without expansion, what a ratio adds, the last ratio that does
+LEFT, SIZES, CHANNELS, STRIDES, RIGHT = -2.35, -1.5, 1.75, 2.2, 2.5
+TITLE, HEADING, TOP = -1.9 * ROW, -0.4 * ROW, -2.9 * ROW
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the picture.
+
+    Attributes:
+        size: height and width of what leaves it, in pixels.
+        width: channels of what leaves it.
+        stride: None for what is no convolution.
+        colour: None for no box.
+        expand_ratio: decides how wide the box is.
+        is_residual: there is a connection around it, or around a layer in it.
+    """
+
+    label: str
+    size: int
+    width: int
+    stride: int | None = None
+    colour: Any = PLAIN
+    expand_ratio: int = 1
+    is_dropped: bool = False
+    is_residual: bool = False
+
+
+def draw_network(spec: NetworkSpec, channels: int, size: int, title: str) -> Figure:
+    """Draw a network for images of `size` x `size` pixels with `channels` channels."""
+    rows = list(rows_of(spec, channels, size))
+    bottom = ROW * (len(rows) + 0.3)
+    figure = Figure(figsize=(RIGHT - LEFT, bottom - TOP))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.axis("off")
+    axes.set(xlim=(LEFT, RIGHT), ylim=(bottom, TOP))
+    axes.text((LEFT + RIGHT) / 2, TITLE, title, ha="center", va="center", linespacing=1.5)
+    for x, heading in ((SIZES - 0.35, "pixels"), (CHANNELS, "channels"), (STRIDES, "stride")):
+        axes.text(x, HEADING, heading, ha="center", va="center", color=FAINT, fontsize="small")
+    axes.plot([0, 0], [0.5 * ROW, (len(rows) - 0.5) * ROW], color="black", linewidth=0.7, zorder=0)
+    for index, row in enumerate(rows):
+        _draw_row(axes, row, (index + 0.5) * ROW)
+    _draw_sizes(axes, rows)
+    return figure
+
+
+def rows_of(spec: NetworkSpec, channels: int, size: int) -> Iterator[Row]:
+    """The lines of a network's picture, from the top; equal layers that follow each other share one."""
+    yield Row("image", size, channels, colour=None)
+    size, width = _shrunk(size, spec.stem_stride), spec.stem_width
+    yield Row(f"Conv 3{TIMES}3", size, width, spec.stem_stride)
+    for run in spec.runs():
+        if run["op"] == "zero":
+            yield Row("dropped", size, width, is_dropped=True)
+            continue
+        size = _shrunk(size, run["stride"])
+        keeps_shape = run["stride"] == 1 and run["width"] == width
+        width = run["width"]
+        yield Row(
+            _label(run),
+            size,
+            width,
+            run["stride"],
+            colour=_colour(run["op"], run["kernel_size"]),
+            expand_ratio=run["expand_ratio"],
+            is_residual=run["skip"] and (keeps_shape or run["depth"] > 1),
+        )
+    yield Row(f"Conv 1{TIMES}1", size, spec.head_width, 1)
+    yield Row("average pooling", 1, spec.head_width)
+    yield Row("fully connected", 1, spec.class_num)
+
+
+def _label(run: Mapping[str, Any]) -> str:
+    times = f"{run['depth']} {TIMES} " if run["depth"] > 1 else ""
+    expansion = f"{run['expand_ratio']}" if run["op"] == "mbconv" else ""
+    squeeze = f", SE {run['se_ratio']:g}" if run["se_ratio"] else ""
+    kernel = run["kernel_size"]
+    return f"{times}{NAMES[run['op']]}{expansion} {kernel}{TIMES}{kernel}{squeeze}"
+
+
+def _colour(op: str, kernel_size: int) -> tuple[float, ...]:
+    strength = STRENGTHS.get(kernel_size, 1.0)
+    return tuple(1 - strength * (1 - part) for part in to_rgb(HUES[op]))
+
+
+def _shrunk(size: int, stride: int) -> int:
+    return -(-size // stride)  # padding keeps the last pixel
+
+
+def _draw_row(axes: Axes, row: Row, y: float) -> None:
+    width = NARROWEST + WIDER * (min(row.expand_ratio, WIDEST) - 1)
+    if row.colour is not None:
+        axes.add_patch(_box(row, width, y))
+    middle: dict[str, Any] = {"ha": "center", "va": "center_baseline"}
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if row.colour is None else None
+    axes.text(0, y, row.label, **middle, color=FAINT if row.is_dropped else "black", bbox=behind)
+    if row.is_residual:
+        axes.add_patch(Arc((width / 2 + 0.02, y), 0.16, ROW, theta1=-90, theta2=90, linewidth=0.8))
+    if not row.is_dropped:
+        axes.text(CHANNELS, y, f"{row.width}", **middle)
+    if row.stride is not None:
+        weight = "bold" if row.stride > 1 else "normal"
+        axes.text(STRIDES, y, f"{row.stride}", **middle, weight=weight)
+
+
+def _box(row: Row, width: float, y: float) -> FancyBboxPatch:
+    style = {"facecolor": row.colour, "edgecolor": "black", "linewidth": 0.6}
+    if row.is_dropped:
+        style |= {"facecolor": "white", "edgecolor": FAINT, "linestyle": (0, (3, 2))}
+    return FancyBboxPatch((-width / 2, y - BOX / 2), width, BOX, boxstyle="round,pad=0,rounding_size=0.04", **style)
+
+
+def _draw_sizes(axes: Axes, rows: list[Row]) -> None:
+    """Brackets around the rows that leave images of one size."""
+    for size, group in groupby(range(len(rows)), key=lambda index: rows[index].size):
+        own = list(group)
+        top, bottom = (own[0] + 0.15) * ROW, (own[-1] + 0.85) * ROW
+        axes.plot([SIZES] * 2, [top, bottom], color="black", linewidth=0.7)
+        axes.text(SIZES - 0.1, (top + bottom) / 2, f"{size} {TIMES} {size}", ha="right", va="center")

@@ -1,0 +1,134 @@
+"""What the figures share: colours, lines, legends.
+
+Trials are told apart by a colour map that is also ordered in grey; promoted ones by thicker lines or larger marks.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from nasmake.core.records import SHARED, trial_of
+from nasmake.report.results import Findings
+
+Style = dict[str, Any]
+BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito's
+WIDTH = 6.5  # inches: the text of a page
+THIN, THICK = 0.7, 2.0
+LIGHTEST = 0.9  # of the colour map: its last tenth is hard to see on white
+CLEAR = 20  # curves up to which all are opaque; of more, only the promoted ones
+FEW = 10  # points up to which a line shows each
+
+
+def one_axes(height: float) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, `height` inches high."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def key(label: str, **style: Any) -> Line2D:
+    """An entry of a legend."""
+    return Line2D([], [], label=label, **{"color": GREY} | style)
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Label whole numbers only below the axes."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def is_promoted(unit: str, findings: Findings) -> bool:
+    """Whether the unit is that of a promoted trial."""
+    return trial_of(unit) in findings.promoted
+
+
+def promoted_last(units: Mapping[str, Any], findings: Findings) -> list[str]:
+    """The units in the order they are drawn: promoted ones on top."""
+    return sorted(units, key=lambda unit: (is_promoted(unit, findings), unit))
+
+
+def line_of(unit: str, points: int, findings: Findings) -> Style:
+    """The line of a unit through so many points."""
+    style: Style = {"color": colour_of(unit, findings)}
+    if unit == SHARED or is_promoted(unit, findings):
+        style |= {"linewidth": 1.0 if unit == SHARED else THICK}
+    else:
+        style |= {"linewidth": THIN, "alpha": min(1, CLEAR / len(findings.trials))}
+    return style | ({"marker": ".", "markersize": 4} if points <= FEW else {})
+
+
+def keys_of_lines(units: Mapping[str, Any], findings: Findings) -> list[Line2D]:
+    """What the lines of units mean."""
+    if SHARED in units:
+        return [key("shared by all trials", color="black")]
+    return [key("promoted trial", linewidth=THICK), key("other trial", linewidth=THIN)]
+
+
+def colour_of(unit: str, findings: Findings) -> Any:
+    """The colour of a unit's trial; black for the shared unit."""
+    trial = trial_of(unit)
+    return "black" if trial is None else _trial_colour(trial, len(findings.trials))
+
+
+def add_trial_colours(figure: Figure, findings: Findings) -> None:
+    """The key to the colours of trials; one trial needs none."""
+    count = len(findings.trials)
+    if count == 1:
+        return
+    bounds = [trial - 0.5 for trial in range(count + 1)]
+    colour_map = ListedColormap([_trial_colour(trial, count) for trial in range(count)])
+    colours = ScalarMappable(BoundaryNorm(bounds, count), colour_map)
+    ticks = MaxNLocator(nbins=10, integer=True)
+    bar = figure.colorbar(colours, ax=figure.axes, label="trial", ticks=ticks, shrink=0.8, aspect=40, pad=0.02)
+    bar.ax.tick_params(length=0)
+    bar.ax.minorticks_off()
+    bar.outline.set_visible(False)
+
+
+def numbers(rows: Sequence[Mapping[str, Any]], column: str) -> list[float]:
+    """A column."""
+    return [float(row[column]) for row in rows]
+
+
+def having(rows: Sequence[Mapping[str, Any]], column: str) -> list[Mapping[str, Any]]:
+    """The rows with something in a column: it is one strategy's, or a simultaneous search still warms up."""
+    return [row for row in rows if row.get(column, "")]
+
+
+def percents(rows: Sequence[Mapping[str, Any]], column: str) -> list[float]:
+    """A column of shares, in percent."""
+    return [100 * number for number in numbers(rows, column)]
+
+
+def _trial_colour(trial: int, count: int) -> Any:
+    return colormaps["viridis"](LIGHTEST * trial / max(1, count - 1))
+
+
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "nasmake",  # else the ids in the file are random
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.0,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+}
+
+
+def svg(draw: Callable[..., Figure], *arguments: Any) -> bytes:
+    """What `draw` makes of its arguments, in the style of the report."""
+    stream = io.BytesIO()
+    with rc_context(STYLE):
+        draw(*arguments).savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()

@@ -1,0 +1,149 @@
+"""Supernet training: every step trains the paths that a sampler draws, one after another, in the memory of one."""
+
+from collections.abc import Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
+
+from nasmake.config import Config
+from nasmake.config.supernet import Supernet as SupernetSettings
+from nasmake.core.files import write_csv, write_json
+from nasmake.core.records import COMPLETE, PRUNED
+from nasmake.core.seeding import python_random
+from nasmake.costs.table import CostTable
+from nasmake.data.loading.arrays import BatchSource
+from nasmake.engine import schedules
+from nasmake.engine.device import seed_torch
+from nasmake.engine.distributed import Part, add_gradients, part_of, rank_key
+from nasmake.engine.metrics import scores
+from nasmake.engine.optimizers import build_optimizer, set_learning_rate
+from nasmake.engine.stage_module import DivergedError, StageModule
+from nasmake.engine.stage_run import Rows, StageRun, cost_table, stage
+from nasmake.engine.weights import write_weights
+from nasmake.jobs.job import Job
+from nasmake.models.layers import channels_last
+from nasmake.models.supernet import Supernet
+from nasmake.path_samplers import SAMPLERS, Sampler
+from nasmake.pipeline.stages import SPLIT_KEYS
+from nasmake.search_spaces import Decisions
+
+STAGE = "train_supernet"
+COLUMNS = ("epoch", "train_loss", "train_accuracy", "lr")
+
+
+class SupernetTraining(StageModule):
+    """Each step draws paths, adds up their gradients, and updates what they touched.
+
+    Manual optimization: Lightning's automatic one knows one backward pass per step.
+
+    Attributes:
+        stage: whose random draws these are.
+    """
+
+    stage = STAGE
+
+    def __init__(self, supernet: Supernet, sampler: Sampler, source: BatchSource, settings: Config) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.supernet, self.sampler, self.settings = supernet, sampler, settings
+        self.source = source
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimizer of the shared weights."""
+        return build_optimizer(self.settings.supernet, self.supernet.parameters())
+
+    def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
+        """One update from the paths of this step over the same batch."""
+        settings, epoch = self.settings.supernet, self.current_epoch
+        where = (self.settings.nas.seed, self.stage)
+        seed_torch(self.device, *where, "dropout", epoch, batch_idx, *rank_key())
+        paths = self.sampler.draw(python_random(*where, "paths", epoch, batch_idx))
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad(set_to_none=True)  # what no path touches keeps None: neither momentum nor decay moves it
+        metrics = self._add_gradients(paths, part_of(*self.source.batch(epoch, batch_idx)))
+        add_gradients(self.supernet.parameters())
+        if settings.gradient_clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), settings.gradient_clip)
+        set_learning_rate(optimizer, self._rate(epoch + batch_idx / len(self.source)))
+        optimizer.step()
+        return {"metrics": metrics}
+
+    def _add_gradients(self, paths: Sequence[Decisions], part: Part) -> dict[str, Tensor]:
+        """Add up the mean gradient, path by path: the graph of one is gone before the next is built.
+
+        The first path may teach the others (in-place distillation, arXiv 1903.05134): their target is its
+        output before the update, through which no gradient flows; the labels are smoothed for it alone.
+
+        Returns:
+            Sums over all paths, of the loss on the labels even where a path is trained on something else.
+        """
+        images, labels, share = part
+        loss_on_labels = partial(cross_entropy, target=labels, label_smoothing=self.settings.supernet.label_smoothing)
+        metrics: dict[str, Tensor] = {}
+        soft_labels: Tensor | None = None
+        for path in paths:
+            self.supernet.set_active_subnet(path)
+            logits = self.supernet(images)
+            loss = loss_on_labels(logits) if soft_labels is None else cross_entropy(logits, soft_labels)
+            self.manual_backward(loss / len(paths) * share)
+            logits = logits.detach()
+            metrics = scores(logits, labels, loss_on_labels(logits), metrics)
+            if self.sampler.distils and soft_labels is None:
+                soft_labels = logits.softmax(1)
+        return metrics
+
+    def epoch_summary(self) -> dict[str, float]:
+        """The learning rate at the end of the epoch."""
+        return {"lr": self._rate(self.current_epoch + 1)}
+
+    def _rate(self, epoch: float) -> float:
+        settings = self.settings.supernet
+        return settings.lr * schedules.factor(settings, epoch, self.settings.nas.num_epochs_supernet_train)
+
+
+def train_supernet(job: Job) -> None:
+    """Run the stage: supernet.safetensors, supernet.json, history/train_supernet.csv."""
+    settings = job.settings
+    with stage(job) as run:
+        supernet, costs = new_supernet(run), cost_table(run)
+        source = run.parts.training("train", settings.supernet.batch_size, STAGE)
+        module = SupernetTraining(supernet, new_sampler(costs, settings.supernet), source, settings)
+        try:
+            rows, reason = run.fit(module, source, settings.nas.num_epochs_supernet_train), None
+        except DivergedError as diverged:
+            rows, reason = diverged.rows, f"{STAGE}: {diverged}"
+        write_supernet(run, supernet, rows, reason)
+
+
+def new_supernet(run: StageRun) -> Supernet:
+    """A supernet of the job's search space with fresh weights."""
+    settings = run.job.settings
+    seed_torch(torch.device("cpu"), settings.nas.seed, run.job.stage, "weights")
+    sharing, classes = settings.supernet.weight_sharing, settings.dataset.num_search_classes
+    return channels_last(Supernet(run.space(), run.parts.in_channels, sharing, classes))
+
+
+def new_sampler(costs: CostTable, settings: SupernetSettings) -> Sampler:
+    """The sampler that `settings` name."""
+    return SAMPLERS[str(settings.sampler)](costs.space, costs, settings)
+
+
+def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | None) -> None:
+    """Write the artefacts of a supernet; no weights if its training diverged, for the `reason` given."""
+    job, settings = run.job, run.job.settings
+    outcome = {"state": COMPLETE} if reason is None else {"state": PRUNED, "reason": reason}
+    record = {
+        "search_space": {"name": supernet.space.name, "hash": supernet.space.hash},
+        "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
+        "parameters": sum(parameter.numel() for parameter in supernet.parameters()),
+        "split": {key: attrgetter(key)(settings) for key in SPLIT_KEYS},
+        "data": run.parts.manifest["sha256"],
+    }
+    write_csv(job.history("train_supernet"), [{name: row[name] for name in COLUMNS} for row in rows], COLUMNS)
+    write_weights(job.unit / "supernet.safetensors", {} if reason else run.weights("supernet."))
+    write_json(job.unit / "supernet.json", record | outcome | {"provenance": job.provenance(run.runtime.name)})

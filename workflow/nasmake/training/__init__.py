@@ -1,1 +1,0 @@
-"""Training of the stages: Lightning modules, exact resume, stateless randomness."""
