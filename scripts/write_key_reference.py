@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from nasmake.artifacts import InputError, write_atomically
 from nasmake.config import Config
-from nasmake.job import script
+from nasmake.core.errors import InputError
+from nasmake.core.files import write_atomically
+from nasmake.jobs.cli import script
 from pydantic import BaseModel
 
 REFERENCE = Path("config/KEYS.md")

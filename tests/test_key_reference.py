@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from nasmake.config import keys
-from nasmake.optimize import Parameter
+from nasmake.config.study import Parameter
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "config" / "KEYS.md"
