@@ -21,16 +21,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", required=True, help="section `evidence` as JSON")
     parser.add_argument("--run", required=True, type=Path, help="folder of the run")
     arguments = parser.parse_args(argv)
-    from nasmake.evidence import findings, table
+    from nasmake.evidence import results, table
     from nasmake.evidence.drawing import draw
     from nasmake.report.style import svg
 
     evidence, run = Evidence.model_validate(json.loads(arguments.settings)), arguments.run
-    listed = findings.read_ranking(run, evidence)
+    listed = results.read_ranking(run, evidence)
     figures = [
-        *findings.recalibration(run, evidence),
-        *findings.ranking(listed),
-        *findings.selection(run, evidence, strategies()),
+        *results.recalibration(run, evidence),
+        *results.ranking(listed),
+        *results.selection(run, evidence, strategies()),
     ]
     machine = {"processor": processor(), "cores": os.cpu_count(), **durations(run)}
     text = table.measured(machine, evidence.networks, len(evidence.seeds), len(evidence.retrain_seeds))

@@ -8,7 +8,7 @@ from pathlib import Path
 from nasmake.config.study import Optimize
 from nasmake.core.files import read_json, write_atomically
 from nasmake.jobs.cli import script
-from nasmake.report.results import read_findings
+from nasmake.report.results import read_study_results
 from nasmake.report.trials_page import trials_page
 
 
@@ -21,16 +21,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     from nasmake.report.study_figures import architecture, figures_of
     from nasmake.report.style import svg
-    from nasmake.study.journal import quiet
+    from nasmake.study.journal import silence_optuna
 
-    quiet()
-    findings = read_findings(arguments.run, Optimize.model_validate(json.loads(arguments.study)), arguments.stages)
+    silence_optuna()
+    results = read_study_results(arguments.run, Optimize.model_validate(json.loads(arguments.study)), arguments.stages)
     height, _, channels = read_json(arguments.manifest)["image_shape"]
     out = arguments.run / "report"
-    for name, draw in figures_of(findings).items():
-        write_atomically(out / f"{name}.svg", svg(draw, findings))
-    write_atomically(out / "architecture.svg", svg(architecture, findings, channels, height))
-    write_atomically(out / "trials.html", trials_page(findings).encode())
+    for name, draw in figures_of(results).items():
+        write_atomically(out / f"{name}.svg", svg(draw, results))
+    write_atomically(out / "architecture.svg", svg(architecture, results, channels, height))
+    write_atomically(out / "trials.html", trials_page(results).encode())
 
 
 if __name__ == "__main__":

@@ -21,13 +21,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", required=True, type=Path, nargs="+", help="result.json of every trial")
     parser.add_argument("--finals", required=True, type=Path, nargs="+", help="final.json of every promoted trial")
     arguments = parser.parse_args(argv)
-    from nasmake.study.journal import quiet, write_journal
+    from nasmake.study.journal import silence_optuna, write_journal
 
     optimize = Optimize.model_validate(json.loads(arguments.study))
     results = [read_json(path) for path in arguments.results]
     finals = {path.parent: read_json(path) for path in arguments.finals}
     suggested = suggestions_of(arguments.results)
-    told = [result | {"params": parameters} for result, parameters in zip(results, suggested, strict=True)]
+    observed = [result | {"params": parameters} for result, parameters in zip(results, suggested, strict=True)]
     folder, best = best_of(finals)
     study = arguments.run / "study"
     rows, columns = trial_rows(results, suggested, list(finals.values())), trial_columns(optimize, results)
@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         ahead = [result["trial"] for result in front(results, optimize.objectives)]
         write_csv(study / "front.csv", [row for trial in ahead for row in rows if row["trial"] == trial], columns)
         notes.append(f"front of {' and '.join(optimize.objectives)}: {len(ahead)} trials, {study}/front.csv")
-    quiet()
-    write_journal(study / "journal.log", optimize, arguments.run.name, told)
+    silence_optuna()
+    write_journal(study / "journal.log", optimize, arguments.run.name, observed)
     write_atomically(arguments.run / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())
     write_atomically(study / "summary.txt", table(list(finals.values()), arguments.run, notes).encode())
     write_json(study / "best.json", best | {"provenance": provenance(started)})

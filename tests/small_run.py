@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 from nasmake.config.study import Optimize
 from nasmake.core.files import write_csv, write_json
-from nasmake.costs.table import count_macs, count_parameters, described
+from nasmake.costs.table import count_macs, count_parameters, with_costs
 from nasmake.pipeline.stages import STAGES, STAGES_WITHOUT_SEARCH, first_searched
-from nasmake.report.results import Findings, read_findings
+from nasmake.report.results import StudyResults, read_study_results
 from nasmake.report.summary import BEST_KEYS, promote, trial_columns, trial_rows
 from nasmake.search_spaces import Architecture, SearchSpace
 from nasmake.stages.search_output import PROBABILITY_COLUMNS, probability_rows
@@ -70,7 +70,7 @@ def _find(folder: Path, study: Optimize, space: Row) -> None:
 
 def _take(unit: Path, space: Row) -> None:
     spec = _space(json.dumps(space)).decode((1,) * 6)
-    write_json(unit / "architecture.json", {"name": "taken"} | described(Architecture(spec), CHANNELS, SIZE))
+    write_json(unit / "architecture.json", {"name": "taken"} | with_costs(Architecture(spec), CHANNELS, SIZE))
 
 
 @cache
@@ -176,8 +176,8 @@ def arguments(folder: Path, study: Optimize, chain: Sequence[str] = STAGES) -> S
     return [*texts, "--manifest", str(folder / "manifest.json"), "--run", str(folder)]
 
 
-def findings_of(folder: Path, study: Optimize, **options: Any) -> Findings:
-    return read_findings(small_run(folder, study, **options), study, options.get("chain", STAGES))
+def findings_of(folder: Path, study: Optimize, **options: Any) -> StudyResults:
+    return read_study_results(small_run(folder, study, **options), study, options.get("chain", STAGES))
 
 
 def marks(figure: bytes, gid: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from nasmake.config.search import Constraint, Search
 from nasmake.strategies import STRATEGIES, Evaluation, ProposingStrategy, make_strategy, strategy_of
 from nasmake.strategies.distribution import DistributionStrategy
-from nasmake.strategies.loop import Progress
+from nasmake.strategies.loop import ProposalLoop
 from nasmake.strategies.population import PopulationStrategy
 from small_spaces import build, shipped, small, table_with_latency
 
@@ -51,18 +51,18 @@ def evaluation(val_loss, decisions, generation=0):
     return Evaluation(val_loss, 0.0, decisions, val_loss, 0.5, generation)
 
 
-def search(own, budget=BUDGET, seed=0, told=(), score=loss):
+def search(own, budget=BUDGET, seed=0, observed=(), score=loss):
     """Search from wherever `told` stops, as the stage does."""
-    progress = Progress(own, (seed, "search"), budget, lambda decisions: (score(decisions), 0.5))
-    for evaluation in told:
+    progress = ProposalLoop(own, (seed, "search"), budget, lambda decisions: (score(decisions), 0.5))
+    for evaluation in observed:
         progress.tell(evaluation)
-    for place in range(len(told), budget):
+    for place in range(len(observed), budget):
         progress.step(place)
     return progress
 
 
 def told_by(own, **options):
-    return search(own, **options).told
+    return search(own, **options).observed
 
 
 def limit(space, metric, share):

@@ -9,7 +9,7 @@ from zlib import crc32
 import yaml
 from hypothesis import strategies as st
 from nasmake.costs.table import CostTable
-from nasmake.costs.units import pieces_of_space
+from nasmake.costs.units import units_of_space
 from nasmake.search_spaces import SearchSpace
 
 FOLDER = Path(__file__).parents[1] / "config" / "search_spaces"
@@ -56,7 +56,7 @@ def build(mapping: dict[str, Any], name: str = "made_up") -> SearchSpace:
 
 def made_up_latency(space: SearchSpace, in_channels: int, input_size: int) -> dict[str, int]:
     """Nanoseconds of every piece of the space, in no order of size: the fastest network is not the smallest."""
-    return {key: 20_000 + crc32(key.encode()) % 200_000 for key in pieces_of_space(space, in_channels, input_size)}
+    return {key: 20_000 + crc32(key.encode()) % 200_000 for key in units_of_space(space, in_channels, input_size)}
 
 
 def table_with_latency(space: SearchSpace, in_channels: int, input_size: int) -> CostTable:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nasmake.core.errors import InputError
 from nasmake.costs.table import METRICS, CostTable, count_macs, count_parameters
-from nasmake.costs.units import pieces_of_network
+from nasmake.costs.units import units_of_network
 from small_spaces import build, content, made_up, made_up_latency, shipped, small, table_with_latency
 
 
@@ -133,7 +133,7 @@ def test_costs_by_look_up_are_sums_over_the_pieces(space, seed, size):
     expected = {
         "macs": count_macs(spec, 3, size),
         "parameters": count_parameters(spec, 3),
-        "latency_ms": sum(latency[piece.key] for piece in pieces_of_network(spec, 3, size)) / 10**6,
+        "latency_ms": sum(latency[unit.key] for unit in units_of_network(spec, 3, size)) / 10**6,
     }
     assert table.of(decisions) == expected == {metric: getattr(table, metric)(decisions) for metric in METRICS}
 

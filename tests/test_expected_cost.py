@@ -76,12 +76,12 @@ def test_gradient_of_a_proxyless_space_is_the_table(name, metric):
     space, costs = shipped(name), tables(name)
     probabilities = drawn(space, np.random.default_rng(0))
     value, gradients = ExpectedCost(space, costs, metric)(probabilities)
-    widths = [block.in_widths[0] for block in space.blocks]
+    widths = [block.in_channel_choices[0] for block in space.blocks]
     for index, width in enumerate(widths):
         table = [costs.block(index, width, (j,), metric)[1] for j in range(len(space.decisions[index].choices))]
         assert gradients[index].tolist() == table
     linear = sum(own @ gradient for own, gradient in zip(probabilities, gradients, strict=True))
-    assert value == pytest.approx(linear + costs.outside(space.last_widths[0], metric), rel=1e-12)
+    assert value == pytest.approx(linear + costs.outside(space.last_channel_choices[0], metric), rel=1e-12)
 
 
 def test_a_choice_without_effect_has_the_gradient_of_its_twin():

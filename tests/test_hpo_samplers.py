@@ -56,8 +56,8 @@ def fold(settings, order=None):
             ready.append(trial)
         chosen = rng.choice(ready)
         if chosen == trial:
-            told = through_json(results.get(trial - settings.lag))
-            suggestions[trial] = through_json(suggest(settings, through_json(suggestions.get(trial - 1)), told))
+            observed = through_json(results.get(trial - settings.lag))
+            suggestions[trial] = through_json(suggest(settings, through_json(suggestions.get(trial - 1)), observed))
         else:
             results[chosen] = objective(chosen, suggestions[chosen]["params"])
     return [suggestions[trial] for trial in range(settings.trial_number)]

@@ -53,6 +53,6 @@ def test_it_is_the_share_of_points_that_are_beaten(points):
 def test_reference_is_guessing_with_the_costliest_network(space):
     costs = CostTable(space, 1, 8)
     found = reference_of(space, costs)
-    assert found.val_loss == pytest.approx(-math.log(1 / space.class_num))
+    assert found.val_loss == pytest.approx(-math.log(1 / space.num_classes))
     rng = Random(0)
     assert found.macs >= max(costs.macs(space.sample(rng)) for _ in range(300))

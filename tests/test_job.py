@@ -16,11 +16,11 @@ from small_jobs import make_job, settings
 @pytest.fixture
 def arguments(tmp_path, digits):
     """The command line of retraining trial 3."""
-    told = settings("retrain") | {"version": STAGE_VERSION["retrain"]}
+    observed = settings("retrain") | {"version": STAGE_VERSION["retrain"]}
     write_json(tmp_path / "suggestion.json", {"trial": 3, "params": {"retrain.weight_decay": 0.5, "initial_lr": 0.9}})
     write_json(tmp_path / "architecture.json", {"state": "COMPLETE"})
     return {
-        "--settings": json.dumps(told),
+        "--settings": json.dumps(observed),
         "--manifest": str(digits / "manifest.json"),
         "--suggestion": str(tmp_path / "suggestion.json"),
         "--architecture": str(tmp_path / "architecture.json"),

@@ -6,12 +6,12 @@ import torch
 from nasmake.config import Config, load
 from nasmake.core.files import read_json, write_json
 from nasmake.costs.latency_table import read_latency
-from nasmake.costs.units import Piece, pieces_of_network, pieces_of_space
+from nasmake.costs.units import ProfiledUnit, units_of_network, units_of_space
 from nasmake.engine.device import start
 from nasmake.jobs.job import Job
 from nasmake.pipeline.stages import settings_of
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages.measure_latency import Timer, build, measure_latency, plan, time_pieces
+from nasmake.stages.measure_latency import Timer, build, measure_latency, plan, time_units
 from small_spaces import shipped, small
 
 TINY = small(
@@ -47,7 +47,7 @@ def test_table_holds_every_piece_and_all_facts(job):
     measure_latency(job)
     table = read_json(job.unit / "latency.json")
     space = SearchSpace.from_mapping(TINY, "tiny", "tiny")
-    assert table["entries"].keys() == pieces_of_space(space, 1, 8).keys()
+    assert table["entries"].keys() == units_of_space(space, 1, 8).keys()
     for entry in table["entries"].values():
         assert entry.keys() == {"median_ms", "iqr_ms", "runs"}
         assert entry["runs"] == 55 and 0 < entry["median_ms"] < math.inf and entry["iqr_ms"] >= 0
@@ -62,19 +62,19 @@ def test_table_holds_every_piece_and_all_facts(job):
 
 def test_bursts_alternate_in_an_order_that_the_seed_decides(monkeypatch):
     """A machine that slows down for a while must not slow one piece more than the others."""
-    pieces = pieces_of_space(shipped("proxyless_digits"), 1, 8)
+    units = units_of_space(shipped("proxyless_digits"), 1, 8)
 
     def order(seed):
         visits = []
-        monkeypatch.setattr(Timer, "burst", lambda self, module, piece, runs: visits.append(piece.key) or [1] * runs)
+        monkeypatch.setattr(Timer, "burst", lambda self, module, unit, runs: visits.append(unit.key) or [1] * runs)
         settings = Config.model_validate({"nas": {"seed": seed}, "optimize": {"trial_number": 1}})
-        times = time_pieces(pieces, start("cpu", 1), settings)
+        times = time_units(units, start("cpu", 1), settings)
         assert {len(own) for own in times.values()} == {settings.latency.runs}
-        return [visits[start : start + len(pieces)] for start in range(0, len(visits), len(pieces))]
+        return [visits[start : start + len(units)] for start in range(0, len(visits), len(units))]
 
     first, again, other = order(0), order(0), order(1)
     assert first == again != other
-    assert len(first) == 5 and all(sorted(own) == sorted(pieces) for own in first)
+    assert len(first) == 5 and all(sorted(own) == sorted(units) for own in first)
     assert len({tuple(own) for own in first}) == 5
 
 
@@ -86,15 +86,15 @@ def test_what_is_timed_is_the_piece_at_its_size(precision):
     )
     seen = []
     mixed = precision == "bf16-mixed"
-    for number, piece in enumerate(pieces_of_network(space.decode((0,) * len(space.decisions)), 3, 32)):
-        module = build(plan(piece), CPU)
+    for number, unit in enumerate(units_of_network(space.decode((0,) * len(space.decisions)), 3, 32)):
+        module = build(plan(unit), CPU)
         module.register_forward_hook(lambda own, inputs, output: seen.append((inputs[0], output)))
         assert not module.training
-        assert len(Timer(CPU, settings).burst(module, piece, 2)) == 2
+        assert len(Timer(CPU, settings).burst(module, unit, 2)) == 2
         images, output = seen[-1]
-        assert images.shape == (3, piece.part.in_width, piece.input_size, piece.input_size)
+        assert images.shape == (3, unit.part.in_channels, unit.input_size, unit.input_size)
         assert images.is_contiguous(memory_format=torch.channels_last) and not output.requires_grad
-        out = (3, piece.class_num) if piece.class_num else (3, piece.part.out_width, *[piece.output_size] * 2)
+        out = (3, unit.num_classes) if unit.num_classes else (3, unit.part.out_channels, *[unit.output_size] * 2)
         assert output.shape == out and output.isfinite().all()
         filters = [weight for weight in module.parameters() if weight.dim() == 4]
         assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in filters)
@@ -104,15 +104,15 @@ def test_what_is_timed_is_the_piece_at_its_size(precision):
 
 def test_larger_pieces_take_longer():
     """Not a promise about time: sixteen times the image must show, or something else was timed."""
-    piece = pieces_of_network(shipped("mnasnet_cifar10").decode((0,) * 49), 3, 32)[1]
+    unit = units_of_network(shipped("mnasnet_cifar10").decode((0,) * 49), 3, 32)[1]
     timer = Timer(CPU, Config.model_validate({"optimize": {"trial_number": 1}}))
-    small_one, large_one = piece, replace(piece, input_size=16 * piece.input_size)
+    small_one, large_one = unit, replace(unit, input_size=16 * unit.input_size)
     times = [min(timer.burst(build(plan(own), CPU), own, 10)) for own in (small_one, large_one)]
     assert times[1] > times[0]
 
 
 def test_a_plan_takes_no_memory_and_a_module_of_it_is_its_own():
-    planned = plan(Piece(shipped("proxyless_digits").fixed[0][0], 8))
+    planned = plan(ProfiledUnit(shipped("proxyless_digits").fixed[0][0], 8))
     assert all(weight.is_meta for weight in planned.parameters())
     build(planned, CPU)
     assert all(weight.is_meta for weight in planned.parameters())

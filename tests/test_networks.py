@@ -9,12 +9,16 @@ torch.set_num_threads(1)
 
 def all_layers():
     space = build(small())
-    layers = [layers for index, block in enumerate(space.blocks) for layers in space.vectors(index, block.in_widths[0])]
+    layers = [
+        layers
+        for index, block in enumerate(space.blocks)
+        for layers in space.vectors(index, block.in_channel_choices[0])
+    ]
     return list(dict.fromkeys(layer for block in layers for layer in block))
 
 
 def test_names_of_the_weights():
-    layer = LayerSpec("mbconv", 3, 2, 8, 8, 1, residual=True, se_width=2)
+    layer = LayerSpec("mbconv", 3, 2, 8, 8, 1, residual=True, se_channels=2)
     names = Network(NetworkSpec(8, 2, ((), (layer,)), 16, 5, 0.2), 3).state_dict()
     assert {name for name in names if "bn" not in name} == {
         "stem.conv.weight",
@@ -34,7 +38,7 @@ def test_names_of_the_weights():
 @pytest.mark.parametrize("in_channels", [1, 3])
 def test_every_kind_of_layer_runs_at_every_size(in_channels):
     for layer in all_layers():
-        network = Network(NetworkSpec(layer.in_width, 2, ((layer,),), 16, 5, 0.2), in_channels).eval()
+        network = Network(NetworkSpec(layer.in_channels, 2, ((layer,),), 16, 5, 0.2), in_channels).eval()
         for size in (1, 7):
             assert network(torch.randn(2, in_channels, size, size)).shape == (2, 5)
 

@@ -11,7 +11,7 @@ from nasmake.core.files import read_csv, read_json, write_json
 from nasmake.pipeline.checks import check
 from nasmake.pipeline.inputs import read_search_space
 from nasmake.pipeline.stages import STAGES, needs_latency
-from nasmake.report.results import read_findings
+from nasmake.report.results import read_study_results
 from nasmake.report.study_figures import FIGURES
 from nasmake.report.style import svg
 from nasmake.report.summary import front, promote
@@ -50,9 +50,9 @@ def fold(settings, late=False):
     for trial in range(settings.trial_number):
         known = trial - settings.lag if late else trial - 1
         results += [objective(number, suggestions[number]["params"]) for number in range(len(results), known + 1)]
-        told = through_json(results[trial - settings.lag]) if trial >= settings.lag else None
+        observed = through_json(results[trial - settings.lag]) if trial >= settings.lag else None
         previous = through_json(suggestions[-1]) if suggestions else None
-        suggestions.append(through_json(suggest(settings, previous, told)))
+        suggestions.append(through_json(suggest(settings, previous, observed)))
     return suggestions
 
 
@@ -61,8 +61,8 @@ def test_fold_of_two_objectives_is_a_function_of_what_was_told(sampler):
     found = fold(study(sampler))
     assert found == fold(study(sampler), late=True)
     assert len({json.dumps(suggestion["params"]) for suggestion in found}) == 16
-    told = [entry for entry in found[-1]["history"] if entry["state"] == "COMPLETE"]
-    assert all(entry["macs"] == objective(entry["trial"], entry["params"])["macs"] for entry in told) and told
+    observed = [entry for entry in found[-1]["history"] if entry["state"] == "COMPLETE"]
+    assert all(entry["macs"] == objective(entry["trial"], entry["params"])["macs"] for entry in observed) and observed
 
 
 def test_tpe_of_two_objectives_goes_where_neither_is_lost():
@@ -131,11 +131,11 @@ def test_summary_writes_the_front_and_names_it(run):
 
 
 def test_figure_and_page_show_the_front(run):
-    findings = read_findings(run, study(trial_number=5, parameters=[MACS, LR]), STAGES)
-    figure = svg(FIGURES["study"], findings)
+    results = read_study_results(run, study(trial_number=5, parameters=[MACS, LR]), STAGES)
+    figure = svg(FIGURES["study"], results)
     assert (marks(figure, "completed"), marks(figure, "front"), marks(figure, "promoted")) == (5, 2, 2)
-    assert '<td class="text">front</td>' in trials_page(findings)
-    assert svg(FIGURES["importances"], findings)
+    assert '<td class="text">front</td>' in trials_page(results)
+    assert svg(FIGURES["importances"], results)
 
 
 # What is refused.

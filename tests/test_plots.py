@@ -12,7 +12,7 @@ from nasmake.report.style import svg
 from small_run import CHANNELS, LR, MACS, SIZE, SUPERNET_LR, SVG, findings_of, groups, marks, optimize, small_run
 from small_spaces import SHIPPED, content, shipped
 
-DRAWN = {**FIGURES, **SEARCH_FIGURES, "architecture": lambda findings: architecture(findings, CHANNELS, SIZE)}
+DRAWN = {**FIGURES, **SEARCH_FIGURES, "architecture": lambda results: architecture(results, CHANNELS, SIZE)}
 
 STUDIES = {
     "one trial": (optimize(1), ()),
@@ -27,10 +27,10 @@ STUDIES = {
 @pytest.mark.parametrize("case", STUDIES)
 def test_every_figure_of_every_kind_of_study_is_the_same_svg_twice(tmp_path: Path, case: str, name: str):
     study, pruned = STUDIES[case]
-    findings = findings_of(tmp_path, study, pruned=pruned)
-    first = svg(DRAWN[name], findings)
+    results = findings_of(tmp_path, study, pruned=pruned)
+    first = svg(DRAWN[name], results)
     assert ElementTree.fromstring(first).tag == f"{SVG}svg"
-    assert first == svg(DRAWN[name], findings)
+    assert first == svg(DRAWN[name], results)
     assert b"<dc:date>" not in first
 
 
@@ -52,10 +52,10 @@ def test_learning_curves_have_a_line_per_unit_and_a_cross_where_training_diverge
 
 def test_files_of_an_earlier_larger_study_are_left_alone(tmp_path: Path):
     small_run(tmp_path, optimize(6, SUPERNET_LR, LR))
-    findings = findings_of(tmp_path, optimize(3, MACS, LR))
-    assert len(findings.trials) == 3
-    assert list(findings.histories["train_supernet"]) == ["shared"]
-    assert len(findings.evaluations) == 3
+    results = findings_of(tmp_path, optimize(3, MACS, LR))
+    assert len(results.trials) == 3
+    assert list(results.histories["train_supernet"]) == ["shared"]
+    assert len(results.evaluations) == 3
 
 
 @pytest.mark.parametrize(
@@ -71,21 +71,21 @@ def test_importances_say_why_there_are_none(tmp_path: Path, study: Optimize, rea
 
 
 def test_importances_of_equal_values_are_none(tmp_path: Path):
-    findings = findings_of(tmp_path, optimize(10, MACS, LR))
-    for trial in findings.trials:
+    results = findings_of(tmp_path, optimize(10, MACS, LR))
+    for trial in results.trials:
         trial["value"] = 0.5
-    assert "same val accuracy" in str(importance_of(findings))
+    assert "same val accuracy" in str(importance_of(results))
 
 
 def test_importance_goes_to_what_decides_high_accuracy(tmp_path: Path):
     """High, not low: good trials lie close together in one parameter, bad ones in the other."""
-    findings = findings_of(tmp_path, optimize(40, MACS, LR))
-    for number, trial in enumerate(findings.trials):
+    results = findings_of(tmp_path, optimize(40, MACS, LR))
+    for number, trial in enumerate(results.trials):
         is_good = number % 4 == 0
         trial["value"] = 0.9 if is_good else 0.1 + number / 1000
         lr, macs = (0.05, 400000 + 30000 * number) if is_good else (0.01 + 0.0045 * number, 800000)
         trial["params"] = {LR["name"]: lr, MACS["name"]: macs}
-    shares = importance_of(findings)
+    shares = importance_of(results)
     assert isinstance(shares, dict)
     assert sum(shares.values()) == pytest.approx(1)
     assert shares[LR["name"]] > 0.5
@@ -102,7 +102,7 @@ def test_a_picture_has_a_row_per_run_between_stem_and_head(name: str):
     for stride in strides:
         size = -(-size // stride)
     assert rows[-3].size == size
-    assert (rows[-3].width, rows[-1].width) == (spec.head_width, spec.class_num)
+    assert (rows[-3].width, rows[-1].width) == (spec.head_channels, spec.num_classes)
 
 
 def test_a_picture_shows_dropped_blocks_and_residual_connections():
@@ -126,13 +126,13 @@ def test_a_picture_names_layers_squeeze_and_expansion():
 def test_a_study_without_test_part_has_a_picture(tmp_path: Path):
     study = optimize(1)
     space = {"name": "mnasnet_cifar10", "content": content("mnasnet_cifar10")}
-    findings = findings_of(tmp_path, study, has_test=False, space=space)
+    results = findings_of(tmp_path, study, has_test=False, space=space)
     draw: Callable = architecture
-    assert svg(draw, findings, CHANNELS, SIZE)
+    assert svg(draw, results, CHANNELS, SIZE)
 
 
 def test_without_a_search_there_are_only_figures_of_what_was_trained(tmp_path: Path):
-    findings = findings_of(tmp_path, optimize(4, LR), pruned=(1,), chain=STAGES_WITHOUT_SEARCH)
-    assert figures_of(findings).keys() == FIGURES.keys() and findings.histories.keys() == {"retrain", "retrain_final"}
-    assert groups(svg(FIGURES["learning_curves"], findings), "axes_") == {"axes_1", "axes_2", "axes_3"}  # and the key
-    assert svg(DRAWN["architecture"], findings)
+    results = findings_of(tmp_path, optimize(4, LR), pruned=(1,), chain=STAGES_WITHOUT_SEARCH)
+    assert figures_of(results).keys() == FIGURES.keys() and results.histories.keys() == {"retrain", "retrain_final"}
+    assert groups(svg(FIGURES["learning_curves"], results), "axes_") == {"axes_1", "axes_2", "axes_3"}  # and the key
+    assert svg(DRAWN["architecture"], results)

@@ -7,9 +7,9 @@ from nasmake.core.files import write_json
 from nasmake.costs.table import CostTable
 from nasmake.data.preparing.digits import NUM_TEST, make_digits, make_digits_canvas
 from nasmake.pipeline.checks import check
-from nasmake.pipeline.inputs import KNOWN, read_search_space, read_taken_architecture, source_of_networks
+from nasmake.pipeline.inputs import KNOWN, read_imported_architecture, read_search_space, source_of_networks
 from nasmake.pipeline.stages import assign
-from nasmake.pipeline.warnings import notices
+from nasmake.pipeline.warnings import collect_warnings
 from nasmake.search_spaces import Architecture, SearchSpace
 from small_data import write_image_folder
 from small_spaces import content, latency_file, shipped, table_with_latency
@@ -32,7 +32,7 @@ def test_source_of_networks_is_a_line():
 
 def test_taken_architecture_needs_no_space_and_has_no_classes_of_its_own():
     config = study(nas={"architecture": "mobilenet_v2", "search_space": "none"})
-    taken = read_taken_architecture(config)
+    taken = read_imported_architecture(config)
     assert taken["name"] == "MobileNetV2" and "class_num" not in taken and "input_size" not in taken
     check(config, None)
     with pytest.raises(InputError, match="1200 of 1200"):
@@ -45,7 +45,7 @@ def test_taken_architecture_is_the_network_and_not_the_file(tmp_path):
     taken = []
     for name, facts in {"a": {"provenance": {"host": "x"}, "scores": {}}, "b": {"class_num": 3, "string": "?"}}.items():
         write_json(tmp_path / f"{name}.json", found | facts)
-        taken.append(read_taken_architecture(study(nas={"architecture": f"{name}.json"})))
+        taken.append(read_imported_architecture(study(nas={"architecture": f"{name}.json"})))
     assert taken[0] == taken[1] and taken[0]["decisions"] == [0] * 6
 
 
@@ -71,7 +71,7 @@ def test_architecture_that_cannot_be_taken(tmp_path, name, message):
     write_json(tmp_path / "wrong.json", found | {"blocks": [{"op": "MBConv"}]})
     write_json(tmp_path / "other.json", found | {"space_hash": "x"})
     with pytest.raises(InputError) as error:
-        read_taken_architecture(study(run="own", nas={"architecture": name}))
+        read_imported_architecture(study(run="own", nas={"architecture": name}))
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
 
 
@@ -238,9 +238,9 @@ def test_table_without_a_limit_is_not_read_and_this_is_said():
     unused = study(latency={"table": "table.json"})
     start(unused)
     said = "latency.table: without effect: no limit, reward or front of the search uses latency_ms"
-    assert notices(unused) == [said]
-    assert notices(limited(9)) == []
-    assert notices(study(latency={"table": "table.json"}, search={"front": ["latency_ms"]})) == []
+    assert collect_warnings(unused) == [said]
+    assert collect_warnings(limited(9)) == []
+    assert collect_warnings(study(latency={"table": "table.json"}, search={"front": ["latency_ms"]})) == []
 
 
 def test_searched_parameters_are_checked_too():

@@ -2,10 +2,10 @@
 
 import pytest
 import yaml
-from nasmake.path_samplers import SAMPLERS
+from nasmake.path_samplers import PATH_SAMPLERS
 from nasmake.pipeline.checks import WITH_DISTRIBUTION, check
 from nasmake.pipeline.inputs import read_search_space
-from nasmake.pipeline.warnings import notices
+from nasmake.pipeline.warnings import collect_warnings
 from nasmake.strategies import STRATEGIES, strategy_of
 from nasmake.strategies.distribution import Distribution
 from small_spaces import content
@@ -34,7 +34,7 @@ SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices"
 )
 def test_number_of_paths_that_the_sampler_does_not_take_is_said(sampler, paths, parameters, said):
     supernet = {"sampler": sampler, "paths_per_step": paths}
-    assert notices(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == said
+    assert collect_warnings(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == said
 
 
 @pytest.mark.parametrize("searched", [False, True])
@@ -74,7 +74,7 @@ def test_sampler_or_strategy_that_the_type_does_not_allow(changes, message):
     assert message in error_of(study(**changes))
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", PATH_SAMPLERS)
 @pytest.mark.parametrize("algorithm", WITH_DISTRIBUTION)
 def test_every_sampler_goes_with_every_strategy_that_has_a_distribution(sampler, algorithm):
     start(study(nas={"type": "simultaneous"}, supernet={"sampler": sampler}, search={"algorithm": algorithm}))

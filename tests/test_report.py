@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nasmake.core.files import read_json, write_json
 from nasmake.pipeline.stages import STAGES
-from nasmake.report.results import Findings, read_findings
+from nasmake.report.results import StudyResults, read_study_results
 from nasmake.report.trials_page import outcome, trials_page
 from small_run import LR, MACS, arguments, optimize, small_run
 
@@ -34,8 +34,8 @@ class Table(HTMLParser):
             self.rows[-1][-1] += text.strip()
 
 
-def findings_in(folder: Path, **options) -> Findings:
-    return read_findings(small_run(folder, STUDY, **options), STUDY, STAGES)
+def findings_in(folder: Path, **options) -> StudyResults:
+    return read_study_results(small_run(folder, STUDY, **options), STUDY, STAGES)
 
 
 def records(page: str) -> list[dict[str, str]]:
@@ -83,7 +83,7 @@ def test_table_escapes_text_and_loads_nothing(tmp_path: Path):
     small_run(tmp_path, STUDY, pruned=(0,))
     path = tmp_path / "trial-0000" / "result.json"
     write_json(path, read_json(path) | {"reason": "<script>alert('x')</script> & more"})
-    page = trials_page(read_findings(tmp_path, STUDY, STAGES))
+    page = trials_page(read_study_results(tmp_path, STUDY, STAGES))
     assert "<script>" not in page
     assert Table(page).loads == []
     assert records(page)[0]["state"] == "PRUNED: <script>alert('x')</script> & more"

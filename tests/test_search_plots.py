@@ -6,7 +6,7 @@ import pytest
 from nasmake.core.files import read_csv, write_csv
 from nasmake.core.pareto import Reference, hypervolume
 from nasmake.pipeline.stages import STAGES
-from nasmake.report.results import read_findings
+from nasmake.report.results import read_study_results
 from nasmake.report.search_figures import FIGURES, covered, pareto_front, probabilities, search_progress, tradeoff
 from nasmake.report.study_figures import learning_curves
 from nasmake.report.style import svg
@@ -49,13 +49,13 @@ def test_a_diverged_supernet_leaves_no_curve_and_no_star(tmp_path: Path):
     study = optimize(3, SUPERNET_LR, LR)
     small_run(tmp_path, study, pruned=(1,))
     diverge_search(tmp_path / "trial-0001")
-    findings = read_findings(tmp_path, study, STAGES)
-    tradeoff = svg(FIGURES["tradeoff"], findings)
+    results = read_study_results(tmp_path, study, STAGES)
+    tradeoff = svg(FIGURES["tradeoff"], results)
     assert groups(tradeoff, "chosen-trial") == {"chosen-trial-0000", "chosen-trial-0002"}
     assert marks(tradeoff, "evaluated-trial-0001") == 0
-    drawn = lines_of(search_progress(findings).axes[0])
+    drawn = lines_of(search_progress(results).axes[0])
     assert len(drawn["search-trial-0001"].get_xdata()) == 0 < len(drawn["search-trial-0002"].get_xdata())
-    assert svg(learning_curves, findings)
+    assert svg(learning_curves, results)
 
 
 def test_pareto_front_has_what_none_beats():
@@ -65,13 +65,13 @@ def test_pareto_front_has_what_none_beats():
 
 
 def test_keys_of_the_fronts_tell_their_hypervolumes(tmp_path: Path):
-    findings = findings_of(tmp_path, optimize(3, MACS, LR))
+    results = findings_of(tmp_path, optimize(3, MACS, LR))
     reference = Reference(*REFERENCE.values())
-    rows = [row for own in findings.evaluations.values() for row in own]
+    rows = [row for own in results.evaluations.values() for row in own]
     expected = hypervolume([(float(row["val_loss"]), float(row["macs"])) for row in rows], reference)
     assert covered(rows, reference) == expected > 0
-    labels = [text.get_text() for text in tradeoff(findings).legends[0].get_texts()]
-    compared = [row for own in findings.random_evaluations.values() for row in own]
+    labels = [text.get_text() for text in tradeoff(results).legends[0].get_texts()]
+    compared = [row for own in results.random_evaluations.values() for row in own]
     assert f"Pareto front, hypervolume {expected:.3f}" in labels
     assert f"front of the random baseline, hypervolume {covered(compared, reference):.3f}" in labels
     assert covered(compared, reference) < expected
@@ -82,9 +82,9 @@ def lines_of(axes):
 
 
 def test_progress_has_the_best_loss_so_far_of_search_and_baseline(tmp_path: Path):
-    findings = findings_of(tmp_path, optimize(2, MACS, LR))
-    first = lines_of(search_progress(findings).axes[0])
-    for name, rows in (("search", findings.evaluations), ("random", findings.random_evaluations)):
+    results = findings_of(tmp_path, optimize(2, MACS, LR))
+    first = lines_of(search_progress(results).axes[0])
+    for name, rows in (("search", results.evaluations), ("random", results.random_evaluations)):
         for unit, own in rows.items():
             places, losses = first[f"{name}-{unit}"].get_data()
             assert list(places) == list(range(1, EVALUATIONS + 1))
@@ -95,19 +95,19 @@ def test_progress_has_the_best_loss_so_far_of_search_and_baseline(tmp_path: Path
 
 
 def test_progress_shows_the_diagnostics_that_there_are(tmp_path: Path):
-    findings = findings_of(tmp_path, optimize(2, MACS, LR))
-    figure = search_progress(findings)
+    results = findings_of(tmp_path, optimize(2, MACS, LR))
+    figure = search_progress(results)
     drawn = {gid: line for axes in figure.axes for gid, line in lines_of(axes).items()}
     for column in ("entropy", "max_probability", "Delta", "snr", "hypervolume", "uncalibrated_val_accuracy"):
         places, values = drawn[f"{column}-trial-0000"].get_data()
-        rows = findings.histories["search_architecture"]["trial-0000"]
+        rows = results.histories["search_architecture"]["trial-0000"]
         assert list(places) == list(EPOCHS) and list(values) == [float(row[column]) for row in rows]
     path = tmp_path / "trial-0000" / "history" / "search_architecture.csv"
     rows = read_csv(path)
     for trial in range(2):
         own = path.parents[2] / f"trial-000{trial}" / "history" / path.name
         write_csv(own, [{name: row[name] for name in ("epoch", "entropy")} for row in rows], ["epoch", "entropy"])
-    fewer = search_progress(read_findings(tmp_path, optimize(2, MACS, LR), STAGES))
+    fewer = search_progress(read_study_results(tmp_path, optimize(2, MACS, LR), STAGES))
     assert [axes.get_ylabel() for axes in fewer.axes][:2] == ["val loss", "nats"]
 
 
@@ -115,9 +115,9 @@ def test_without_a_baseline_there_is_no_line_and_no_key_of_it(tmp_path: Path):
     small_run(tmp_path, optimize(2, LR))
     path = tmp_path / "shared" / "history" / "random_evaluations.csv"
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    findings = read_findings(tmp_path, optimize(2, LR), STAGES)
+    results = read_study_results(tmp_path, optimize(2, LR), STAGES)
     for draw in (tradeoff, search_progress):
-        assert not any("random" in text.get_text() for text in draw(findings).legends[0].get_texts())
+        assert not any("random" in text.get_text() for text in draw(results).legends[0].get_texts())
 
 
 @pytest.mark.parametrize(("searched", "unit"), [((LR,), "shared"), ((MACS, LR), "trial-0003")])
@@ -126,7 +126,7 @@ def test_heat_map_has_a_row_per_choice_and_a_column_per_epoch_of_the_best_trial(
     path = tmp_path / unit / "history" / "probabilities.csv"
     rows = read_csv(path)
     write_csv(path, [row | {"probability": index % 7 / 10} for index, row in enumerate(rows)], list(rows[0]))
-    figure = probabilities(read_findings(tmp_path, optimize(4, *searched), STAGES))
+    figure = probabilities(read_study_results(tmp_path, optimize(4, *searched), STAGES))
     choices = sum(len(decision.choices) for decision in SPACE.decisions)
     values = figure.axes[0].images[0].get_array()
     assert values.shape == (choices, len(EPOCHS))

@@ -4,8 +4,8 @@ import pytest
 from nasmake.core.errors import InputError
 from nasmake.core.files import write_json
 from nasmake.pipeline.checks import check
-from nasmake.pipeline.inputs import read_search_space, read_taken_supernet, source_of_networks
-from nasmake.pipeline.warnings import notices
+from nasmake.pipeline.inputs import read_imported_supernet, read_search_space, source_of_networks
+from nasmake.pipeline.warnings import collect_warnings
 from small_spaces import shipped
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
 
@@ -35,7 +35,7 @@ def supernet(tmp_path):
 
 def refused(**sections):
     with pytest.raises(InputError) as error:
-        read_taken_supernet(study(**sections))
+        read_imported_supernet(study(**sections))
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -44,17 +44,17 @@ def test_supernet_is_taken_by_file_or_by_folder(supernet):
     file = supernet()
     config = study(nas={"supernet": file})
     check(config, read_search_space(config))
-    taken = read_taken_supernet(config)
+    taken = read_imported_supernet(config)
     assert (taken["weights"], taken["record"]) == (file, "other/shared/supernet.json")
-    assert read_taken_supernet(study(nas={"supernet": "other/shared"})) == taken
+    assert read_imported_supernet(study(nas={"supernet": "other/shared"})) == taken
     assert source_of_networks(config).endswith(f"config_proxyless_digits.yaml, supernet {file}")
 
 
 def test_another_supernet_has_another_digest(supernet):
     config = study(nas={"supernet": supernet()})
-    before = read_taken_supernet(config)["digest"]
+    before = read_imported_supernet(config)["digest"]
     supernet(state="COMPLETE", parameters=3)
-    assert read_taken_supernet(config)["digest"] != before
+    assert read_imported_supernet(config)["digest"] != before
 
 
 def test_supernet_that_is_not_there():
@@ -121,7 +121,7 @@ def test_what_cannot_go_together(sections, message):
     ],
 )
 def test_stage_that_runs_although_it_was_to_be_left_out_is_said(nas, said):
-    assert notices(study(nas=nas)) == said
+    assert collect_warnings(study(nas=nas)) == said
 
 
 def test_left_out_stages_do_not_stop_a_study():

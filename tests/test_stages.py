@@ -119,9 +119,9 @@ def test_key_that_reruns_no_stage(path):
 
 @pytest.mark.parametrize(("gpus", "told"), [(0, {}), (1, {}), (2, {"processes": 2})])
 @pytest.mark.parametrize("stage", OUTPUTS)
-def test_number_of_processes_is_told_where_it_changes_the_bytes(stage, gpus, told):
+def test_number_of_processes_is_told_where_it_changes_the_bytes(stage, gpus, observed):
     config = load(ONE_TRIAL | {"environment": {"gpus": gpus}})
-    expected = settings_of(stage, config) | {"version": STAGE_VERSION[stage]} | told
+    expected = settings_of(stage, config) | {"version": STAGE_VERSION[stage]} | observed
     assert settings_of_job(stage, config, None) == expected
     space = {"name": "x", "content": {}}
     assert settings_of_job(stage, config, space) == expected | {"search_space": space}
@@ -180,7 +180,7 @@ def test_tables_speak_of_the_same_stages():
     assert STAGE_KEYS.keys() == OUTPUTS.keys() == {*STAGES, *STAGES_SIMULTANEOUS, "retrain_final"}
     assert STAGE_VERSION.keys() == {
         *STAGE_KEYS,
-        *("download_dataset", "suggest", "take_architecture", *INSTEAD.values(), MEASUREMENT),
+        *("download_dataset", "suggest", "import_architecture", *INSTEAD.values(), MEASUREMENT),
     }
     assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in SHARED_KEYS)
     assert {*MEASUREMENT_KEYS} <= {*keys()}
@@ -224,7 +224,11 @@ def test_without_a_search_only_retraining_differs():
     assert chain_of(load(ONE_TRIAL | {"nas": {"architecture": "mobilenet_v2"}})) == STAGES_WITHOUT_SEARCH
     assert chain_of(load(ONE_TRIAL | {"nas": {"type": "simultaneous"}})) == STAGES_SIMULTANEOUS
     left_out = {"supernet": "other/supernet.safetensors", "skip_retrain": True}
-    assert chain_of(load(ONE_TRIAL | {"nas": left_out})) == ("take_supernet", "search_architecture", "score_inherited")
+    assert chain_of(load(ONE_TRIAL | {"nas": left_out})) == (
+        "import_supernet",
+        "search_architecture",
+        "evaluate_inherited",
+    )
     for name in ("initial_lr", "search.alpha"):
         assert stage_of(name, STAGES_SIMULTANEOUS) == "search_supernet"
     assert first_searched(["nas.seed", "retrain.weight_decay"], STAGES_WITHOUT_SEARCH) == 1
@@ -268,9 +272,9 @@ def test_settings_are_told_as_they_are_and_load_to_the_same(stage):
         }
         | ONE_TRIAL
     )
-    told = settings_of(stage, config)
-    assert settings_of(stage, load(told | ONE_TRIAL)) == told
-    assert canonical_json(told) == canonical_json(settings_of(stage, config))
+    observed = settings_of(stage, config)
+    assert settings_of(stage, load(observed | ONE_TRIAL)) == observed
+    assert canonical_json(observed) == canonical_json(settings_of(stage, config))
 
 
 def test_source_settings_are_those_of_the_data_only():
@@ -287,15 +291,15 @@ def test_source_settings_are_those_of_the_data_only():
 
 
 def test_parameters_are_written_in_and_those_of_other_stages_left_out():
-    told = settings_of("train_supernet", load(ONE_TRIAL))
-    found = with_parameters(told, {"initial_lr": 0.7, "retrain.weight_decay": 0.1, "nas.seed": 3})
+    observed = settings_of("train_supernet", load(ONE_TRIAL))
+    found = with_parameters(observed, {"initial_lr": 0.7, "retrain.weight_decay": 0.1, "nas.seed": 3})
     assert found["supernet"]["lr"] == 0.7 and found["nas"]["seed"] == 3 and "retrain" not in found
-    assert told["supernet"]["lr"] == 0.05 and told["nas"]["seed"] == 42
+    assert observed["supernet"]["lr"] == 0.05 and observed["nas"]["seed"] == 42
 
 
 def test_parameter_of_a_nested_section_is_written_in():
-    told = settings_of("search_architecture", load(ONE_TRIAL))
-    assert with_parameters(told, {"search.constraint.macs": 7})["search"]["constraint"]["macs"] == 7
+    observed = settings_of("search_architecture", load(ONE_TRIAL))
+    assert with_parameters(observed, {"search.constraint.macs": 7})["search"]["constraint"]["macs"] == 7
 
 
 def test_assign_makes_the_mappings_on_the_way():

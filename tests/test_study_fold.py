@@ -50,8 +50,8 @@ def run(settings, order=None):
             ready.append(("suggest", trial))
         kind, trial = rng.choice(ready) if order is not None else ready[0]
         if kind == "suggest":
-            told = through_json(results.get(trial - settings.lag))
-            suggestions[trial] = through_json(suggest(settings, through_json(suggestions.get(trial - 1)), told))
+            observed = through_json(results.get(trial - settings.lag))
+            suggestions[trial] = through_json(suggest(settings, through_json(suggestions.get(trial - 1)), observed))
         else:
             results[trial] = objective(trial, suggestions[trial]["params"])
     return [suggestions[trial] for trial in range(settings.trial_number)]
@@ -76,8 +76,8 @@ def test_history_tells_what_each_trial_may_know(reference):
     for number, suggestion in enumerate(reference):
         assert [entry["trial"] for entry in suggestion["history"]] == list(range(number))
         for entry in suggestion["history"]:
-            told = objective(entry["trial"], entry["params"]) if entry["trial"] <= number - 3 else {}
-            assert entry["state"] == told.get("state", RUNNING) and entry["value"] == told.get("value")
+            observed = objective(entry["trial"], entry["params"]) if entry["trial"] <= number - 3 else {}
+            assert entry["state"] == observed.get("state", RUNNING) and entry["value"] == observed.get("value")
             assert entry["params"] == reference[entry["trial"]]["params"]
 
 
@@ -121,10 +121,10 @@ def test_seed_decides_and_every_trial_draws_anew(algorithm):
 def test_random_suggestions_ignore_results_and_tpe_does_not():
     def last(algorithm, value):
         settings = optimize(search_algorithm=algorithm, lag=1, n_startup_trials=2)
-        suggestion, told = suggest(settings, None, None), None
+        suggestion, observed = suggest(settings, None, None), None
         for trial in range(8):
-            told = {"trial": trial, "state": COMPLETE, "value": value(suggestion["params"]["initial_lr"])}
-            suggestion = suggest(settings, suggestion, told)
+            observed = {"trial": trial, "state": COMPLETE, "value": value(suggestion["params"]["initial_lr"])}
+            suggestion = suggest(settings, suggestion, observed)
         return suggestion["params"]
 
     assert last("RandomOptimizer", lambda lr: lr) == last("RandomOptimizer", lambda lr: -lr)
@@ -144,8 +144,8 @@ def test_tpe_finds_what_random_sampling_does_not():
 
 
 def test_suggesting_changes_nothing_that_it_was_given(reference):
-    previous, told = deepcopy(reference[7]), objective(5, reference[5]["params"])
-    suggest(optimize(), previous, told)
+    previous, observed = deepcopy(reference[7]), objective(5, reference[5]["params"])
+    suggest(optimize(), previous, observed)
     assert previous == reference[7]
 
 
@@ -156,8 +156,8 @@ def test_diverged_trials_steer_away():
     for trial in range(30):
         rates.append(suggestion["params"]["initial_lr"])
         good = {"state": COMPLETE, "value": 0.5 - abs(rates[-1] - 0.001)}
-        told = good if rates[-1] < 0.01 else {"state": PRUNED, "value": None}
-        suggestion = suggest(settings, suggestion, {"trial": trial} | told)
+        observed = good if rates[-1] < 0.01 else {"state": PRUNED, "value": None}
+        suggestion = suggest(settings, suggestion, {"trial": trial} | observed)
     assert sum(rate >= 0.01 for rate in rates[:6]) >= 2
     assert sum(rate >= 0.01 for rate in rates[-15:]) <= 3
 

@@ -44,8 +44,8 @@ LAYER = {"0": "expand", "3": "depthwise", "6": "project"}
 MOBILENET_DEPTHS = (1, 2, 3, 4, 3, 3, 1)
 
 
-def network_of(name, class_num=None):
-    architecture, content = read_architecture(FOLDER / f"{name}.json", [], class_num)
+def network_of(name, num_classes=None):
+    architecture, content = read_architecture(FOLDER / f"{name}.json", [], num_classes)
     return architecture.spec, content
 
 
@@ -57,7 +57,7 @@ def test_every_file_is_in_a_table():
 def test_file_says_where_it_is_from_and_for_what_images(name):
     spec, content = network_of(name)
     assert content["source"].count("arXiv") == 1 and content["name"]
-    assert (content["input_size"], spec.class_num) == (224, 1000)
+    assert (content["input_size"], spec.num_classes) == (224, 1000)
 
 
 @every_network
@@ -81,8 +81,8 @@ def test_costs_round_to_the_published_ones(name):
 
 @every_network
 @pytest.mark.parametrize(("size", "class_num"), [(32, 10), (32, 100), (1, 10), (224, 1000)])
-def test_costs_are_those_of_the_modules(name, size, class_num):
-    spec, _ = network_of(name, class_num)
+def test_costs_are_those_of_the_modules(name, size, num_classes):
+    spec, _ = network_of(name, num_classes)
     with torch.device("meta"):
         network = Network(spec, 3).eval()
     counter = FlopCounterMode(display=False)

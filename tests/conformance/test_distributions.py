@@ -27,10 +27,10 @@ def test_distribution_concentrates_on_the_best_choices(name, space):
 def test_last_evaluation_is_that_of_the_mode(name, space):
     own = strategy(name, space)
     progress = search(own)
-    before = progress.told[:-1]
+    before = progress.observed[:-1]
     own.learn(before)
     mode = tuple(chances.index(max(chances)) for chances in own.probabilities())
-    assert progress.told[-1].decisions == mode == own.conclusion(before)
+    assert progress.observed[-1].decisions == mode == own.conclusion(before)
     assert progress.conclusion() == progress.evaluations[SPACES[space][0].canonical(mode)]
     assert progress.best().val_loss == min(map(loss, progress.evaluations))
 
@@ -39,20 +39,20 @@ def test_last_evaluation_is_that_of_the_mode(name, space):
 def test_mode_above_a_limit_is_replaced_by_the_most_probable_network_told(name):
     costs = COSTS["proxyless"]
     free = search(strategy(name, "proxyless"), budget=400)
-    bound = costs.macs(free.told[-1].decisions) - 1
-    told = [one for one in free.told if costs.macs(one.decisions) <= bound]
+    bound = costs.macs(free.observed[-1].decisions) - 1
+    observed = [one for one in free.observed if costs.macs(one.decisions) <= bound]
     own = strategy(name, "proxyless", macs=bound)
     own.reset()
-    chosen = own.conclusion(told)
-    assert costs.macs(chosen) <= bound and chosen in {one.decisions for one in told}
+    chosen = own.conclusion(observed)
+    assert costs.macs(chosen) <= bound and chosen in {one.decisions for one in observed}
 
 
 @every_distribution
 def test_choices_without_effect_are_told_as_drawn(name):
     """With canonical vectors in their place, index 0 would be rewarded for what it had no part in."""
     space = SPACES["mnasnet"][0]
-    told = told_by(strategy(name, "mnasnet"))
-    assert any(space.canonical(one.decisions) != one.decisions for one in told)
+    observed = told_by(strategy(name, "mnasnet"))
+    assert any(space.canonical(one.decisions) != one.decisions for one in observed)
 
 
 @every_distribution
@@ -62,7 +62,7 @@ def test_broken_networks_are_the_worst(name, bad):
     own = strategy(name, "proxyless")
     progress = search(own, budget=400, score=score)
     assert own.probabilities()[0][0] == max(own.probabilities()[0]) > 0.5
-    assert search(own, score=lambda _: bad).told[-1].val_loss == inf
+    assert search(own, score=lambda _: bad).observed[-1].val_loss == inf
     assert progress.best().decisions[0] == 0
 
 
@@ -70,7 +70,7 @@ def test_cost_term_of_asng_prefers_small_networks():
     def parameters(epsilon):
         settings = Search(algorithm="asng", epsilon=epsilon)
         own = make_strategy(SPACES["mnasnet"][0], COSTS["mnasnet"], settings)
-        return COSTS["mnasnet"].parameters(search(own, budget=400).told[-1].decisions)
+        return COSTS["mnasnet"].parameters(search(own, budget=400).observed[-1].decisions)
 
     assert parameters(2.0) < parameters(0.0)
 
@@ -80,5 +80,8 @@ def test_costs_of_asng_are_those_of_the_blocks_where_a_block_is_a_decision():
     own = make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings)
     blocks = zip(SPACES["proxyless"][0].blocks, own.option_costs(), strict=True)
     for index, (block, found) in enumerate(blocks):
-        alone = [COSTS["proxyless"].block(index, block.in_widths[0], (i,), "parameters")[1] for i in range(len(found))]
+        alone = [
+            COSTS["proxyless"].block(index, block.in_channel_choices[0], (i,), "parameters")[1]
+            for i in range(len(found))
+        ]
         assert found == pytest.approx(alone)

@@ -154,11 +154,11 @@ def test_broken_batch_moves_nothing(name, bad):
 @every_strategy
 def test_mode_within_limits_is_the_mode_where_that_keeps_them(name):
     free = search(strategy(name, "digits"), 300)
-    assert free.mode_within_limits(Random(0)) == free.mode()
+    assert free.feasible_mode(Random(0)) == free.mode()
     bound = COSTS["digits"].macs(free.mode()) - 1
     limited = strategy(name, "digits", macs=bound)
     limited.load_state_dict(free.state_dict())
-    chosen = limited.mode_within_limits(Random(0))
+    chosen = limited.feasible_mode(Random(0))
     assert limited.mode() == free.mode() != chosen and COSTS["digits"].macs(chosen) <= bound
 
 
@@ -197,10 +197,10 @@ def test_direction_of_all_gates_is_the_gradient_of_the_loss_as_published(name, l
     target = costs.of(costs.cheapest(metric))[metric]
     own = strategy(name, "digits", "full", {"loss": loss, "metric": metric, "target": target})
     table = [
-        [costs.block(i, block.in_widths[0], (j,), metric)[1] * unit for j in range(n)]
+        [costs.block(i, block.in_channel_choices[0], (j,), metric)[1] * unit for j in range(n)]
         for i, (block, n) in enumerate(zip(space.blocks, own.categories, strict=True))
     ]
-    fixed = costs.outside(space.last_widths[0], metric) * unit
+    fixed = costs.outside(space.last_channel_choices[0], metric) * unit
     entropies = losses(own)
 
     def total(alphas):

@@ -9,11 +9,11 @@ import pytest
 from nasmake.config.supernet import Supernet
 from nasmake.core.seeding import python_random
 from nasmake.costs.table import CostTable
-from nasmake.path_samplers import SAMPLERS
+from nasmake.path_samplers import PATH_SAMPLERS
 from small_spaces import SHIPPED, build, shipped, small
 
 MADE_UP = "made_up"
-every_sampler = pytest.mark.parametrize("name", SAMPLERS)
+every_sampler = pytest.mark.parametrize("name", PATH_SAMPLERS)
 every_space = pytest.mark.parametrize("space", [*SHIPPED, MADE_UP])
 
 
@@ -24,7 +24,7 @@ def space_called(name):
 @cache
 def sampler(name, space, paths_per_step=1):
     found = space_called(space)
-    return SAMPLERS[name](found, costs_of(space), Supernet(sampler=name, paths_per_step=paths_per_step))
+    return PATH_SAMPLERS[name](found, costs_of(space), Supernet(sampler=name, paths_per_step=paths_per_step))
 
 
 @cache
@@ -44,7 +44,7 @@ def counts(paths, place, number):
 
 def test_configuration_offers_all_of_them():
     offered, none = get_args(Supernet.model_fields["sampler"].annotation)
-    assert set(get_args(offered)) == SAMPLERS.keys() and none is type(None)
+    assert set(get_args(offered)) == PATH_SAMPLERS.keys() and none is type(None)
 
 
 @every_sampler
@@ -60,7 +60,7 @@ def test_gives_valid_paths_and_the_same_number_in_every_step(name, space):
 @every_space
 @pytest.mark.parametrize("paths_per_step", [1, 2, 3, 4, 8, 64])
 def test_number_of_paths(space, paths_per_step):
-    found = {name: len(sampler(name, space, paths_per_step).draw(Random(0))) for name in SAMPLERS}
+    found = {name: len(sampler(name, space, paths_per_step).draw(Random(0))) for name in PATH_SAMPLERS}
     sandwich = 4 if paths_per_step < 3 else paths_per_step
     given = {"uniform": paths_per_step, "asng": paths_per_step}
     assert found == given | {"fair": max(options(space)), "sandwich": sandwich}
@@ -72,7 +72,7 @@ def test_seed_stage_epoch_and_step_decide(name, space):
     """A fresh sampler that begins with a later step draws what one draws that took all steps before."""
     places = [(42, "train_supernet", "paths", epoch, step) for epoch in range(3) for step in range(4)]
     all_at_once = [sampler(name, space).draw(python_random(*place)) for place in places]
-    fresh = SAMPLERS[name](space_called(space), costs_of(space), Supernet(sampler=name))
+    fresh = PATH_SAMPLERS[name](space_called(space), costs_of(space), Supernet(sampler=name))
     assert [fresh.draw(python_random(*place)) for place in places[7:]] == all_at_once[7:]
     assert len({tuple(paths) for paths in all_at_once}) > 1
     assert fresh.draw(python_random(7, *places[0][1:])) != all_at_once[0]
@@ -149,4 +149,4 @@ def test_sandwich_has_the_largest_first_and_the_smallest_in_every_step(space, pa
 
 
 def test_only_the_sandwich_distils():
-    assert [name for name in SAMPLERS if SAMPLERS[name].distils] == ["sandwich"]
+    assert [name for name in PATH_SAMPLERS if PATH_SAMPLERS[name].distils] == ["sandwich"]

@@ -108,7 +108,7 @@ def compare_with_the_stand_alone_network(space, count, size):
     torch.manual_seed(0)
     supernet = Supernet(space, 3)
     batches = [torch.randn(8, 3, size, size) for _ in range(2)]
-    labels = torch.arange(8) % space.class_num
+    labels = torch.arange(8) % space.num_classes
     for vector in vectors(space, count - 1):
         supernet.set_active_subnet(vector)
         recalibrate_batchnorm(supernet, batches)

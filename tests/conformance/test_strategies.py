@@ -8,7 +8,7 @@ from nasmake.config.search import Constraint, Search
 from nasmake.core.errors import InputError
 from nasmake.costs.table import METRICS, CostTable
 from nasmake.strategies import STRATEGIES, make_strategy
-from nasmake.strategies.constraints import check_algorithm, check_feasible, within_limits
+from nasmake.strategies.constraints import check_algorithm, check_feasible, is_feasible
 from small_searches import (
     BUDGET,
     COSTS,
@@ -36,7 +36,7 @@ from small_spaces import build, content, shipped
 def test_budget_is_respected_and_used(name, space):
     evaluated = []
     progress = search(strategy(name, space), score=lambda decisions: evaluated.append(decisions) or loss(decisions))
-    assert len(progress.told) == BUDGET
+    assert len(progress.observed) == BUDGET
     assert len(evaluated) == len(set(evaluated)) == len(progress.evaluations) <= BUDGET
     assert len(evaluated) == BUDGET or name in DISTRIBUTIONS
 
@@ -46,8 +46,10 @@ def test_budget_is_respected_and_used(name, space):
 @pytest.mark.parametrize("budget", [2, SAMPLES, SAMPLES + 1, SAMPLES + 2, BUDGET])
 def test_generations_are_whole_up_to_the_last(name, space, budget):
     own = strategy(name, space)
-    told = told_by(own, budget=budget)
-    sizes = [len([one for one in told if one.generation == number]) for number in range(told[-1].generation + 1)]
+    observed = told_by(own, budget=budget)
+    sizes = [
+        len([one for one in observed if one.generation == number]) for number in range(observed[-1].generation + 1)
+    ]
     assert sum(sizes) == budget
     concluding = sizes.pop() if name in DISTRIBUTIONS else 1
     assert concluding == 1 and all(size == own.generation_size for size in sizes[:-1])
@@ -66,7 +68,7 @@ def test_what_is_evaluated_are_canonical_vectors_of_the_space(name, space):
 def test_a_network_proposed_again_has_the_score_it_had(name, space):
     scores = count()
     progress = search(strategy(name, space), budget=2 * BUDGET, score=lambda _: next(scores))
-    for one in progress.told:
+    for one in progress.observed:
         assert one.val_loss == progress.evaluations[SPACES[space][0].canonical(one.decisions)].val_loss
 
 
@@ -83,8 +85,8 @@ def test_seed_decides(name, space):
 def test_resumed_anywhere_equals_uninterrupted(name, space, stop):
     """The training state holds what was told and nothing else."""
     whole = search(strategy(name, space))
-    resumed = search(strategy(name, space), told=whole.told[:stop])
-    assert resumed.told == whole.told and resumed.evaluations == whole.evaluations
+    resumed = search(strategy(name, space), observed=whole.observed[:stop])
+    assert resumed.observed == whole.observed and resumed.evaluations == whole.evaluations
     for places in (POPULATION, BUDGET):
         assert resumed.diagnostics(places) == whole.diagnostics(places)
 
@@ -104,10 +106,10 @@ def test_proposals_have_no_hidden_state(name, space):
 @every_strategy
 @every_space
 def test_telling_is_reading_only(name, space):
-    told = told_by(strategy(name, space), budget=2 * POPULATION)
-    before = list(told)
-    strategy(name, space).propose(Random(0), told)
-    assert told == before
+    observed = told_by(strategy(name, space), budget=2 * POPULATION)
+    before = list(observed)
+    strategy(name, space).propose(Random(0), observed)
+    assert observed == before
 
 
 @every_strategy
@@ -116,18 +118,18 @@ def test_telling_is_reading_only(name, space):
 @pytest.mark.parametrize("metric", METRICS)
 def test_limits_are_never_violated(name, space, metric, share):
     bound = limit(space, metric, share)
-    told = told_by(strategy(name, space, **{metric: bound}))
-    assert len(told) >= BUDGET - 2
-    assert max(getattr(COSTS[space], metric)(evaluation.decisions) for evaluation in told) <= bound
+    observed = told_by(strategy(name, space, **{metric: bound}))
+    assert len(observed) >= BUDGET - 2
+    assert max(getattr(COSTS[space], metric)(evaluation.decisions) for evaluation in observed) <= bound
 
 
 @every_strategy
 @every_space
 def test_all_limits_at_once(name, space):
     bounds = {metric: limit(space, metric, 0.4) for metric in METRICS}
-    told = told_by(strategy(name, space, **bounds))
-    assert len(told) >= POPULATION
-    for one in told:
+    observed = told_by(strategy(name, space, **bounds))
+    assert len(observed) >= POPULATION
+    for one in observed:
         assert all(getattr(COSTS[space], metric)(one.decisions) <= bound for metric, bound in bounds.items())
 
 
@@ -141,7 +143,7 @@ def test_where_a_handful_of_networks_are_feasible_they_are_found_and_then_it_end
     progress = search(strategy(name, "proxyless", **{metric: bound}))
     found = progress.evaluations.keys()
     assert found <= feasible and len(found) >= (0.5 if name in DISTRIBUTIONS else 0.8) * len(feasible)
-    assert len(progress.told) == (BUDGET if name in DISTRIBUTIONS else len(found))
+    assert len(progress.observed) == (BUDGET if name in DISTRIBUTIONS else len(found))
 
 
 @every_strategy
@@ -166,8 +168,8 @@ def test_last_networks_of_a_space_are_found_and_then_it_ends(name):
     space = build(two_blocks())
     networks = sorted({space.canonical(space.sample(Random(seed))) for seed in range(2000)})
     own = make_strategy(space, CostTable(space, 1, 8), Search(algorithm=name, population_size=5))
-    told = [evaluation(loss(vector), vector) for vector in networks[3:]]
-    assert sorted(own.propose(Random(0), told)) == networks[:3]
+    observed = [evaluation(loss(vector), vector) for vector in networks[3:]]
+    assert sorted(own.propose(Random(0), observed)) == networks[:3]
 
 
 def two_blocks():
@@ -212,7 +214,7 @@ def test_within_limits_is_inclusive():
         ({"parameters": parameters - 1}, False),
         ({"macs": macs, "parameters": parameters - 1}, False),
     ):
-        assert within_limits(costs, Search(constraint=Constraint(**limits)), cheapest) is kept
+        assert is_feasible(costs, Search(constraint=Constraint(**limits)), cheapest) is kept
 
 
 # What evolution does beyond that.
@@ -231,8 +233,8 @@ def test_evolution_beats_random_search_on_a_landscape(ratios):
 
 def test_children_are_made_of_the_best_parents_whoever_was_told_first():
     own = strategy("evolution", "proxyless")
-    told = told_by(own, budget=3 * POPULATION)
-    assert own.propose(Random(5), told) == own.propose(Random(5), told[::-1])
+    observed = told_by(own, budget=3 * POPULATION)
+    assert own.propose(Random(5), observed) == own.propose(Random(5), observed[::-1])
 
 
 def test_crossover_of_two_parents_takes_every_decision_from_one_of_them():
@@ -242,9 +244,9 @@ def test_crossover_of_two_parents_takes_every_decision_from_one_of_them():
     rng = Random(3)
     parents = [space.canonical(space.sample(rng)) for _ in range(2)]
     others = [space.canonical(space.sample(rng)) for _ in range(6)]
-    told = [evaluation(float(place), vector) for place, vector in enumerate([*parents, *others])]
+    observed = [evaluation(float(place), vector) for place, vector in enumerate([*parents, *others])]
     for index in range(4):
-        child = own.draw(rng, index, told)
+        child = own.draw(rng, index, observed)
         assert all(index in choices for index, choices in zip(child, zip(*parents, strict=True), strict=True))
 
 

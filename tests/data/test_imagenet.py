@@ -6,7 +6,7 @@ import torch
 from nasmake.config import load
 from nasmake.core.errors import InputError
 from nasmake.data.preparing.prepare import prepare
-from nasmake.engine.splits import Parts
+from nasmake.engine.splits import Splits
 from PIL import Image
 
 SIZE, WNIDS = 32, [f"n0000000{number}" for number in range(4)]
@@ -26,22 +26,22 @@ def folder(tmp_path):
     return tmp_path
 
 
-def parts(folder, workers=0):
+def splits(folder, workers=0):
     dataset = {"name": "imagenet", "path": str(folder), "image_size": SIZE, "num_data_architecture_search": 8}
     settings = load({"dataset": dataset, "optimize": {"trial_number": 1}})
     prepare(settings.dataset.model_dump(mode="json"), folder / "imagenet")
-    return Parts.open(folder / "imagenet", settings, torch.device("cpu"), workers=workers)
+    return Splits.open(folder / "imagenet", settings, torch.device("cpu"), workers=workers)
 
 
 def test_manifest_says_that_images_stay_where_they_are(folder):
-    manifest = parts(folder).manifest
+    manifest = splits(folder).manifest
     assert manifest["stored"] == "image folders"
     assert (manifest["classes"], manifest["image_shape"]) == (WNIDS, [SIZE, SIZE, 3])
     assert (manifest["train"]["count"], manifest["test"]["count"]) == (24, 8)
 
 
 def test_val_is_never_in_train_and_test_is_the_official_val(folder):
-    known = parts(folder)
+    known = splits(folder)
     names = {name: set(known.arrays(name)[0].tolist()) for name in ("train", "val", "train+val", "test")}
     assert not names["train"] & names["val"]
     assert names["train"] | names["val"] == names["train+val"]
@@ -50,7 +50,7 @@ def test_val_is_never_in_train_and_test_is_the_official_val(folder):
 
 
 def test_batches_do_not_depend_on_the_workers_or_on_where_an_epoch_is_entered(folder):
-    alone, helped = (parts(folder, workers).training("train", 4, "retrain", cutout=8) for workers in (0, 2))
+    alone, helped = (splits(folder, workers).training("train", 4, "retrain", cutout=8) for workers in (0, 2))
     whole = [alone.batch(1, step) for step in range(len(alone))]
     state = torch.get_rng_state()
     for step in (2, 3, 0, 1):
@@ -62,7 +62,7 @@ def test_batches_do_not_depend_on_the_workers_or_on_where_an_epoch_is_entered(fo
 
 
 def test_evaluation_is_the_centre_of_the_resized_image(folder):
-    first, second = (parts(folder).evaluation("test", 8).batch(epoch, 0) for epoch in (0, 1))
+    first, second = (splits(folder).evaluation("test", 8).batch(epoch, 0) for epoch in (0, 1))
     assert torch.equal(first[0], second[0]) and first[1].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
@@ -70,7 +70,7 @@ def test_evaluation_is_the_centre_of_the_resized_image(folder):
 def test_truncated_image_is_named_in_one_line(folder, workers):
     path = folder / "val" / WNIDS[2] / f"{WNIDS[2]}_1.JPEG"
     path.write_bytes(path.read_bytes()[:300])
-    source = parts(folder, workers).evaluation("test", 8)
+    source = splits(folder, workers).evaluation("test", 8)
     with pytest.raises(InputError, match=f"{path.name}: cannot be read as an image") as caught:
         source.batch(0, 0)
     assert "\n" not in str(caught.value)

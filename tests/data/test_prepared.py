@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, sha256_of, write_json
-from nasmake.data.prepared import DataSet, Part, Prepared, channel_statistics, write_prepared
+from nasmake.data.prepared import DataSet, Prepared, Split, channel_statistics, write_prepared
 
 
 @pytest.fixture
 def folder(tmp_path):
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
-    nothing = Part(np.zeros((0, 4, 5, 3), np.uint8), np.zeros(0, np.int64))
-    write_prepared(tmp_path, "toy", DataSet(["a", "b"], Part(images, np.arange(6) % 2), nothing, {}), 0.0)
+    nothing = Split(np.zeros((0, 4, 5, 3), np.uint8), np.zeros(0, np.int64))
+    write_prepared(tmp_path, "toy", DataSet(["a", "b"], Split(images, np.arange(6) % 2), nothing, {}), 0.0)
     return tmp_path
 
 

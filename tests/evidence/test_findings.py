@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_up import EVIDENCE, STRATEGIES, make_run
-from nasmake.evidence import findings, table
+from nasmake.evidence import results, table
 from nasmake.evidence.drawing import draw
 from nasmake.report.style import svg
 
@@ -22,8 +22,8 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def figures(run):
-    found = findings.recalibration(run, EVIDENCE) + findings.ranking(findings.read_ranking(run, EVIDENCE))
-    return {figure.key: figure for figure in found + findings.selection(run, EVIDENCE, STRATEGIES)}
+    found = results.recalibration(run, EVIDENCE) + results.ranking(results.read_ranking(run, EVIDENCE))
+    return {figure.key: figure for figure in found + results.selection(run, EVIDENCE, STRATEGIES)}
 
 
 def test_recalibration_is_paired_by_supernet(figures):
@@ -59,7 +59,7 @@ def test_selection_is_a_difference_of_test_losses_by_search_seed(figures):
 
 def test_table_says_what_was_not_reached(run, tmp_path):
     hopeless = make_run(tmp_path / "noise", noise=50)
-    figures = findings.ranking(findings.read_ranking(hopeless, EVIDENCE))
+    figures = results.ranking(results.read_ranking(hopeless, EVIDENCE))
     text = table.markdown(figures, "measured somehow")
     assert text.startswith("measured somehow") and "NOT REACHED: tau of inherited log-loss" in text
     assert "**no**" in text and "* reached: control" in text
@@ -70,12 +70,12 @@ def test_table_says_what_was_not_reached(run, tmp_path):
     [(0.25, ".250"), (-0.25, "-.250"), (-0.0004, ".000"), (0.9996, "1.00"), (-1.0, "-1.00"), (10.05, "10.05")],
 )
 def test_numbers_are_short(value, text):
-    figure = findings.Figure("spearman", "ranking", "a figure", value, value, value, 0.95, 9, "something")
+    figure = results.Finding("spearman", "ranking", "a figure", value, value, value, 0.95, 9, "something")
     assert f"| {text} " in table.markdown([figure], "")
 
 
 def test_drawing_shows_every_interval(figures, run):
-    drawing = svg(draw, list(figures.values()), findings.read_ranking(run, EVIDENCE)).decode()
+    drawing = svg(draw, list(figures.values()), results.read_ranking(run, EVIDENCE)).decode()
     for key in ("tau", "ceiling", "control", "pooled_worst", "evolution_equal_cost"):
         assert f'id="{key}' in drawing
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nasmake.core.errors import InputError
 from nasmake.search_spaces import Architecture, LayerSpec, NetworkSpec
-from nasmake.search_spaces.spec import squeeze_width
+from nasmake.search_spaces.spec import squeeze_channels
 from small_spaces import build, made_up, shipped, small
 
 SEP = {"op": "sepconv", "kernel_size": 3, "width": 16}
@@ -46,13 +46,15 @@ def networks(draw):
     for _ in range(draw(st.integers(1, 4))):
         layers = []
         for _ in range(draw(st.integers(0, 3))):
-            op, out_width, stride = (draw(st.sampled_from(c)) for c in (("conv", "sepconv", "mbconv"), (8, 12), (1, 2)))
+            op, out_channels, stride = (
+                draw(st.sampled_from(c)) for c in (("conv", "sepconv", "mbconv"), (8, 12), (1, 2))
+            )
             ratio = draw(st.sampled_from([0.0, 0.25, 0.3]))
-            residual = stride == 1 and width == out_width and draw(st.booleans())
+            residual = stride == 1 and width == out_channels and draw(st.booleans())
             expand = draw(st.sampled_from([1, 3])) if op == "mbconv" else 1
-            shape = (op, draw(st.sampled_from([3, 5])), expand, width, out_width, stride, residual)
-            layers.append(LayerSpec(*shape, squeeze_width(ratio, width), ratio))
-            width = out_width
+            shape = (op, draw(st.sampled_from([3, 5])), expand, width, out_channels, stride, residual)
+            layers.append(LayerSpec(*shape, squeeze_channels(ratio, width), ratio))
+            width = out_channels
         blocks.append(tuple(layers))
     return NetworkSpec(8, draw(st.integers(1, 2)), tuple(blocks), 16, draw(st.integers(1, 9)), draw(st.floats(0, 0.9)))
 
@@ -70,7 +72,7 @@ def test_obvious_defaults():
     assert first == LayerSpec("sepconv", 3, 1, 8, 16, 1, residual=False)
     assert second == third == LayerSpec("mbconv", 5, 6, 16, 16, 1, residual=True)
     spec = read(content(SEP)).spec
-    assert (spec.stem_width, spec.stem_stride, spec.head_width, spec.dropout) == (8, 2, 32, 0.2)
+    assert (spec.stem_channels, spec.stem_stride, spec.head_channels, spec.dropout) == (8, 2, 32, 0.2)
 
 
 def test_blocks_keep_their_places():
@@ -81,10 +83,10 @@ def test_blocks_keep_their_places():
 
 
 def test_classes_are_the_files_or_those_that_are_given():
-    assert read(content(SEP, class_num=7)).spec.class_num == 7
-    assert read(content(SEP, class_num=7), class_num=100).spec.class_num == 100
+    assert read(content(SEP, num_classes=7)).spec.num_classes == 7
+    assert read(content(SEP, num_classes=7), num_classes=100).spec.num_classes == 100
     without = {key: value for key, value in content(SEP).items() if key != "class_num"}
-    assert read(without, class_num=100).spec.class_num == 100
+    assert read(without, num_classes=100).spec.num_classes == 100
     with pytest.raises(InputError, match=r"^mine.json: class_num: missing$"):
         read(without)
 
@@ -99,7 +101,7 @@ WRONG = [
     (content(SEP, head={"widths": 8}), "mine.json: head.widths: unknown key; did you mean width?"),
     (content(SEP, head=8), "mine.json: head: 8: expected a mapping"),
     (content(SEP, dropout=1), "mine.json: dropout: 1: expected a number from 0"),
-    (content(SEP, class_num="10"), "mine.json: class_num: 10: expected a whole number >= 1"),
+    (content(SEP, num_classes="10"), "mine.json: class_num: 10: expected a whole number >= 1"),
     (content(SEP, input_size="32"), "mine.json: input_size: 32: expected a whole number >= 1"),
     (content(SEP, 3), "mine.json: blocks[1]: 3: expected a mapping"),
     (content(SEP, MB | {"kernel": 5}), "mine.json: blocks[1].kernel: unknown key; did you mean kernel_size?"),

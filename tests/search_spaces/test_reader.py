@@ -84,7 +84,7 @@ def test_widths_are_cut():
 def test_zero_needs_stride_1_and_the_width_of_the_block_before():
     blocks = build(small()).blocks
     assert ["zero" in block.op for block in blocks] == [False, True, False]
-    assert [block.in_widths for block in blocks] == [(8,), (6, 8), (6, 8)]
+    assert [block.in_channel_choices for block in blocks] == [(8,), (6, 8), (6, 8)]
 
 
 def test_lists_per_block():

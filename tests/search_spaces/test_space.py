@@ -23,12 +23,12 @@ def structure(spec: NetworkSpec) -> tuple:
 
 
 def count_networks(space: SearchSpace) -> int:
-    reached = Counter({space.blocks[0].in_widths[0]: 1})
+    reached = Counter({space.blocks[0].in_channel_choices[0]: 1})
     for index in range(len(space.blocks)):
         leaving: Counter[int] = Counter()
         for width, count in reached.items():
             for layers in space.vectors(index, width):
-                leaving[layers[-1].out_width if layers else width] += count
+                leaving[layers[-1].out_channels if layers else width] += count
         reached = leaving
     return reached.total()
 
@@ -71,12 +71,12 @@ def test_order_of_the_mnasnet_decisions():
         ("width=12", "width=16", "width=20"),
     ]
     block = space.decode((0,) * 7 + (2, 1, 1, 2, 1, 1, 1) + (0,) * 35).blocks[1]
-    assert [(layer.in_width, layer.stride, layer.residual, layer.se_width) for layer in block] == [
+    assert [(layer.in_channels, layer.stride, layer.residual, layer.se_channels) for layer in block] == [
         (12, 2, False, 3),
         (24, 1, True, 6),
         (24, 1, True, 6),
     ]
-    assert {(layer.op, layer.kernel_size, layer.expand_ratio, layer.out_width) for layer in block} == {
+    assert {(layer.op, layer.kernel_size, layer.expand_ratio, layer.out_channels) for layer in block} == {
         ("mbconv", 5, 6, 24)
     }
 
@@ -97,9 +97,9 @@ def test_zero_block_passes_its_width_on():
     for vector in (space.sample(Random(seed)) for seed in range(200)):
         width = 8
         for layer in (layer for block in space.decode(vector).blocks for layer in block):
-            assert layer.in_width == width
-            width = layer.out_width
-        assert space.decode(vector).head.in_width == width
+            assert layer.in_channels == width
+            width = layer.out_channels
+        assert space.decode(vector).head.in_channels == width
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -131,14 +131,20 @@ def test_hash_is_of_the_meaning():
     assert build(small(), "another").hash == space.hash
     assert build(small(dropout=0.2, first_conv_stride=2, input_size=32)).hash == space.hash
     assert build(small(kernel_size=[[3, 5]] * 3)).hash == space.hash
-    assert build(small(class_num=6)).hash == space.hash  # the number of classes is the data set's
+    assert build(small(num_classes=6)).hash == space.hash  # the number of classes is the data set's
     assert build(small(kernel_size=[5, 3])).hash != space.hash
     assert build(small(dropout=0)).hash != space.hash
 
 
 def test_settings_reach_the_network():
     spec = build(small(first_conv_stride=1, dropout=0, input_size=20)).decode((0,) * 21)
-    assert (spec.stem_width, spec.stem_stride, spec.head_width, spec.class_num, spec.dropout) == (8, 1, 16, 5, 0.0)
+    assert (spec.stem_channels, spec.stem_stride, spec.head_channels, spec.num_classes, spec.dropout) == (
+        8,
+        1,
+        16,
+        5,
+        0.0,
+    )
     assert build(small(input_size=20)).input_size == 20
     assert build(small()).input_size is None
     assert build(content("proxyless_digits")).decode((0,) * 6).stem_stride == 1
@@ -182,7 +188,7 @@ def test_encode_refuses_foreign_networks():
     space = build(small())
     spec = space.decode((0,) * 21)
     for other, reason in [
-        (build(small(class_num=6)), "stem, head or number of blocks differ"),
+        (build(small(num_classes=6)), "stem, head or number of blocks differ"),
         (build(small(kernel_size=[7])), "block 0 differs"),
         (build(small(first_mbconv_filter_size=8)), "stem, head or number of blocks differ"),
     ]:

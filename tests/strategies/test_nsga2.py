@@ -8,7 +8,7 @@ from nasmake.config.search import Search
 from nasmake.core.pareto import non_dominated
 from nasmake.costs.table import CostTable
 from nasmake.strategies import Evaluation, make_strategy
-from nasmake.strategies.loop import Progress
+from nasmake.strategies.loop import ProposalLoop
 from small_spaces import shipped
 
 SPACE = shipped("proxyless_cifar10")
@@ -25,14 +25,14 @@ def loss(vector):
 
 def search(name, seed, budget=200, score=loss, **settings):
     own = make_strategy(SPACE, COSTS, Search(algorithm=name, population_size=20, **settings))
-    progress = Progress(own, (seed, "search"), budget, lambda vector: (score(vector), 0.5))
+    progress = ProposalLoop(own, (seed, "search"), budget, lambda vector: (score(vector), 0.5))
     for place in range(budget):
         progress.step(place)
     return progress
 
 
-def points_of(told):
-    return [(one.val_loss, COSTS.macs(one.decisions) / MOST) for one in told]
+def points_of(observed):
+    return [(one.val_loss, COSTS.macs(one.decisions) / MOST) for one in observed]
 
 
 def hypervolume(points):
@@ -49,12 +49,14 @@ def test_hypervolume_is_an_area():
 
 
 def test_front_comes_closer_than_that_of_random_search_at_equal_cost():
-    pairs = [[hypervolume(points_of(search(name, seed).told)) for name in ("nsga2", "random")] for seed in range(SEEDS)]
+    pairs = [
+        [hypervolume(points_of(search(name, seed).observed)) for name in ("nsga2", "random")] for seed in range(SEEDS)
+    ]
     assert all(nsga2 > random for nsga2, random in pairs), pairs
 
 
 def test_both_ends_of_the_front_are_found():
-    own, drawn = (points_of(search(name, 0, budget=400).told) for name in ("nsga2", "random"))
+    own, drawn = (points_of(search(name, 0, budget=400).observed) for name in ("nsga2", "random"))
     for coordinate in (0, 1):
         assert min(point[coordinate] for point in own) < min(point[coordinate] for point in drawn)
 
@@ -62,20 +64,20 @@ def test_both_ends_of_the_front_are_found():
 def test_every_further_cost_is_an_objective():
     progress = search("nsga2", 0, budget=60, front=["macs", "parameters"])
     strategy = progress.strategy
-    assert strategy.point(progress.told[0]) == (
-        progress.told[0].val_loss,
-        COSTS.macs(progress.told[0].decisions),
-        COSTS.parameters(progress.told[0].decisions),
+    assert strategy.point(progress.observed[0]) == (
+        progress.observed[0].val_loss,
+        COSTS.macs(progress.observed[0].decisions),
+        COSTS.parameters(progress.observed[0].decisions),
     )
     only_macs = search("nsga2", 0, budget=60)
-    assert only_macs.told[:20] == progress.told[:20]
-    assert {one.decisions for one in only_macs.told} != {one.decisions for one in progress.told}
+    assert only_macs.observed[:20] == progress.observed[:20]
+    assert {one.decisions for one in only_macs.observed} != {one.decisions for one in progress.observed}
 
 
 def test_front_size_is_that_of_what_was_told():
     progress = search("nsga2", 0, budget=60)
     sizes = [progress.diagnostics(places)["front_size"] for places in (20, 40, 60)]
-    assert sizes == [sum(non_dominated(points_of(progress.told[:places]))) for places in (20, 40, 60)]
+    assert sizes == [sum(non_dominated(points_of(progress.observed[:places]))) for places in (20, 40, 60)]
 
 
 def test_later_generations_are_made_of_their_parents():
@@ -83,8 +85,8 @@ def test_later_generations_are_made_of_their_parents():
     own = make_strategy(SPACE, COSTS, Search(algorithm="nsga2", population_size=20))
     rng = Random(0)
     parents = [SPACE.canonical(SPACE.sample(rng)) for _ in range(2)]
-    told = [Evaluation(loss(vector), 0.0, vector, loss(vector), 0.5, 0) for vector in parents]
-    children = own.propose(Random(1), told)
+    observed = [Evaluation(loss(vector), 0.0, vector, loss(vector), 0.5, 0) for vector in parents]
+    children = own.propose(Random(1), observed)
     foreign = sum(index not in choices for child in children for index, *choices in zip(child, *parents, strict=True))
     assert len(children) == 20 and foreign < 2 * len(children)  # one mutation per child is to be expected
 
@@ -94,8 +96,10 @@ def test_broken_networks_are_no_parents_however_cheap(intact):
     own = make_strategy(SPACE, COSTS, Search(algorithm="nsga2", population_size=20))
     rng, cheapest = Random(0), COSTS.cheapest("macs")
     vectors = [SPACE.canonical(SPACE.sample(rng)) for _ in range(intact)]
-    told = [Evaluation(inf, 0.0, cheapest, inf, 0.1, 0)] + [Evaluation(1.0, 0.0, one, 1.0, 0.5, 0) for one in vectors]
-    children = own.propose(Random(1), told)
-    assert len({*children}) == 20 and own.diagnostics(told)["front_size"] <= intact
+    observed = [Evaluation(inf, 0.0, cheapest, inf, 0.1, 0)] + [
+        Evaluation(1.0, 0.0, one, 1.0, 0.5, 0) for one in vectors
+    ]
+    children = own.propose(Random(1), observed)
+    assert len({*children}) == 20 and own.diagnostics(observed)["front_size"] <= intact
     same = [sum(a == b for a, b in zip(child, cheapest, strict=True)) for child in children]
     assert sum(same) / len(same) < 8  # of 16; a child of the cheapest network would share about 15

@@ -9,7 +9,7 @@ from nasmake.config.search import Search
 from nasmake.core.errors import InputError
 from nasmake.costs.table import CostTable
 from nasmake.strategies import STRATEGIES, Evaluation, make_strategy
-from nasmake.strategies.loop import Progress
+from nasmake.strategies.loop import ProposalLoop
 from nasmake.strategies.objective import Objective
 from small_searches import PROPOSING
 from small_spaces import shipped, table_with_latency
@@ -24,7 +24,7 @@ def rewarded(**reward):
 
 
 def search(settings, score, budget=160):
-    progress = Progress(make_strategy(SPACE, COSTS, settings), (0, "search"), budget, score)
+    progress = ProposalLoop(make_strategy(SPACE, COSTS, settings), (0, "search"), budget, score)
     for place in range(budget):
         progress.step(place)
     return progress
@@ -99,12 +99,12 @@ def test_ties_of_the_hard_reward_drive_the_search_to_cheap_networks(name):
     """Up to the target all rewards are equal, and only the cost of the tie is left to go by."""
     settings = rewarded(target=1e12, w_below=0, w_above=-1).model_copy(update={"algorithm": name})
     progress = search(settings, lambda _: (1.0, 0.9), budget=400)
-    assert {one.objective for one in progress.told} == {-0.9}
+    assert {one.objective for one in progress.observed} == {-0.9}
     drawn = sorted(COSTS.macs(SPACE.sample(Random(seed))) for seed in range(1000))
-    assert COSTS.macs(progress.told[-1].decisions) < drawn[50]
+    assert COSTS.macs(progress.observed[-1].decisions) < drawn[50]
 
 
 def test_reinforce_learns_from_the_reward_itself():
     own = make_strategy(SPACE, COSTS, Search(algorithm="reinforce"))
-    told = [Evaluation(-0.5, 3.0, SMALL, 9.0, 0.5, 0), Evaluation(inf, 0.0, LARGE, inf, 0.1, 0)]
-    assert np.array_equal(own.losses(told), [-0.5, inf])
+    observed = [Evaluation(-0.5, 3.0, SMALL, 9.0, 0.5, 0), Evaluation(inf, 0.0, LARGE, inf, 0.1, 0)]
+    assert np.array_equal(own.losses(observed), [-0.5, inf])

@@ -4,7 +4,7 @@ import pytest
 from nasmake.config.search import Search
 from nasmake.costs.table import CostTable
 from nasmake.strategies import make_strategy
-from nasmake.strategies.loop import Progress
+from nasmake.strategies.loop import ProposalLoop
 from nasmake.strategies.probabilities import concentration, shares
 from small_searches import PROPOSING
 from small_spaces import shipped
@@ -31,13 +31,13 @@ def test_without_a_choice_all_is_decided():
     assert concentration([[1.0], [1.0]]) == {"entropy": 0.0, "max_probability": 1.0}
 
 
-def progress(name, told=()):
+def progress(name, observed=()):
     settings = Search(algorithm=name, population_size=POPULATION, samples_per_update=SAMPLES)
     own = make_strategy(SPACE, COSTS, settings)
-    found = Progress(own, (0, "search"), BUDGET, lambda decisions: (sum(decisions), 0.5))
-    for evaluation in told:
+    found = ProposalLoop(own, (0, "search"), BUDGET, lambda decisions: (sum(decisions), 0.5))
+    for evaluation in observed:
         found.tell(evaluation)
-    for place in range(len(told), BUDGET):
+    for place in range(len(observed), BUDGET):
         found.step(place)
     return found
 
@@ -45,8 +45,8 @@ def progress(name, told=()):
 @pytest.mark.parametrize("name", PROPOSING)
 def test_every_search_has_probabilities_and_is_measured_by_them(name):
     whole = progress(name)
-    assert whole.step(BUDGET) is None and len(whole.told) == BUDGET
-    resumed = progress(name, whole.told[:11])
+    assert whole.step(BUDGET) is None and len(whole.observed) == BUDGET
+    resumed = progress(name, whole.observed[:11])
     for places in (POPULATION, 2 * POPULATION, BUDGET):
         probabilities, found = whole.probabilities(places), whole.diagnostics(places)
         assert [len(own) for own in probabilities] == [len(decision.choices) for decision in SPACE.decisions]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from nasmake.core.files import read_csv, read_json
 from nasmake.costs.table import CostTable
-from nasmake.stages.evaluator import InheritedScores
+from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.stages.search_architecture import ArchitectureSearch, search_architecture
 from nasmake.stages.train_supernet import train_supernet
 from small_jobs import artefacts, make_job
@@ -101,7 +101,7 @@ def test_where_cost_is_weighed_the_conclusion_is_found_and_not_the_smallest_val_
 ):
     costs = CostTable(shipped("proxyless_digits"), 1, 8)
     losses = iter(range(100))  # every network is worse than those evaluated before
-    monkeypatch.setattr(InheritedScores, "__call__", lambda self, own: (1.0 + next(losses), costs.macs(own) / 1e9))
+    monkeypatch.setattr(InheritedEvaluator, "__call__", lambda self, own: (1.0 + next(losses), costs.macs(own) / 1e9))
     run(unit, digits, **changes)
     found, evaluated = read_json(unit / "architecture.json"), rows(unit, "evaluations")
     assert len(evaluated) > 1 and found["scores"]["val_loss"] > 1.0

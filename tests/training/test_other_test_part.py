@@ -9,7 +9,7 @@ import pytest
 import torch
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_json
-from nasmake.engine.splits import Parts
+from nasmake.engine.splits import Splits
 from small_jobs import make_job
 
 
@@ -24,13 +24,13 @@ def other(tmp_path, digits):
     return folder
 
 
-def parts(digits, other, tmp_path):
+def splits(digits, other, tmp_path):
     job = replace(make_job("retrain", tmp_path, digits))
-    return Parts.open(digits, job.settings, torch.device("cpu"), other)
+    return Splits.open(digits, job.settings, torch.device("cpu"), other)
 
 
 def test_test_part_is_the_other_ones_normalised_as_in_training(digits, other, tmp_path):
-    found, own = parts(digits, other, tmp_path), parts(digits, None, tmp_path)
+    found, own = splits(digits, other, tmp_path), splits(digits, None, tmp_path)
     (images, labels), (all_images, all_labels) = (part.evaluation("test", 300).batch(0, 0) for part in (found, own))
     assert len(found.arrays("test")[0]) == 300
     assert torch.equal(images, all_images) and torch.equal(labels, all_labels)
@@ -40,4 +40,4 @@ def test_test_part_is_the_other_ones_normalised_as_in_training(digits, other, tm
 def test_other_classes_are_refused(digits, other, tmp_path):
     write_json(other / "manifest.json", read_json(other / "manifest.json") | {"classes": ["a", "b"]})
     with pytest.raises(InputError, match=r"^dataset\.retrain\.test: .*: classes differ from those of "):
-        parts(digits, other, tmp_path)
+        splits(digits, other, tmp_path)

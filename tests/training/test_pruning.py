@@ -10,7 +10,7 @@ from nasmake.config.study import Optimize
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_csv, read_json, write_json
 from nasmake.core.records import COMPLETE, PRUNED
-from nasmake.costs.table import described
+from nasmake.costs.table import with_costs
 from nasmake.search_spaces import Architecture
 from nasmake.stages.retrain import Retraining, retrain
 from nasmake.study.suggest import prune_below, suggest
@@ -25,7 +25,7 @@ def prune(unit, digits, limits):
     """Retrain the cheapest network of the space under limits by epoch."""
     space = shipped("proxyless_digits")
     cheapest = Architecture.from_decisions(tuple(CHEAPEST["decisions"]), space)
-    write_json(unit / "architecture.json", described(cheapest, 1, 8) | {"state": COMPLETE})
+    write_json(unit / "architecture.json", with_costs(cheapest, 1, 8) | {"state": COMPLETE})
     retrain(replace(make_job("retrain", unit, digits, nas__num_epochs_retrain=EPOCHS), prune_below=limits))
     return artefacts(unit)
 
@@ -88,7 +88,7 @@ def study(**changes):
     return Optimize.model_validate(settings | changes)
 
 
-def told(trial, *curve, state=COMPLETE):
+def observed(trial, *curve, state=COMPLETE):
     return {"trial": trial, "state": state, "value": curve[-1] if state == COMPLETE else None, "val_accuracies": curve}
 
 
@@ -100,7 +100,7 @@ def after(settings, *results):
 
 
 def test_limits_are_the_medians_of_told_complete_trials_by_epoch():
-    results = [told(0, 0.1, 0.2, 0.3), told(1, 0.3, 0.4), told(2, 0.9, 0.9, state=PRUNED)]
+    results = [observed(0, 0.1, 0.2, 0.3), observed(1, 0.3, 0.4), observed(2, 0.9, 0.9, state=PRUNED)]
     assert after(study(), *results[:1])["prune_below"] == [None, None, None]  # one trial is too few
     suggestion = after(study(), *results)
     assert suggestion["prune_below"] == [None, pytest.approx(0.3), None]

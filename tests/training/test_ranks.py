@@ -15,9 +15,9 @@ import pytest
 import torch
 from nasmake.config.trainer import Trainer as TrainerSettings
 from nasmake.core.files import read_csv, write_json
-from nasmake.costs.table import described
+from nasmake.costs.table import with_costs
 from nasmake.engine.device import seed_torch
-from nasmake.engine.distributed import Part
+from nasmake.engine.distributed import Split
 from nasmake.engine.lightning import Trainer
 from nasmake.engine.weights import read_weights
 from nasmake.pipeline.stages import STAGE_VERSION
@@ -43,9 +43,9 @@ LONG = {
 def command(stage, unit, digits, **changes):
     """What Snakemake runs where environment.gpus is 2."""
     space = {"search_space": SPACE} if stage in ("train_supernet", "search_architecture") else {}
-    told = settings(stage, **changes) | space | {"version": STAGE_VERSION[stage], "processes": 2}
+    observed = settings(stage, **changes) | space | {"version": STAGE_VERSION[stage], "processes": 2}
     files = {name: str(path) for name, path in make_job(stage, unit, digits).inputs.items()}
-    arguments = {"settings": json.dumps(told), "manifest": str(digits / "manifest.json"), "accelerator": "cpu"}
+    arguments = {"settings": json.dumps(observed), "manifest": str(digits / "manifest.json"), "accelerator": "cpu"}
     arguments |= {"unit": str(unit), **files}
     return [sys.executable, str(SCRIPTS / f"{stage}.py"), *(f"--{key}={value}" for key, value in arguments.items())]
 
@@ -62,7 +62,7 @@ def unit(tmp_path):
     """A unit whose architecture is known."""
     space = shipped("proxyless_digits")
     cheapest = Architecture.from_decisions(tuple(CHEAPEST["decisions"]), space)
-    write_json(tmp_path / "unit" / "architecture.json", described(cheapest, 1, 8) | {"state": "COMPLETE"})
+    write_json(tmp_path / "unit" / "architecture.json", with_costs(cheapest, 1, 8) | {"state": "COMPLETE"})
     return tmp_path / "unit"
 
 
@@ -84,7 +84,7 @@ def test_number_of_processes_names_another_training_state(tmp_path, digits):
 
 def parts_of(images, labels):
     half = len(labels) // 2
-    return [Part(images[:half], labels[:half], 0.5), Part(images[half:], labels[half:], 0.5)]
+    return [Split(images[:half], labels[:half], 0.5), Split(images[half:], labels[half:], 0.5)]
 
 
 def added_up(first, second):
@@ -93,16 +93,16 @@ def added_up(first, second):
     return {name: added_up(first[name], second[name]) for name in first}
 
 
-def in_turn(module, step, parts):
+def in_turn(module, step, splits):
     """Part by part, each with the dropout of its rank; the second leaves no trace in the running statistics."""
     place, cpu = module.place_of_step, torch.device("cpu")
     seed_torch(cpu, *place, 0)
-    first = step(parts[0])
+    first = step(splits[0])
     owners = [(own, dict(own._buffers)) for own in module.modules() if own._buffers]
     for own, buffers in owners:
         own._buffers.update({name: value.clone() for name, value in buffers.items()})
     seed_torch(cpu, *place, 1)
-    second = step(parts[1])
+    second = step(splits[1])
     for own, buffers in owners:
         own._buffers.update(buffers)
     return added_up(first, second)

@@ -15,7 +15,7 @@ from nasmake.core.errors import InputError
 from nasmake.core.files import read_csv, read_json, write_json
 from nasmake.costs.table import CostTable, count_macs
 from nasmake.data.prepared import Prepared
-from nasmake.engine.splits import Parts
+from nasmake.engine.splits import Splits
 from nasmake.engine.weights import read_weights, write_weights
 from nasmake.models.network import Network
 from nasmake.pipeline.stages import OUTPUTS, STAGE_VERSION
@@ -25,7 +25,7 @@ from nasmake.stages.retrain import retrain
 from nasmake.stages.retrain_final import retrain_final
 from nasmake.stages.search_architecture import ArchitectureSearch, search_architecture
 from nasmake.stages.train_supernet import train_supernet
-from nasmake.strategies.constraints import within_limits
+from nasmake.strategies.constraints import is_feasible
 from small_jobs import SPACE, artefacts, dying_at, make_job, settings
 from small_spaces import shipped
 
@@ -108,8 +108,8 @@ def test_saved_weights_score_what_the_record_says(unit, digits, model, record, p
     spec = Architecture.from_json(read_json(unit / "architecture.json"), "architecture.json").spec
     network = Network(spec, 1).eval()
     network.load_state_dict(read_weights(unit / f"{model}.safetensors"))
-    parts = Parts.open(digits, make_job("retrain", unit, digits).settings, torch.device("cpu"))
-    images, labels = parts.evaluation(part, 10000).batch(0, 0)
+    splits = Splits.open(digits, make_job("retrain", unit, digits).settings, torch.device("cpu"))
+    images, labels = splits.evaluation(part, 10000).batch(0, 0)
     with torch.no_grad():
         accuracy = (network(images).argmax(1) == labels).float().mean().item()
     assert read_json(unit / f"{record}.json")[f"{part}_accuracy"] == pytest.approx(accuracy, abs=1e-6)
@@ -158,11 +158,11 @@ def test_seed_changes_every_stage(copy, digits, stage):
 
 def command(stage, unit, digits, **changes):
     space = {"search_space": SPACE} if stage in ("train_supernet", "search_architecture") else {}
-    told = settings(stage, **changes) | space | {"version": STAGE_VERSION[stage]}
+    observed = settings(stage, **changes) | space | {"version": STAGE_VERSION[stage]}
     files = {name: str(path) for name, path in make_job(stage, unit, digits).inputs.items()}
     write_json(unit / "suggestion.json", {"trial": 0, "params": {}})
     arguments = {
-        "settings": json.dumps(told),
+        "settings": json.dumps(observed),
         "manifest": str(digits / "manifest.json"),
         "suggestion": str(unit / "suggestion.json"),
         "accelerator": "cpu",
@@ -334,7 +334,7 @@ def test_no_candidate_above_the_limit_is_evaluated(copy, digits):
     assert len(rows) == 16 and all(int(row["macs"]) <= limit for row in rows)
     job = make_job("search_architecture", copy, digits, search__constraint__macs=limit)
     found = read_json(copy / "architecture.json")
-    assert found["macs"] <= limit and within_limits(costs, job.settings.search, tuple(found["decisions"]))
+    assert found["macs"] <= limit and is_feasible(costs, job.settings.search, tuple(found["decisions"]))
 
 
 def test_space_with_a_handful_of_networks_is_searched_to_its_end(copy, digits):
@@ -382,6 +382,6 @@ def test_baseline_does_not_depend_on_threads(digits, baseline_threads, monkeypat
     from threadpoolctl import threadpool_limits
 
     prepared = Prepared.open(digits)
-    parts = [(part.images[:300], part.labels[:300]) for part in map(prepared.part, ("train", "test"))]
+    splits = [(part.images[:300], part.labels[:300]) for part in map(prepared.part, ("train", "test"))]
     with threadpool_limits(int(baseline_threads)):
-        assert logistic_regression(*parts) == logistic_regression(*parts)
+        assert logistic_regression(*splits) == logistic_regression(*splits)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from nasmake.core.files import read_json
 from nasmake.data.splits import choose_classes
-from nasmake.engine.splits import Parts
+from nasmake.engine.splits import Splits
 from nasmake.engine.weights import read_weights
 from nasmake.stages.retrain import retrain
 from nasmake.stages.search_architecture import search_architecture
@@ -19,10 +19,10 @@ def test_search_on_some_of_the_classes_and_retraining_on_all(tmp_path, digits):
     for stage, run in STAGES.items():
         run(make_job(stage, unit, digits, **some))
     chosen = choose_classes(4, 10, 42)
-    parts = Parts.open(digits, make_job("train_supernet", unit, digits, **some).settings, torch.device("cpu"))
-    everything = Parts.open(digits, make_job("retrain", unit, digits, **some).settings, torch.device("cpu"))
+    splits = Splits.open(digits, make_job("train_supernet", unit, digits, **some).settings, torch.device("cpu"))
+    everything = Splits.open(digits, make_job("retrain", unit, digits, **some).settings, torch.device("cpu"))
     for name in ("train", "val"):
-        (images, labels), (_, all_labels) = (own.arrays(name) for own in (parts, everything))
+        (images, labels), (_, all_labels) = (own.arrays(name) for own in (splits, everything))
         assert np.array_equal(chosen[labels], all_labels[np.isin(all_labels, chosen)])
         assert len(images) == len(labels) and set(labels) == {0, 1, 2, 3} and set(all_labels) == set(range(10))
     assert read_weights(unit / "supernet.safetensors")["classifier.weight"].shape[0] == 4

@@ -11,10 +11,10 @@ from nasmake.core.files import read_csv, read_json
 from nasmake.core.pareto import hypervolume
 from nasmake.costs.table import CostTable
 from nasmake.engine.metrics import evaluate
-from nasmake.engine.splits import Parts
+from nasmake.engine.splits import Splits
 from nasmake.engine.weights import read_weights
 from nasmake.models.supernet import Supernet
-from nasmake.stages.evaluator import InheritedScores
+from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.stages.search_architecture import ArchitectureSearch, RandomBaseline, search_architecture
 from nasmake.stages.search_output import reference_of
 from nasmake.stages.train_supernet import train_supernet
@@ -41,8 +41,8 @@ def unit(supernet, tmp_path):
 
 
 def search(unit, digits, algorithm="evolution", **changes):
-    told = {"search__algorithm": algorithm, "search__samples_per_update": 2} | changes
-    search_architecture(make_job("search_architecture", unit, digits, **told))
+    observed = {"search__algorithm": algorithm, "search__samples_per_update": 2} | changes
+    search_architecture(make_job("search_architecture", unit, digits, **observed))
     return artefacts(unit)
 
 
@@ -92,7 +92,7 @@ def test_network_of_the_search_is_not_evaluated_again_and_has_the_same_score(uni
     """Four networks keep this limit, so search and baseline meet all of them."""
     limit = sorted({COSTS.macs(SPACE.canonical(own)) for own in neighbours()})[3]
     asked = []
-    monkeypatch.setattr(InheritedScores, "__call__", counting(InheritedScores.__call__, asked))
+    monkeypatch.setattr(InheritedEvaluator, "__call__", counting(InheritedEvaluator.__call__, asked))
     search(unit, digits, search__constraint__macs=limit)
     found, baseline = ({row["decisions"]: row["val_loss"] for row in history(unit, name)} for name in NAMES)
     assert asked and len(asked) == len(set(asked)) == len(found.keys() | baseline.keys())
@@ -181,11 +181,11 @@ def test_probabilities_of_a_population_are_the_shares_in_its_generation(unit, di
 
 def test_accuracy_before_recalibration_is_that_of_the_statistics_in_the_supernet(unit, digits):
     search(unit, digits)
-    parts = Parts.open(digits, make_job("search_architecture", unit, digits).settings, torch.device("cpu"))
+    splits = Splits.open(digits, make_job("search_architecture", unit, digits).settings, torch.device("cpu"))
     supernet = Supernet(SPACE, 1)
     supernet.load_state_dict(read_weights(unit / "supernet.safetensors"))
     supernet.set_active_subnet(tuple(read_json(unit / "architecture.json")["decisions"]))
-    _, accuracy = evaluate(supernet, parts.evaluation("val", 600))
+    _, accuracy = evaluate(supernet, splits.evaluation("val", 600))
     last = history(unit, "search_architecture")[-1]
     assert float(last["uncalibrated_val_accuracy"]) == pytest.approx(accuracy, abs=2e-3)
     assert last["uncalibrated_val_accuracy"] != last["best_val_accuracy"]

@@ -7,7 +7,7 @@ import signal
 import pytest
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_csv, read_json
-from nasmake.path_samplers import SAMPLERS
+from nasmake.path_samplers import PATH_SAMPLERS
 from nasmake.pipeline.checks import WITH_DISTRIBUTION
 from nasmake.pipeline.stages import OUTPUTS
 from nasmake.stages.search_supernet import SupernetSearch, search_supernet
@@ -96,7 +96,7 @@ def test_terminated_at_a_step_it_ends_the_same(whole, tmp_path, digits, monkeypa
     assert run(unit, digits, search__algorithm=name) == whole[name][1]
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", PATH_SAMPLERS)
 def test_every_sampler_trains_the_supernet(tmp_path, digits, sampler):
     short = {"nas__num_epochs_supernet_train": 1, "search__random_baseline": False}
     found = run(tmp_path / "trial-0000", digits, supernet__sampler=sampler, **short)

@@ -11,13 +11,13 @@ import torch
 from nasmake.core.files import read_csv
 from nasmake.core.seeding import python_random
 from nasmake.engine.device import seed_torch
-from nasmake.path_samplers import SAMPLERS
+from nasmake.path_samplers import PATH_SAMPLERS
 from nasmake.stages.train_supernet import SupernetTraining, train_supernet
 from small_jobs import artefacts, make_job
 from torch.nn.functional import log_softmax
 
 SMOOTHING, PATHS = 0.1, 4
-every_sampler = pytest.mark.parametrize("name", SAMPLERS)
+every_sampler = pytest.mark.parametrize("name", PATH_SAMPLERS)
 TWO_STEPS = {"nas__num_epochs_supernet_train": 1, "supernet__batch_size": 300}
 UNCLIPPED = {"supernet__gradient_clip": None, "supernet__label_smoothing": SMOOTHING, "supernet__paths_per_step": PATHS}
 
@@ -88,7 +88,7 @@ def test_gradient_is_the_mean_over_paths_and_targets_come_from_the_weights_befor
     def compare(module, seen, output):
         supernet, paths, batch, dropout = seen
         seed_torch(module.device, *dropout)
-        loss = reference_step(supernet, paths, *batch, SAMPLERS[name].distils)
+        loss = reference_step(supernet, paths, *batch, PATH_SAMPLERS[name].distils)
         assert len(paths) == (7 if name == "fair" else PATHS)
         found = dict(module.supernet.named_parameters())
         for key, expected in supernet.named_parameters():
@@ -164,14 +164,14 @@ def test_memory_is_that_of_one_path(name, tmp_path, digits, monkeypatch):
 def finished(tmp_path_factory, digits):
     """Artefacts of an uninterrupted training with each sampler."""
     folder = tmp_path_factory.mktemp("finished")
-    return {name: train(folder / f"trial-{number:04d}", digits, name) for number, name in enumerate(SAMPLERS)}
+    return {name: train(folder / f"trial-{number:04d}", digits, name) for number, name in enumerate(PATH_SAMPLERS)}
 
 
 def test_sampler_changes_the_weights_and_is_recorded(finished):
     weights = {name: found["supernet.safetensors"] for name, found in finished.items()}
     assert weights["asng"] == weights["uniform"]  # there is no distribution that draws otherwise
-    assert len(set(weights.values())) == len(SAMPLERS) - 1
-    assert [found["supernet.json"]["settings"]["sampler"] for found in finished.values()] == list(SAMPLERS)
+    assert len(set(weights.values())) == len(PATH_SAMPLERS) - 1
+    assert [found["supernet.json"]["settings"]["sampler"] for found in finished.values()] == list(PATH_SAMPLERS)
 
 
 @every_sampler

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from nasmake.path_samplers import SAMPLERS
+from nasmake.path_samplers import PATH_SAMPLERS
 from nasmake.pipeline.checks import WITH_DISTRIBUTION
 from nasmake.strategies import STRATEGIES
 from studies import write_config
@@ -21,8 +21,10 @@ BRIEF = {
 }
 
 
-CASES = [("separate", [sampler], [*STRATEGIES]) for sampler in SAMPLERS if sampler != "asng"]  # over one supernet each
-CASES.append(("simultaneous", [*SAMPLERS], [*WITH_DISTRIBUTION]))
+CASES = [
+    ("separate", [sampler], [*STRATEGIES]) for sampler in PATH_SAMPLERS if sampler != "asng"
+]  # over one supernet each
+CASES.append(("simultaneous", [*PATH_SAMPLERS], [*WITH_DISTRIBUTION]))
 
 
 def every_pair(samplers, algorithms):

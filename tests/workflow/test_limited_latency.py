@@ -45,7 +45,7 @@ def test_given_table_from_limit_to_summary(checkout):
     assert not (run / "shared/latency.json").exists()
 
     taken = ("--config", "run=taken", "nas={architecture: results/tiny/shared/architecture.json}")
-    assert "take_architecture" in job_counts(checkout.run("-n", "--configfile", study, *taken))
+    assert "import_architecture" in job_counts(checkout.run("-n", "--configfile", study, *taken))
     again = ("-n", "--configfile", study)
     (checkout.folder / "table.json").touch()
     assert "Nothing to be done" in checkout.run(*again)

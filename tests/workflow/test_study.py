@@ -239,7 +239,7 @@ def test_study_with_the_supernet_of_another_run_and_without_retraining(finished)
     (finished.folder / macs).write_text(yaml.safe_dump(config))
     output = finished.run("--configfile", macs, "--cores", "2")
     counts = job_counts(output)
-    assert counts["take_supernet"] == 1 and counts["score_inherited"] == 3
+    assert counts["import_supernet"] == 1 and counts["evaluate_inherited"] == 3
     assert not {"train_supernet", "retrain"} & counts.keys()
     weights = [(folder / "shared/supernet.safetensors").read_bytes() for folder in (run, run.parent / "tiny")]
     assert weights[0] == weights[1]

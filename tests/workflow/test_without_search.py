@@ -42,7 +42,7 @@ def refused(checkout, *overlays):
 
 def test_plan_has_no_supernet_and_no_search(checkout):
     output = checkout.run("-n", "--configfile", write_config(checkout.folder, TAKEN))
-    assert job_counts(output) == ONCE | {"suggest": 1, "take_architecture": 1, "retrain": 1}
+    assert job_counts(output) == ONCE | {"suggest": 1, "import_architecture": 1, "retrain": 1}
     said = "nasmake: architecture config/architectures/mobilenet_v2.json, without a search"
     assert output.splitlines().count(said) == 1
 
@@ -51,7 +51,7 @@ def test_trials_share_the_taken_network_whatever_is_searched(checkout):
     seed = {"name": "nas.seed", "type": "uniform_int", "lower": 0, "upper": 9}
     searched = {"optimize": {"trial_number": 3, "parameters": [SEARCHED["retrain"], seed]}}
     counts = job_counts(checkout.run("-n", "--configfile", write_config(checkout.folder, TAKEN, searched)))
-    assert counts == ONCE | {"suggest": 3, "take_architecture": 1, "retrain": 3}
+    assert counts == ONCE | {"suggest": 3, "import_architecture": 1, "retrain": 3}
 
 
 def test_space_file_that_was_taken_is_said_once(checkout):
@@ -106,15 +106,15 @@ def test_study_of_a_network_of_ones_own(checkout):
     assert NOTHING in checkout.run(*command)
 
     write_mine(checkout, name="Mine", string="for people")
-    assert job_counts(checkout.run("-n", *command))["take_architecture"] == 1  # its name is in the picture
-    write_mine(checkout, class_num=10, string="for people", macs=3)
+    assert job_counts(checkout.run("-n", *command))["import_architecture"] == 1  # its name is in the picture
+    write_mine(checkout, num_classes=10, string="for people", macs=3)
     assert NOTHING in checkout.run("-n", *command)
     write_mine(checkout, head={"width": 40})
     counts = job_counts(checkout.run("-n", *command))
-    assert (counts["take_architecture"], counts["retrain"]) == (1, 1) and "suggest" not in counts
+    assert (counts["import_architecture"], counts["retrain"]) == (1, 1) and "suggest" not in counts
     before = artefacts(run)
     write_mine(checkout)
-    checkout.run(*command, "--forcerun", "take_architecture", "--until", "take_architecture")
+    checkout.run(*command, "--forcerun", "import_architecture", "--until", "import_architecture")
     assert artefacts(run) == before
 
 

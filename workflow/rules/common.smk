@@ -9,32 +9,45 @@ from nasmake.core.errors import InputError
 from nasmake.core.files import canonical_json, digest_of, read_json
 from nasmake.study.parameter_space import with_conditions
 from nasmake.config import load
-from nasmake.pipeline.controller import tell_jobs
+from nasmake.pipeline.controller import export_environment
 from nasmake.study.parameter_space import sampled_parameters
 from nasmake.pipeline.controller import prologue
-from nasmake.pipeline.warnings import notices
+from nasmake.pipeline.warnings import collect_warnings
 from nasmake.pipeline.checks import check
-from nasmake.pipeline.inputs import read_search_space, read_taken_architecture, read_taken_supernet, source_of_networks
-from nasmake.pipeline.stages import STAGES, STAGE_VERSION, chain_of, first_searched, needs_latency, settings_of_job, source_settings
+from nasmake.pipeline.inputs import (
+    read_search_space,
+    read_imported_architecture,
+    read_imported_supernet,
+    source_of_networks,
+)
+from nasmake.pipeline.stages import (
+    STAGES,
+    STAGE_VERSION,
+    chain_of,
+    first_searched,
+    needs_latency,
+    settings_of_job,
+    source_settings,
+)
 
 try:
     CONFIG = load(config)
-    TAKEN = CONFIG.nas.architecture and read_taken_architecture(CONFIG)
-    SPACE = None if TAKEN else read_search_space(CONFIG)
-    SUPERNET = read_taken_supernet(CONFIG) if "take_supernet" in chain_of(CONFIG) else None
+    IMPORTED = CONFIG.nas.architecture and read_imported_architecture(CONFIG)
+    SPACE = None if IMPORTED else read_search_space(CONFIG)
+    SUPERNET = read_imported_supernet(CONFIG) if "import_supernet" in chain_of(CONFIG) else None
     if workflow.is_main_process:
         check(CONFIG, SPACE)
         print(f"nasmake: {source_of_networks(CONFIG)}", file=sys.stderr)
-        for notice in notices(CONFIG, config, workflow.resource_settings.overwrite_resources):
-            print(f"warning: {notice}", file=sys.stderr)
+        for warning in collect_warnings(CONFIG, config, workflow.resource_settings.overwrite_resources):
+            print(f"warning: {warning}", file=sys.stderr)
     STUDY = with_conditions(CONFIG)
-    NEEDS_LATENCY = needs_latency(CONFIG) and not TAKEN
+    NEEDS_LATENCY = needs_latency(CONFIG) and not IMPORTED
     GIVEN_TABLE = CONFIG.latency.table if NEEDS_LATENCY else None
     TABLE_DIGEST = GIVEN_TABLE and digest_of([Path(GIVEN_TABLE)])
 except InputError as error:
     sys.exit(f"error: {error}")
 
-tell_jobs(CONFIG)
+export_environment(CONFIG)
 if workflow.remote_exec:
     shell.prefix(prologue(CONFIG.ABCI.job_script_preamble, Path(sys.executable)))
 
@@ -58,7 +71,7 @@ FIGURES = [
         "study.svg",
         "importances.svg",
         "learning_curves.svg",
-        *([] if TAKEN else ["tradeoff.svg", "search_progress.svg", "probabilities.svg"]),
+        *([] if IMPORTED else ["tradeoff.svg", "search_progress.svg", "probabilities.svg"]),
     )
 ]
 
@@ -67,10 +80,10 @@ SEARCH_HISTORIES = ("search_architecture.csv", "evaluations.csv", "random_evalua
 ARTEFACTS = {  # of every unit of these stages
     "train_supernet": ("supernet.safetensors", "supernet.json", "history/train_supernet.csv"),
     "search_architecture": ("architecture.json", *(f"history/{name}" for name in SEARCH_HISTORIES)),
-    "take_supernet": ("supernet.safetensors", "supernet.json"),
-    "take_architecture": ("architecture.json",),
+    "import_supernet": ("supernet.safetensors", "supernet.json"),
+    "import_architecture": ("architecture.json",),
     "retrain": ("suggestion.json", "model.safetensors", "result.json", "history/retrain.csv"),
-    "score_inherited": ("suggestion.json", "result.json"),
+    "evaluate_inherited": ("suggestion.json", "result.json"),
 }
 ARTEFACTS["search_supernet"] = ARTEFACTS["train_supernet"] + ARTEFACTS["search_architecture"]
 SEARCHING = ("train_supernet", "measure_latency", "search_architecture", "search_supernet")  # told the search space
@@ -107,13 +120,13 @@ def suggestion(wildcards):
     return [] if wildcards.unit == "shared" else f"{RUN}/{wildcards.unit}/suggestion.json"
 
 
-def told(wildcards):
+def observed(wildcards):
     """Input function of the fold: the suggestion before, and the newest result that this trial may know."""
     trial, found = int(wildcards.trial), {}
     if trial >= 1:
         found["previous"] = f"{RUN}/trial-{trial - 1:04d}/suggestion.json"
     if trial >= LAG:
-        found["told"] = f"{RUN}/trial-{trial - LAG:04d}/result.json"
+        found["observed"] = f"{RUN}/trial-{trial - LAG:04d}/result.json"
     return found
 
 
@@ -180,13 +193,13 @@ def training(walltime):
 def announce():
     """Say in one line what starts, and write the resolved configuration."""
     from nasmake.pipeline.controller import hold_lock
-    from nasmake.core.hardware import describe
+    from nasmake.core.hardware import describe_device
     from nasmake.report.summary import write_resolved
 
     hold_lock(Path(".snakemake"))
     write_resolved(Path(RUN) / "config.yaml", config)
     print(
-        f"nasmake: run {CONFIG.run}, {len(TRIALS)} trials, results in {RUN}; training on {describe(CONFIG.trainer.accelerator)}"
+        f"nasmake: run {CONFIG.run}, {len(TRIALS)} trials, results in {RUN}; training on {describe_device(CONFIG.trainer.accelerator)}"
     )
 
 

@@ -39,7 +39,7 @@ use rule train_supernet as train_supernet_of_evidence with:
         f"{RUN}/{{kind}}-{{seed}}/benchmarks/train_supernet.tsv"
     priority: 30
     params:
-        settings=told_to("train_supernet"),
+        settings=settings_for("train_supernet"),
         files="",
         unit=folder,
 
@@ -59,7 +59,7 @@ use rule search_architecture as search_architecture_of_evidence with:
         f"{RUN}/search-{{strategy}}-{{seed}}/benchmarks/search_architecture.tsv"
     priority: 20
     params:
-        settings=told_to("search_architecture"),
+        settings=settings_for("search_architecture"),
         files=optional("supernet"),
         table=None,
         unit=folder,
@@ -77,7 +77,7 @@ rule choose_networks:
     conda:
         "../envs/nasmake.yaml"
     params:
-        settings=told_to("choose_networks"),
+        settings=settings_for("choose_networks"),
         files=optional(*strategies()),
         unit=folder,
     shell:
@@ -104,7 +104,7 @@ rule score_networks:
     resources:
         **training(1),
     params:
-        settings=told_to("score_networks"),
+        settings=settings_for("score_networks"),
         files=optional("networks", "supernet"),
         unit=folder,
     shell:
@@ -131,7 +131,7 @@ rule train_networks:
     resources:
         **training(1),
     params:
-        settings=told_to("train_networks"),
+        settings=settings_for("train_networks"),
         files=optional("networks"),
         unit=folder,
     shell:

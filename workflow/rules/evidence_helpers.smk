@@ -1,6 +1,6 @@
 # What the rules of the evidence are told, and from where.
 
-from nasmake.evidence.plan import lists, strategies, supernets, told
+from nasmake.evidence.plan import evidence_settings, lists, strategies, supernets
 
 EASY = str(Path(CONFIG.dataset.path, CONFIG.evidence.easy_dataset))
 NETWORKS = f"{RUN}/ranking/networks.json"
@@ -25,14 +25,14 @@ def manifest_of(wildcards):
     return f"{EASY if wildcards.kind == 'easy' else DATASET}/manifest.json"
 
 
-def told_to(stage):
+def settings_for(stage):
     """Params function: the stage's settings with the unit's seed and, where it has one, its kind or strategy."""
 
     def settings(wildcards):
         named = dict(wildcards)
         changes = {"nas__seed": int(named["seed"])} if "seed" in named else {}
         changes |= {"search__algorithm": named["strategy"]} if "strategy" in named else {}
-        return told(stage, CONFIG, named.get("kind", "supernet"), **changes)
+        return evidence_settings(stage, CONFIG, named.get("kind", "supernet"), **changes)
 
     return settings
 

@@ -1,6 +1,6 @@
 # Figures of the study; `make report` binds them into one offline page.
 
-TRAINING = "Training" if TAKEN else "Training and search"
+TRAINING = "Training" if IMPORTED else "Training and search"
 SHOWN = {  # category and title in that page
     "trials.html": ("Outcome", "Table of all trials"),
     "architecture.svg": ("Outcome", "Best network"),

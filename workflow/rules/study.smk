@@ -3,7 +3,7 @@
 
 rule suggest:
     input:
-        unpack(told),
+        unpack(observed),
     output:
         f"{RUN}/trial-{{trial}}/suggestion.json",
     log:
@@ -14,7 +14,7 @@ rule suggest:
     params:
         study=study_settings(),
         version=STAGE_VERSION["suggest"],
-        files=optional("previous", "told"),
+        files=optional("previous", "observed"),
     shell:
         "python scripts/suggest.py --study {params.study:q} --version {params.version} {params.files} --out {output:q} > {log:q} 2>&1"
 

@@ -12,7 +12,7 @@ IMPORTS = {  # what each script has loaded when its work begins
     "train_supernet": "nasmake.stages.train_supernet",
     "measure_latency": "nasmake.stages.measure_latency",
     "search_architecture": "nasmake.stages.search_architecture",
-    "take_architecture": "nasmake.jobs.job, nasmake.costs.table",
+    "import_architecture": "nasmake.jobs.job, nasmake.costs.table",
     "retrain, retrain_final": "nasmake.stages.retrain",
     "promote": "nasmake.jobs.job, nasmake.report.summary",
     "summarize_study": "nasmake.study.suggest, nasmake.report.summary",

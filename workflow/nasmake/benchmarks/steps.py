@@ -50,7 +50,7 @@ def step_ratios(name: str, paths: int, repeats: int) -> dict[str, Any]:
         supernet.sample_active_subnet(rng)
         alone = channels_last(supernet.get_active_subnet())
         compared = ((supernet, x), (alone, x), (contiguous_copy(alone), x.contiguous()))
-        times.append(smallest_times([stepper(model, own, space.class_num) for model, own in compared], repeats))
+        times.append(smallest_times([stepper(model, own, space.num_classes) for model, own in compared], repeats))
     seconds = [shared for shared, _, _ in times]
     return {
         "same_layout": spread([shared / same for shared, same, _ in times]),
@@ -121,7 +121,7 @@ def take_steps(name: str, kind: str, paths_per_step: int) -> None:
         model = Supernet(space, CHANNELS)
         model.set_active_subnet(largest)
     channels_last(model)
-    step = stepper(model, images(BATCH, EDGE, CHANNELS), space.class_num, paths_per_step)
+    step = stepper(model, images(BATCH, EDGE, CHANNELS), space.num_classes, paths_per_step)
     for _ in range(3):
         step()
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / UNIT)

@@ -10,7 +10,7 @@ import torch
 
 from nasmake.benchmarks import cpu_seconds, read_space
 from nasmake.costs.table import CostTable
-from nasmake.costs.units import pieces_of_space
+from nasmake.costs.units import units_of_space
 from nasmake.data.loading.arrays import ArraySource, Augmentation, BatchSource
 
 BATCH, COUNT = 128, 2048
@@ -20,7 +20,7 @@ PASSES = 50  # of our batches in one measurement
 def costed_per_second(name: str, count: int = 100_000) -> float:
     """Architectures whose MACs, parameters and latency are looked up in one CPU second."""
     space, rng = read_space(name), random.Random(0)
-    costs = CostTable(space, 3, 32, dict.fromkeys(pieces_of_space(space, 3, 32), 10**5))
+    costs = CostTable(space, 3, 32, dict.fromkeys(units_of_space(space, 3, 32), 10**5))
     drawn = [space.sample(rng) for _ in range(count)]
 
     def look_up() -> None:

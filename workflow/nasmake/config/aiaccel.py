@@ -34,7 +34,7 @@ def path_of(name: str) -> str:
     return ALIASES.get(name, name)
 
 
-def with_sections(raw: Mapping[str, Any]) -> dict[str, Any]:
+def in_sections(raw: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a configuration in which hyperparameters that stand alone are in their sections, and win there."""
     changed = deepcopy({name: value for name, value in raw.items() if name not in ALIASES})
     for name in WITHOUT_EFFECT:

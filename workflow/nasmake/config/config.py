@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from nasmake.config.aiaccel import path_of, with_sections
+from nasmake.config.aiaccel import in_sections, path_of
 from nasmake.config.base import Name, Section
 from nasmake.config.dataset import Dataset
 from nasmake.config.environment import Abci, Environment, Resource
@@ -48,7 +48,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _resolved(self) -> "Config":
         if self.run is None:
-            self.run = f"{self.nas.taken or self.nas.search_space}_{self.dataset.name}"
+            self.run = f"{self.nas.architecture_name or self.nas.search_space}_{self.dataset.name}"
         alternating = self.nas.type == "simultaneous"
         of_asng = {"search.alpha", "search.epsilon"} & {path_of(own.name) for own in self.optimize.parameters}
         self.search.algorithm = self.search.algorithm or ("asng" if alternating or of_asng else "evolution")
@@ -72,7 +72,7 @@ def load(raw: Mapping[str, Any]) -> Config:
         InputError: one line with the key's path, its value, what is allowed and the nearest valid key.
     """
     try:
-        return Config.model_validate(with_sections(raw))
+        return Config.model_validate(in_sections(raw))
     except ValidationError as error:
         raise InputError(f"config: {one_line(error, Config)}") from None
 

@@ -44,7 +44,7 @@ class Nas(Section):
     )
 
     @property
-    def taken(self) -> str | None:
+    def architecture_name(self) -> str | None:
         """The name of `architecture`, as a folder can have it."""
         file = self.architecture and PurePath(self.architecture).name.removesuffix(".json")
         return file and re.sub(r"[^A-Za-z0-9_.-]|^[.-]", "_", file)

@@ -33,7 +33,7 @@ def processor() -> str:
     return next(names, platform.machine())
 
 
-def describe(accelerator: str) -> str:
+def describe_device(accelerator: str) -> str:
     """One phrase for the device that jobs on this machine will take."""
     if accelerator != "auto":
         return f"{accelerator} (trainer.accelerator)"

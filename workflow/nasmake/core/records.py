@@ -5,11 +5,11 @@ PRUNED = "PRUNED"
 SHARED = "shared"
 
 
-def unit_of(trial: int) -> str:
+def trial_folder(trial: int) -> str:
     """Name of a trial's unit."""
     return f"trial-{trial:04d}"
 
 
-def trial_of(unit: str) -> int | None:
+def trial_number(unit: str) -> int | None:
     """Number of a unit's trial; None for the shared unit."""
     return None if unit == SHARED else int(unit.removeprefix("trial-"))

@@ -38,7 +38,7 @@ class ExpectedCost:
         counts = [len(decision.choices) for decision in space.decisions]
         self._width = len(counts) // len(space.blocks)
         self._counts = [counts[start : start + self._width] for start in range(0, len(counts), self._width)]
-        widths = [*(block.in_widths for block in space.blocks), space.last_widths]
+        widths = [*(block.in_channel_choices for block in space.blocks), space.last_channel_choices]
         self._blocks = []
         for index, (arriving, leaving) in enumerate(pairwise(widths)):
             vectors = [*product(*map(range, self._counts[index]))]

@@ -11,7 +11,7 @@ from typing import Any
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json
 from nasmake.costs.table import NANOSECONDS
-from nasmake.costs.units import pieces_of_space
+from nasmake.costs.units import units_of_space
 from nasmake.search_spaces import SearchSpace
 
 ADVICE = "to measure one, type: snakemake measure_latency"
@@ -35,7 +35,7 @@ def read_latency(path: Path, space: SearchSpace, in_channels: int, input_size: i
     shape = [input_size, input_size, in_channels]
     if content["image_shape"] != shape:
         raise InputError(f"{path}: image_shape: {content['image_shape']}; this study's images are {shape}; {ADVICE}")
-    wanted, entries = pieces_of_space(space, in_channels, input_size), content["entries"]
+    wanted, entries = units_of_space(space, in_channels, input_size), content["entries"]
     missing = sorted(wanted.keys() - entries) if isinstance(entries, dict) else sorted(wanted)
     if missing:
         raise InputError(

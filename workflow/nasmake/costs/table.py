@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from nasmake.core.errors import InputError
-from nasmake.costs.units import Layout, Piece, in_order, output_size, pieces_of_network
+from nasmake.costs.units import Layout, ProfiledUnit, in_order, output_size, units_of_network
 from nasmake.search_spaces import Architecture, Decisions, NetworkSpec, SearchSpace
 
 Metric = Literal["macs", "parameters", "latency_ms"]
@@ -20,15 +20,15 @@ NANOSECONDS = 10**6  # of a millisecond; sums of whole nanoseconds depend on no 
 
 def count_parameters(spec: NetworkSpec, in_channels: int) -> int:
     """Learnable parameters of the network for images with `in_channels` channels."""
-    return _sum(pieces_of_network(spec, in_channels, 1))[1]
+    return _sum(units_of_network(spec, in_channels, 1))[1]
 
 
 def count_macs(spec: NetworkSpec, in_channels: int, input_size: int) -> int:
     """Multiply-adds of the network for one image of `input_size` x `input_size` pixels."""
-    return _sum(pieces_of_network(spec, in_channels, input_size))[0]
+    return _sum(units_of_network(spec, in_channels, input_size))[0]
 
 
-def described(architecture: Architecture, in_channels: int, input_size: int) -> dict[str, Any]:
+def with_costs(architecture: Architecture, in_channels: int, input_size: int) -> dict[str, Any]:
     """The content of an architecture's file, with its cost for images of that size."""
     return architecture.to_json() | {
         "input_size": input_size,
@@ -58,13 +58,13 @@ class CostTable:
         self.metrics = METRICS if latency is not None else METRICS[:2]
         begin, sizes, ends = Layout.of(space, in_channels, input_size)
         self.space = space
-        self._first_width = space.blocks[0].in_widths[0]
+        self._first_channels = space.blocks[0].in_channel_choices[0]
         self._fixed = _sum(begin, latency)
         self._blocks = [
-            {width: _BlockCosts(space, index, width, size, latency) for width in block.in_widths}
+            {width: _BlockCosts(space, index, width, size, latency) for width in block.in_channel_choices}
             for index, (block, size) in enumerate(zip(space.blocks, sizes, strict=True))
         ]
-        self._ends = {width: _sum([piece], latency) for width, piece in ends.items()}
+        self._ends = {width: _sum([unit], latency) for width, unit in ends.items()}
         stride = len(space.decisions) // len(space.blocks)
         self._places = [slice(index * stride, (index + 1) * stride) for index in range(len(space.blocks))]
 
@@ -118,7 +118,7 @@ class CostTable:
 
     def _extreme(self, metric: Metric, choose: Callable[[Iterable[tuple[int, Decisions]]], Any]) -> Decisions:
         place = self._place(metric)
-        best: dict[int, tuple[int, Decisions]] = {self._first_width: (0, ())}  # by the width that leaves the block
+        best: dict[int, tuple[int, Decisions]] = {self._first_channels: (0, ())}  # by the width that leaves the block
         for index, costs in enumerate(self._blocks):
             reached: dict[int, tuple[int, Decisions]] = {}
             for width, (spent, decisions) in best.items():
@@ -131,18 +131,18 @@ class CostTable:
         chosen: Decisions = choose(ends)[1]
         return chosen
 
-    def block(self, index: int, in_width: int, own: Decisions, metric: Metric) -> tuple[int, float]:
+    def block(self, index: int, in_channels: int, own: Decisions, metric: Metric) -> tuple[int, float]:
         """The width that leaves a block, and what the block costs, for its own decisions and the arriving width."""
-        leaving, *cost = self._blocks[index][in_width][own]
+        leaving, *cost = self._blocks[index][in_channels][own]
         return leaving, self._in_unit(cost[self._place(metric)], metric)
 
-    def outside(self, out_width: int, metric: Metric) -> float:
+    def outside(self, out_channels: int, metric: Metric) -> float:
         """The cost of all that is not searched, where `out_width` channels leave the last block."""
         place = self._place(metric)
-        return self._in_unit(self._fixed[place] + self._ends[out_width][place], metric)
+        return self._in_unit(self._fixed[place] + self._ends[out_channels][place], metric)
 
     def _total(self, decisions: Decisions) -> Cost:
-        width = self._first_width
+        width = self._first_channels
         macs, parameters, nanoseconds = self._fixed
         for costs, place in zip(self._blocks, self._places, strict=True):
             width, own_macs, own_parameters, own_nanoseconds = costs[width][decisions[place]]
@@ -174,30 +174,30 @@ class _BlockCosts(dict[Decisions, tuple[int, int, int, int]]):
     def __missing__(self, decisions: Decisions) -> tuple[int, int, int, int]:
         layers = self._space.layers(self._index, self._width, decisions)
         cost = _sum(in_order(layers, self._size), self._latency)
-        self[decisions] = (layers[-1].out_width if layers else self._width, *cost)
+        self[decisions] = (layers[-1].out_channels if layers else self._width, *cost)
         return self[decisions]
 
 
-def _sum(pieces: Iterable[Piece], latency: Mapping[str, int] | None = None) -> Cost:
+def _sum(units: Iterable[ProfiledUnit], latency: Mapping[str, int] | None = None) -> Cost:
     macs = parameters = nanoseconds = 0
-    for piece in pieces:
-        own_macs, own_parameters = _counts(piece)
+    for unit in units:
+        own_macs, own_parameters = _counts(unit)
         macs += own_macs
         parameters += own_parameters
-        nanoseconds += latency[piece.key] if latency is not None else 0
+        nanoseconds += latency[unit.key] if latency is not None else 0
     return macs, parameters, nanoseconds
 
 
-def _counts(piece: Piece) -> tuple[int, int]:
+def _counts(unit: ProfiledUnit) -> tuple[int, int]:
     """MACs and parameters of a piece."""
-    size = piece.input_size
-    classifier = piece.part.out_width * piece.class_num
-    macs, parameters = classifier, classifier + piece.class_num
-    for convolution in piece.convolutions:
+    size = unit.input_size
+    classifier = unit.part.out_channels * unit.num_classes
+    macs, parameters = classifier, classifier + unit.num_classes
+    for convolution in unit.convolutions:
         size = output_size(size, convolution.stride)
-        width = convolution.out_width
-        weights = width * convolution.kernel_size**2 * (1 if convolution.depthwise else convolution.in_width)
-        squeeze = 2 * width * convolution.se_width
-        parameters += weights + 2 * width + squeeze + (width + convolution.se_width if squeeze else 0)
+        width = convolution.out_channels
+        weights = width * convolution.kernel_size**2 * (1 if convolution.depthwise else convolution.in_channels)
+        squeeze = 2 * width * convolution.se_channels
+        parameters += weights + 2 * width + squeeze + (width + convolution.se_channels if squeeze else 0)
         macs += weights * size**2 + squeeze
     return macs, parameters

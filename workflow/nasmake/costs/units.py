@@ -9,18 +9,18 @@ from nasmake.search_spaces import Convolution, LayerSpec, NetworkSpec, SearchSpa
 
 
 @dataclass(frozen=True)
-class Piece:
+class ProfiledUnit:
     """A part of a network, for images of the size that reaches it.
 
     Attributes:
         part: the stem, one layer, or the head.
         input_size: height and width in pixels.
-        class_num: outputs of the classifier behind the head; 0: there is none.
+        num_classes: outputs of the classifier behind the head; 0: there is none.
     """
 
     part: Convolution | LayerSpec
     input_size: int
-    class_num: int = 0
+    num_classes: int = 0
 
     @property
     def convolutions(self) -> tuple[Convolution, ...]:
@@ -35,14 +35,14 @@ class Piece:
     @property
     def key(self) -> str:
         """All that the piece's costs depend on, such as `mbconv_k5_s2_e6_i24_o40_se4_r16` or `head_..._c10_r2`."""
-        part, classes = self.part, f"_c{self.class_num}" if self.class_num else ""
+        part, classes = self.part, f"_c{self.num_classes}" if self.num_classes else ""
         if isinstance(part, Convolution):
             name, expansion, skip = part.name, "", ""
         else:
             name, skip = part.op, "_skip" if part.residual else ""
             expansion = f"_e{part.expand_ratio}" if name == "mbconv" else ""
-        squeeze = f"_se{part.se_width}" if part.se_width else ""
-        shape = f"k{part.kernel_size}_s{part.stride}{expansion}_i{part.in_width}_o{part.out_width}"
+        squeeze = f"_se{part.se_channels}" if part.se_channels else ""
+        shape = f"k{part.kernel_size}_s{part.stride}{expansion}_i{part.in_channels}_o{part.out_channels}"
         return f"{name}_{shape}{squeeze}{skip}{classes}_r{self.input_size}"
 
 
@@ -55,9 +55,9 @@ class Layout(NamedTuple):
         ends: head and classifier, by the width that arrives at them.
     """
 
-    begin: list[Piece]
+    begin: list[ProfiledUnit]
     sizes: list[int]
-    ends: dict[int, Piece]
+    ends: dict[int, ProfiledUnit]
 
     @classmethod
     def of(cls, space: SearchSpace, in_channels: int, input_size: int) -> Self:
@@ -67,30 +67,32 @@ class Layout(NamedTuple):
         sizes = [begin[-1].output_size]
         for block in space.blocks:
             sizes.append(output_size(sizes[-1], block.stride))
-        heads = {width: replace(spec.head, in_width=width) for width in space.last_widths}
-        return cls(begin, sizes[:-1], {width: Piece(head, sizes[-1], spec.class_num) for width, head in heads.items()})
+        heads = {width: replace(spec.head, in_channels=width) for width in space.last_channel_choices}
+        return cls(
+            begin, sizes[:-1], {width: ProfiledUnit(head, sizes[-1], spec.num_classes) for width, head in heads.items()}
+        )
 
 
-def in_order(parts: Iterable[Convolution | LayerSpec], size: int) -> Iterator[Piece]:
+def in_order(parts: Iterable[Convolution | LayerSpec], size: int) -> Iterator[ProfiledUnit]:
     """The pieces of consecutive parts, the first of which is reached by images of `size` x `size` pixels."""
     for part in parts:
-        piece = Piece(part, size)
-        yield piece
-        size = piece.output_size
+        unit = ProfiledUnit(part, size)
+        yield unit
+        size = unit.output_size
 
 
-def pieces_of_network(spec: NetworkSpec, in_channels: int, input_size: int) -> list[Piece]:
+def units_of_network(spec: NetworkSpec, in_channels: int, input_size: int) -> list[ProfiledUnit]:
     """All pieces of a network, from the image to the logits."""
     body = [*in_order(chain([spec.stem(in_channels)], *spec.blocks), input_size)]
-    return [*body, Piece(spec.head, body[-1].output_size, spec.class_num)]
+    return [*body, ProfiledUnit(spec.head, body[-1].output_size, spec.num_classes)]
 
 
-def pieces_of_space(space: SearchSpace, in_channels: int, input_size: int) -> dict[str, Piece]:
+def units_of_space(space: SearchSpace, in_channels: int, input_size: int) -> dict[str, ProfiledUnit]:
     """Every piece that a network of the space may have, once, by its key."""
     begin, sizes, ends = Layout.of(space, in_channels, input_size)
-    places = ((index, width) for index, block in enumerate(space.blocks) for width in block.in_widths)
+    places = ((index, width) for index, block in enumerate(space.blocks) for width in block.in_channel_choices)
     searched = (in_order(layers, sizes[index]) for index, width in places for layers in space.vectors(index, width))
-    return {piece.key: piece for piece in chain(begin, *searched, ends.values())}
+    return {unit.key: unit for unit in chain(begin, *searched, ends.values())}
 
 
 def output_size(size: int, stride: int) -> int:

@@ -20,10 +20,10 @@ from nasmake.core.provenance import PROVENANCE, provenance
 MANIFEST = "manifest.json"
 DESCRIBED = {"name", "classes", "train", "test", "image_shape", "mean", "std", "sha256", "source"}
 
-PartName = Literal["train", "test"]
+StoredSplit = Literal["train", "test"]
 
 
-class Part(NamedTuple):
+class Split(NamedTuple):
     """Images as uint8 [N, H, W, C], or their paths as bytes [N], and their classes as int64 [N]."""
 
     images: NDArray[Any]
@@ -42,8 +42,8 @@ class DataSet(NamedTuple):
     """
 
     classes: list[str]
-    train: Part
-    test: Part
+    train: Split
+    test: Split
     source: dict[str, Any]
     stored: dict[str, Any] | None = None
 
@@ -72,17 +72,17 @@ class Prepared:
         """Whether the images of its parts are paths."""
         return "stored" in self.manifest
 
-    def part(self, name: PartName) -> Part:
+    def split(self, name: StoredSplit) -> Split:
         """Map one part into memory, read-only.
 
         Raises:
             InputError: a file is missing, truncated, or not what the manifest describes.
         """
         count, shape = self.manifest[name]["count"], self.manifest["image_shape"]
-        described = ((count,), np.dtype(np.bytes_)) if self.in_files else ((count, *shape), np.dtype(np.uint8))
-        images = self._array(f"{name}_images.npy", *described)
+        with_costs = ((count,), np.dtype(np.bytes_)) if self.in_files else ((count, *shape), np.dtype(np.uint8))
+        images = self._array(f"{name}_images.npy", *with_costs)
         labels = self._array(f"{name}_labels.npy", (count,), np.dtype(np.int64))
-        return Part(images, labels)
+        return Split(images, labels)
 
     def _array(self, file: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         path = self.folder / file
@@ -108,7 +108,7 @@ def write_prepared(folder: Path, name: str, data: DataSet, started: float) -> di
         The manifest.
     """
     (folder / MANIFEST).unlink(missing_ok=True)  # it must not vouch for a mixture of old and new arrays
-    arrays = {f"{part}_{kind}.npy": array for part in ("train", "test") for kind, array in _named(data, part)}
+    arrays = {f"{split}_{kind}.npy": array for split in ("train", "test") for kind, array in _named(data, split)}
     for file, array in arrays.items():
         write_atomically(folder / file, _npy(array))
     manifest = {
@@ -121,8 +121,8 @@ def write_prepared(folder: Path, name: str, data: DataSet, started: float) -> di
     return manifest
 
 
-def _named(data: DataSet, part: str) -> list[tuple[str, NDArray[Any]]]:
-    return list(getattr(data, part)._asdict().items())
+def _named(data: DataSet, split: str) -> list[tuple[str, NDArray[Any]]]:
+    return list(getattr(data, split)._asdict().items())
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -89,14 +89,14 @@ _PRESENT: dict[str, Callable[[], bool]] = {
 }
 
 
-def seed_torch(device: torch.device, *where: int | str) -> None:
-    """Make what layers draw on `device` from here on (dropout, drop path) a function of `where`.
+def seed_torch(device: torch.device, *seed_key: int | str) -> None:
+    """Make what layers draw on `device` from here on (dropout, drop path) a function of `seed_key`.
 
     torch.manual_seed would do, but without CUDA it formats a stack trace at every call (0.2 ms).
     """
     import torch
 
-    seed = derive_seed(*where)
+    seed = derive_seed(*seed_key)
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":
         torch.get_device_module(device).manual_seed(seed % 2**63)

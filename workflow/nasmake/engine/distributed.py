@@ -21,7 +21,7 @@ from nasmake.core.process import STORE, process_count, rank
 PATIENCE = timedelta(days=30)
 
 
-class Part(NamedTuple):
+class BatchShare(NamedTuple):
     """A rank's part of a batch, and its share of the whole (0..1)."""
 
     images: Tensor
@@ -37,11 +37,11 @@ def join(device: torch.device) -> None:
         dist.init_process_group(backend, init_method=store, rank=rank(), world_size=process_count(), timeout=PATIENCE)
 
 
-def part_of(images: Tensor, labels: Tensor) -> Part:
+def share_of_batch(images: Tensor, labels: Tensor) -> BatchShare:
     """This rank's part; parts differ by one image where the batch cannot be divided."""
     count, ranks = len(labels), process_count()
     mine = slice(rank() * count // ranks, (rank() + 1) * count // ranks)
-    return Part(images[mine], labels[mine], len(labels[mine]) / count)
+    return BatchShare(images[mine], labels[mine], len(labels[mine]) / count)
 
 
 def rank_key() -> tuple[int, ...]:
@@ -60,7 +60,7 @@ def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
         gradient.copy_(summed.view_as(gradient))
 
 
-def sums_over_ranks(sums: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def sum_over_ranks(sums: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Add the sums of all ranks up, in one message: the same numbers on all of them."""
     if process_count() == 1 or not sums:
         return dict(sums)
@@ -78,7 +78,7 @@ def on_any_rank(flag: bool) -> bool:
     return votes.item() > 0
 
 
-def take_buffers(module: nn.Module) -> None:
+def broadcast_buffers(module: nn.Module) -> None:
     """Take rank 0's running statistics."""
     if process_count() > 1:
         for buffer in module.buffers():

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nasmake.engine.distributed import on_any_rank, sums_over_ranks, take_buffers
+from nasmake.engine.distributed import broadcast_buffers, on_any_rank, sum_over_ranks
 from nasmake.engine.lightning import Checkpoint, Trainer
 from nasmake.engine.stage_module import DivergedError, PrunedError
 
@@ -59,10 +59,10 @@ class TrainingState(Checkpoint):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Add up, and save if it is time; the last batch is saved at the end of the epoch, after validation."""
-        self._add(pl_module.part, outputs["metrics"])
+        self._add(pl_module.metric_prefix, outputs["metrics"])
         self._add("val", outputs.get("val_metrics", {}))
         if batch_idx + 1 == trainer.num_training_batches:
-            take_buffers(pl_module)
+            broadcast_buffers(pl_module)
         elif on_any_rank(self.stop_signal is not None or time.monotonic() - self.saved_at > self.interval):
             self._save(trainer)
 
@@ -95,9 +95,9 @@ class TrainingState(Checkpoint):
             raise KeyboardInterrupt
         self.stop_signal = number
 
-    def _add(self, part: str, metrics: Mapping[str, Tensor]) -> None:
-        for name, value in sums_over_ranks(metrics).items():
-            key, value = f"{part}_{name}", value.detach().float()
+    def _add(self, metric_prefix: str, metrics: Mapping[str, Tensor]) -> None:
+        for name, value in sum_over_ranks(metrics).items():
+            key, value = f"{metric_prefix}_{name}", value.detach().float()
             self.sums[key] = self.sums[key].to(value) + value if key in self.sums else value
 
     def _save(self, trainer: Trainer) -> None:

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from nasmake.core.errors import InputError
 
-__all__ = ["Callback", "Checkpoint", "LightningModule", "TorchCheckpointIO", "Trainer", "quiet"]
+__all__ = ["Callback", "Checkpoint", "LightningModule", "TorchCheckpointIO", "Trainer", "silence_lightning"]
 
 
 def tensorboard(folder: Path, name: str) -> Any:
@@ -36,7 +36,7 @@ def tensorboard(folder: Path, name: str) -> Any:
         ) from None
 
 
-def quiet() -> None:
+def silence_lightning() -> None:
     """Silence what Lightning says at every start, so that a log holds one line per epoch."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nasmake.data.loading.arrays import BatchSource
-from nasmake.engine.distributed import part_of, sums_over_ranks
+from nasmake.engine.distributed import share_of_batch, sum_over_ranks
 
 
 def scores(
@@ -35,9 +35,9 @@ def evaluate(network: nn.Module, source: BatchSource) -> tuple[float, float]:
     network.eval()
     sums: dict[str, Tensor] = {}
     for step in source:
-        images, labels, _ = part_of(*source.batch(0, step))
+        images, labels, _ = share_of_batch(*source.batch(0, step))
         logits = network(images)
         sums = scores(logits, labels, cross_entropy(logits.float(), labels), sums)
-    sums = sums_over_ranks(sums)
+    sums = sum_over_ranks(sums)
     count = sums["count"].item()
     return sums["loss"].item() / count, sums["accuracy"].item() / count

@@ -16,11 +16,11 @@ from nasmake.data.loading.image_files import FileSource
 from nasmake.data.prepared import Prepared
 from nasmake.data.splits import choose_classes, split_train_val
 
-PartName = Literal["train", "val", "train+val", "test"]
+SplitName = Literal["train", "val", "train+val", "test"]
 
 
 @dataclass(frozen=True)
-class Parts:
+class Splits:
     """A prepared data set as a stage sees it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Parts:
     @classmethod
     def open(
         cls, folder: Path, settings: Config, device: torch.device, test: Path | None = None, workers: int = 0
-    ) -> "Parts":
+    ) -> "Splits":
         """Read the manifest; images are read when a part of them is asked for.
 
         Args:
@@ -76,31 +76,31 @@ class Parts:
         """Edge of an image in pixels."""
         return int(self.manifest["image_shape"][0])
 
-    def training(self, name: PartName, batch_size: int, stage: str, cutout: int | None = None) -> BatchSource:
+    def training(self, name: SplitName, batch_size: int, stage: str, cutout: int | None = None) -> BatchSource:
         """Shuffled, augmented batches, as `stage` draws them; `cutout` is the edge of a blank square in each image."""
         dataset = self.settings.dataset
         augment = Augmentation(pad=dataset.crop_padding or 0, flip=bool(dataset.flip), cutout=cutout or 0)
         return self._source(name, batch_size, stage, shuffle=True, augment=augment, drop_last=True)
 
-    def evaluation(self, name: PartName, batch_size: int) -> BatchSource:
+    def evaluation(self, name: SplitName, batch_size: int) -> BatchSource:
         """All images in order, as they are."""
         return self._source(name, batch_size, "evaluation")
 
-    def shuffled(self, name: PartName, batch_size: int, stage: str) -> BatchSource:
+    def shuffled(self, name: SplitName, batch_size: int, stage: str) -> BatchSource:
         """Shuffled batches of images as they are."""
         return self._source(name, batch_size, stage, shuffle=True, drop_last=True)
 
-    def _source(self, name: PartName, batch_size: int, stage: str, **options: Any) -> BatchSource:
+    def _source(self, name: SplitName, batch_size: int, stage: str, **options: Any) -> BatchSource:
         images, numbers = self.arrays(name)
-        labels, where = torch.from_numpy(numbers).to(self.device), (self.settings.nas.seed, stage)
+        labels, seed_key = torch.from_numpy(numbers).to(self.device), (self.settings.nas.seed, stage)
         options |= {key: self.manifest[key] for key in ("mean", "std")}
         if self.prepared.in_files:
             root = (self.tested if name == "test" else self.prepared).folder.parent
             options |= {"size": self.input_size, "workers": self.workers, "training": "augment" in options}
-            return FileSource(root, images, labels, batch_size, where, **options)
-        return ArraySource(torch.from_numpy(images).to(self.device), labels, batch_size, where, **options)
+            return FileSource(root, images, labels, batch_size, seed_key, **options)
+        return ArraySource(torch.from_numpy(images).to(self.device), labels, batch_size, seed_key, **options)
 
-    def arrays(self, name: PartName) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def arrays(self, name: SplitName) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Images, uint8 [N, H, W, C], or their paths, and labels, int64 [N].
 
         With dataset.num_search_classes only those of some classes, which are then numbered from 0; a stage that is to
@@ -114,8 +114,8 @@ class Parts:
         rows = np.isin(labels, chosen)
         return images[rows], np.searchsorted(chosen, labels[rows])
 
-    def _rows(self, name: PartName) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        images, labels = self.tested.part("test") if name == "test" else self.prepared.part("train")
+    def _rows(self, name: SplitName) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        images, labels = self.tested.split("test") if name == "test" else self.prepared.split("train")
         if name in ("test", "train+val"):
             return np.array(images), np.array(labels)
         settings = self.settings

@@ -32,10 +32,10 @@ class StageModule(LightningModule):
     Steps that also evaluate add {"val_metrics": sums}.
 
     Attributes:
-        part: what the sums of a step are about, first word of their columns.
+        metric_prefix: what the sums of a step are about, first word of their columns.
     """
 
-    part: str = "train"
+    metric_prefix: str = "train"
 
     def epoch_summary(self) -> dict[str, float]:
         """Further columns of an epoch's row."""

@@ -16,7 +16,7 @@ from nasmake.engine.device import Runtime, start
 from nasmake.engine.distributed import join
 from nasmake.engine.lightning import tensorboard
 from nasmake.engine.resume import ResumeFolder, resume_folder
-from nasmake.engine.splits import Parts
+from nasmake.engine.splits import Splits
 from nasmake.engine.stage_module import StageModule
 from nasmake.engine.trainer import fit
 from nasmake.jobs.job import Job
@@ -32,7 +32,7 @@ class StageRun:
 
     job: Job
     runtime: Runtime
-    parts: Parts
+    splits: Splits
     folder: ResumeFolder
 
     def space(self) -> SearchSpace:
@@ -42,11 +42,11 @@ class StageRun:
             InputError: it is made for another number of classes than the data set has.
         """
         space = self.job.space()
-        classes = len(self.parts.manifest["classes"])
-        if space.class_num != classes:
+        classes = len(self.splits.manifest["classes"])
+        if space.num_classes != classes:
             raise InputError(
-                f"nas.search_space: {space.name} has settings.class_num {space.class_num}, "
-                f"but data set {self.parts.manifest['name']} has {classes} classes; choose its space file"
+                f"nas.search_space: {space.name} has settings.class_num {space.num_classes}, "
+                f"but data set {self.splits.manifest['name']} has {classes} classes; choose its space file"
             )
         return space
 
@@ -66,7 +66,7 @@ class StageRun:
 def cost_table(run: StageRun) -> CostTable:
     """Costs of the networks of the job's search space for its images; latency too where the job has its table."""
     space, table = run.space(), run.job.inputs.get("latency")
-    shape = (run.parts.in_channels, run.parts.input_size)
+    shape = (run.splits.in_channels, run.splits.input_size)
     return CostTable(space, *shape, read_latency(table, space, *shape) if table else None)
 
 
@@ -75,8 +75,8 @@ def stage(job: Job, *others: str) -> Iterator[StageRun]:
     """Set a stage up and hold its training state; `others` are the artefacts of a job that is no stage of a trial."""
     runtime = start(job.accelerator, job.settings.trainer.num_threads)
     test = job.inputs.get("test")
-    parts = Parts.open(job.dataset, job.settings, runtime.device, test and test.parent, loader_workers())
+    splits = Splits.open(job.dataset, job.settings, runtime.device, test and test.parent, loader_workers())
     join(runtime.device)
     outputs = [job.unit / name for name in others or OUTPUTS[job.stage]]
     with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
-        yield StageRun(job, runtime, parts, folder)
+        yield StageRun(job, runtime, splits, folder)

@@ -9,7 +9,7 @@ from nasmake.engine.checkpoint import TwoGenerations
 from nasmake.engine.device import Runtime
 from nasmake.engine.distributed import wait_for_all
 from nasmake.engine.epoch_log import TrainingState
-from nasmake.engine.lightning import Trainer, quiet
+from nasmake.engine.lightning import Trainer, silence_lightning
 from nasmake.engine.resume import ResumeFolder
 from nasmake.engine.stage_module import StageModule
 
@@ -41,7 +41,7 @@ def fit(
         DivergedError: a loss became NaN or infinite.
         PrunedError: the module had a reason to stop.
     """
-    quiet()
+    silence_lightning()
     state = TrainingState(folder.state(name))
     newest = TwoGenerations.newest(folder.state(name))
     trainer = Trainer(

@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib.figure
 from matplotlib.axes import Axes
 
-from nasmake.evidence.findings import Figure, Ranking
+from nasmake.evidence.results import Finding, Ranking
 from nasmake.evidence.statistics import null_deviation
 
 BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito's, as in the report
@@ -27,7 +27,7 @@ AGAINST = {  # text, colour, and how far below the middle of its row
 }
 
 
-def draw(figures: Sequence[Figure], ranking: Ranking) -> matplotlib.figure.Figure:
+def draw(figures: Sequence[Finding], ranking: Ranking) -> matplotlib.figure.Figure:
     """Three panels: inherited against stand-alone log-loss, taus, and selection by strategy."""
     figure = matplotlib.figure.Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     places: Any = figure.subplot_mosaic([["scatter", "taus"], ["selection", "selection"]])
@@ -44,7 +44,7 @@ def _scatter(axes: Axes, ranking: Ranking) -> None:
     axes.set(title="The networks of the list", xlabel="inherited val log-loss", ylabel="val log-loss from scratch")
 
 
-def _taus(axes: Axes, figures: Sequence[Figure], count: int) -> None:
+def _taus(axes: Axes, figures: Sequence[Finding], count: int) -> None:
     found = {figure.key: figure for figure in figures}
     for place, key in enumerate(TAUS):
         _interval(axes, place, found[key], BLUE if key == "tau" else GREY)
@@ -53,7 +53,7 @@ def _taus(axes: Axes, figures: Sequence[Figure], count: int) -> None:
     axes.set(title="Ranking (95 %)", xlabel="Kendall's tau; grey: one sd of chance")
 
 
-def _selection(axes: Axes, figures: Sequence[Figure]) -> None:
+def _selection(axes: Axes, figures: Sequence[Finding]) -> None:
     found = {figure.key: figure for figure in figures}
     names = [figure.key.removesuffix("_worst") for figure in figures if figure.key.endswith("_worst")]
     for against, (text, colour, shift) in AGAINST.items():
@@ -65,7 +65,7 @@ def _selection(axes: Axes, figures: Sequence[Figure]) -> None:
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(AGAINST))
 
 
-def _interval(axes: Axes, place: float, figure: Figure, colour: str, label: str | None = None) -> None:
+def _interval(axes: Axes, place: float, figure: Finding, colour: str, label: str | None = None) -> None:
     ends = [[figure.value - figure.low], [figure.high - figure.value]]
     style: dict[str, Any] = {"fmt": "o", "markersize": 4, "color": colour, "label": label}
     axes.errorbar([figure.value], [place], xerr=ends, gid=figure.key, **style)

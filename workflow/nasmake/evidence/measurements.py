@@ -20,7 +20,7 @@ from nasmake.jobs.job import Job
 from nasmake.models.layers import channels_last
 from nasmake.models.network import Network
 from nasmake.search_spaces import Decisions, SearchSpace
-from nasmake.stages.evaluator import InheritedScores
+from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.stages.retrain import Retraining
 from nasmake.stages.search_architecture import trained_supernet
 
@@ -37,7 +37,7 @@ def score_networks(job: Job) -> None:
     with stage(job, SCORES) as run:
         space = run.space()
         supernet = trained_supernet(run, space, record)
-        inherited, shuffled = (InheritedScores(run, supernet) for _ in range(2))
+        inherited, shuffled = (InheritedEvaluator(run, supernet) for _ in range(2))
         shuffled.val = _shuffled(shuffled.val, job.settings.nas.seed)
         rows = []
         for decisions in _listed(job, space):
@@ -62,18 +62,18 @@ def train_networks(job: Job) -> None:
             done = folder.path / "row.json"
             if not done.is_file():
                 folder.path.mkdir(exist_ok=True)
-                write_json(done, _trained(StageRun(job, run.runtime, run.parts, folder), decisions))
+                write_json(done, _trained(StageRun(job, run.runtime, run.splits, folder), decisions))
             rows.append(read_json(done))
         write_csv(job.unit / TRAINED, rows, TRAINED_COLUMNS)
 
 
 def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:
-    settings, parts = run.job.settings.retrain, run.parts
-    where, epochs = (run.job.settings.nas.seed, run.job.stage), run.job.settings.nas.num_epochs_retrain or 1
-    seed_torch(torch.device("cpu"), *where, "weights")
-    network = channels_last(Network(run.space().decode(decisions), parts.in_channels))
-    source = parts.training("train", settings.hyperparameters.batch_size, run.job.stage)
-    module = Retraining(network, source, None, settings, epochs, where)
+    settings, splits = run.job.settings.retrain, run.splits
+    seed_key, epochs = (run.job.settings.nas.seed, run.job.stage), run.job.settings.nas.num_epochs_retrain or 1
+    seed_torch(torch.device("cpu"), *seed_key, "weights")
+    network = channels_last(Network(run.space().decode(decisions), splits.in_channels))
+    source = splits.training("train", settings.hyperparameters.batch_size, run.job.stage)
+    module = Retraining(network, source, None, settings, epochs, seed_key)
     try:
         run.fit(module, source, epochs, gradient_clip=settings.gradient_clip)
     except DivergedError as diverged:
@@ -82,7 +82,7 @@ def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:
     network.to(run.runtime.device)
     row: dict[str, Any] = {"decisions": " ".join(map(str, decisions))}
     for name in ("val", "test"):
-        row |= _scores(f"{name}_", *evaluate(network, parts.evaluation(name, run.job.settings.search.batch_size)))
+        row |= _scores(f"{name}_", *evaluate(network, splits.evaluation(name, run.job.settings.search.batch_size)))
     return row
 
 

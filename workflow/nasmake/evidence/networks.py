@@ -10,12 +10,12 @@ from nasmake.core.seeding import python_random
 from nasmake.costs.table import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
 
-Network = dict[str, Any]  # decisions, costs, and the roles that it plays
+ListedNetwork = dict[str, Any]  # decisions, costs, and the roles that it plays
 TRIES = 10_000
 THIRDS = 3
 
 
-def stratified(space: SearchSpace, costs: CostTable, count: int, seed: int) -> list[Network]:
+def stratified(space: SearchSpace, costs: CostTable, count: int, seed: int) -> list[ListedNetwork]:
     """Distinct networks, as many from each third of the space by MACs; by rising MACs.
 
     The thirds are those of random networks, so that no table of the whole space is needed.
@@ -37,7 +37,7 @@ def stratified(space: SearchSpace, costs: CostTable, count: int, seed: int) -> l
 
 def selected(
     searches: Mapping[str, Path], window: tuple[int, int], random_networks: int, space: SearchSpace, costs: CostTable
-) -> list[Network]:
+) -> list[ListedNetwork]:
     """What the searches of one seed are judged by: the best of each in the window, and random networks of it.
 
     A strategy that evaluated nothing in the window is judged by its architecture.json.
@@ -62,7 +62,7 @@ def selected(
             f"evidence.min_macs: {window[0]}: {len(within['random'])} networks of the random search lie between it and "
             f"search.constraint.macs: {window[1]}, fewer than evidence.random_networks: {random_networks}; widen it"
         )
-    found: dict[Decisions, Network] = {}
+    found: dict[Decisions, ListedNetwork] = {}
     for strategy, rows in within.items():
         best = _decisions(min(rows, key=_by_loss)) if rows else _architecture(searches[strategy], space)
         _add(found, best, costs, strategy)
@@ -96,9 +96,9 @@ def _decisions(row: Mapping[str, str]) -> Decisions:
     return tuple(map(int, row["decisions"].split()))
 
 
-def _add(found: dict[Decisions, Network], decisions: Decisions, costs: CostTable, role: str) -> None:
+def _add(found: dict[Decisions, ListedNetwork], decisions: Decisions, costs: CostTable, role: str) -> None:
     found.setdefault(decisions, _network(decisions, costs, []))["roles"].append(role)
 
 
-def _network(decisions: Decisions, costs: CostTable, roles: Sequence[str]) -> Network:
+def _network(decisions: Decisions, costs: CostTable, roles: Sequence[str]) -> ListedNetwork:
     return {"decisions": list(decisions), "roles": list(roles)} | costs.of(decisions)

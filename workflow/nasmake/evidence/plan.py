@@ -48,7 +48,7 @@ def configured(config: Config, kind: str, changes: Mapping[str, Any]) -> Config:
     return load(changed)
 
 
-def told(stage: str, config: Config, kind: str = "supernet", **changes: Any) -> str:
+def evidence_settings(stage: str, config: Config, kind: str = "supernet", **changes: Any) -> str:
     """What a job of the evidence is told, as JSON; `changes` by path, with two underscores for each dot.
 
     The product's stages are told what they would be in a study of these settings, and nothing else.

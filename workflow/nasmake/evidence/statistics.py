@@ -48,17 +48,17 @@ def null_deviation(count: int) -> float:
 
 
 def bootstrap(
-    statistic: Callable[[NDArray[np.int64]], float], count: int, where: tuple[int | str, ...], level: float = 0.95
+    statistic: Callable[[NDArray[np.int64]], float], count: int, seed_key: tuple[int | str, ...], level: float = 0.95
 ) -> Estimate:
     """A statistic of `count` things with its percentile interval over resamples of them.
 
     Args:
         statistic: of the things with these indices, [count], of which some are there several times.
         count: of things.
-        where: the place of the random draws.
+        seed_key: the place of the random draws.
         level: of the interval, two-sided.
     """
-    generator = numpy_generator(*where, "bootstrap")
+    generator = numpy_generator(*seed_key, "bootstrap")
     found = [statistic(generator.integers(0, count, count)) for _ in range(RESAMPLES)]
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(statistic(np.arange(count)), float(low), float(high))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from nasmake.evidence.findings import Figure
+from nasmake.evidence.results import Finding
 
 HEAD = ("figure", "value", "interval", "n", "asked", "reached")
 GROUPS = {  # what the values of its rows are
@@ -36,7 +36,7 @@ svg {{ max-width: 100%; height: auto; }}
 """
 
 
-def markdown(figures: Sequence[Figure], measured: str) -> str:
+def markdown(figures: Sequence[Finding], measured: str) -> str:
     """How it was measured, the table, and the verdicts, in Markdown that is readable as it is."""
     rows = [HEAD, *_rows(figures)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
@@ -45,14 +45,14 @@ def markdown(figures: Sequence[Figure], measured: str) -> str:
     return "\n".join([measured, "", *lines, "", *(f"* {verdict}" for verdict in verdicts(figures)), ""])
 
 
-def page(figures: Sequence[Figure], measured: str, drawing: str) -> str:
+def page(figures: Sequence[Finding], measured: str, drawing: str) -> str:
     """The same as one HTML page that loads nothing, with the figure in it."""
     rows = "\n".join(_html(row, "th" if row == HEAD else "td") for row in (HEAD, *_rows(figures)))
     said = "\n".join(f"<li>{escape(verdict)}</li>" for verdict in verdicts(figures))
     return PAGE.format(measured=escape(measured), drawing=drawing[drawing.index("<svg") :], rows=rows, verdicts=said)
 
 
-def verdicts(figures: Iterable[Figure]) -> list[str]:
+def verdicts(figures: Iterable[Finding]) -> list[str]:
     """One line for each figure that something is asked of."""
     return [
         f"{'reached' if figure.reached else 'NOT REACHED'}: {figure.text}: {_number(figure.value)} "
@@ -71,7 +71,7 @@ def measured(machine: Mapping[str, Any], count: int, seeds: int, retrain_seeds: 
     )
 
 
-def _rows(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
+def _rows(figures: Sequence[Finding]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for group, unit in GROUPS.items():
         members = [figure for figure in figures if figure.group == group]
@@ -81,14 +81,14 @@ def _rows(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _row(figure: Figure) -> tuple[str, ...]:
+def _row(figure: Finding) -> tuple[str, ...]:
     reached = {True: "yes", False: "**no**", None: ""}[figure.reached]
     asked = figure.asked.text if figure.asked else ""
     by = f" ({', '.join(map(_number, figure.by))})" if figure.key == "tau" else ""
     return figure.text + by, _number(figure.value), _interval(figure), str(figure.n), asked, reached
 
 
-def _interval(figure: Figure) -> str:
+def _interval(figure: Finding) -> str:
     return f"{_number(figure.low)} to {_number(figure.high)}"
 
 

@@ -40,7 +40,7 @@ def environments(processes: int, store: Path) -> list[dict[str, str]]:
     return [{RANK: str(number), PROCESSES: str(processes), STORE: str(store)} for number in range(processes)]
 
 
-def _run(command: Sequence[str], told: Sequence[Mapping[str, str]]) -> int:
+def _run(command: Sequence[str], observed: Sequence[Mapping[str, str]]) -> int:
     """0 once rank 0, which alone writes, has ended well; else the exit code of the first that fails."""
     ranks: list[Started] = []
 
@@ -48,7 +48,7 @@ def _run(command: Sequence[str], told: Sequence[Mapping[str, str]]) -> int:
         _send(ranks, number)
 
     try:
-        ranks += [_start(command, own) for own in told]
+        ranks += [_start(command, own) for own in observed]
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, forward)
         while (code := _outcome(ranks)) is None:
@@ -59,10 +59,10 @@ def _run(command: Sequence[str], told: Sequence[Mapping[str, str]]) -> int:
         _send(ranks, signal.SIGKILL)
 
 
-def _start(command: Sequence[str], told: Mapping[str, str]) -> Started:
+def _start(command: Sequence[str], observed: Mapping[str, str]) -> Started:
     """In a session of its own, so that Ctrl-C comes once; its standard input closes when this process is gone."""
-    output = None if told[RANK] == "0" else subprocess.DEVNULL  # they would all say the same
-    environment = os.environ | told
+    output = None if observed[RANK] == "0" else subprocess.DEVNULL  # they would all say the same
+    environment = os.environ | observed
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=output, start_new_session=True)
 
 

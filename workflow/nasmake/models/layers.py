@@ -29,9 +29,11 @@ class ConvBN(nn.Module):
 
     def __init__(self, shape: Convolution) -> None:
         super().__init__()
-        size, groups = shape.kernel_size, shape.in_width if shape.depthwise else 1
-        self.conv = nn.Conv2d(shape.in_width, shape.out_width, size, shape.stride, size // 2, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(shape.out_width, eps=EPSILON, momentum=MOMENTUM)
+        size, groups = shape.kernel_size, shape.in_channels if shape.depthwise else 1
+        self.conv = nn.Conv2d(
+            shape.in_channels, shape.out_channels, size, shape.stride, size // 2, groups=groups, bias=False
+        )
+        self.bn = nn.BatchNorm2d(shape.out_channels, eps=EPSILON, momentum=MOMENTUM)
         self.relu = shape.relu
         initialise_filter(self.conv.weight)
 
@@ -66,8 +68,8 @@ class Layer(nn.Sequential):
         stages: OrderedDict[str, nn.Module] = OrderedDict()
         for shape in spec.convolutions:
             stages[shape.name] = ConvBN(shape)
-            if shape.se_width:
-                stages["squeeze_excite"] = SqueezeExcite(shape.out_width, shape.se_width)
+            if shape.se_channels:
+                stages["squeeze_excite"] = SqueezeExcite(shape.out_channels, shape.se_channels)
         super().__init__(stages)
         self.residual = spec.residual
 
@@ -80,8 +82,8 @@ class Layer(nn.Sequential):
 class Classifier(nn.Linear):
     """Global average pooling, dropout, and a linear layer."""
 
-    def __init__(self, width: int, class_num: int, dropout: float) -> None:
-        super().__init__(width, class_num)
+    def __init__(self, width: int, num_classes: int, dropout: float) -> None:
+        super().__init__(width, num_classes)
         self.dropout = dropout
         nn.init.normal_(self.weight, std=0.01)  # MobileNetV2's: training starts near equal probabilities
         nn.init.zeros_(self.bias)

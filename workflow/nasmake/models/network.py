@@ -23,7 +23,7 @@ class Network(nn.Module):
         self.stem = ConvBN(spec.stem(in_channels))
         self.blocks = nn.Sequential(*(nn.Sequential(*map(Layer, block)) for block in spec.blocks))
         self.head = ConvBN(spec.head)
-        self.classifier = Classifier(spec.head_width, spec.class_num, spec.dropout)
+        self.classifier = Classifier(spec.head_channels, spec.num_classes, spec.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """From images [N, in_channels, H, W] to logits [N, class_num]."""

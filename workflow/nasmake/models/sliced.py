@@ -102,49 +102,51 @@ class SharedConvBN(SharedStage):
 
     def __init__(self, shapes: Sequence[Convolution]) -> None:
         super().__init__()
-        out_widths = sorted({shape.out_width for shape in shapes})
-        in_widths = [] if shapes[0].depthwise else sorted({shape.in_width for shape in shapes})
+        out_channel_choices = sorted({shape.out_channels for shape in shapes})
+        in_channel_choices = [] if shapes[0].depthwise else sorted({shape.in_channels for shape in shapes})
         size = shapes[0].kernel_size
-        full = initialise_filter(torch.empty(out_widths[-1], in_widths[-1] if in_widths else 1, size, size))
-        self.weight = SlicedTensor(full, out_widths, in_widths)
-        self.bn = SlicedBatchNorm(out_widths)
+        full = initialise_filter(
+            torch.empty(out_channel_choices[-1], in_channel_choices[-1] if in_channel_choices else 1, size, size)
+        )
+        self.weight = SlicedTensor(full, out_channel_choices, in_channel_choices)
+        self.bn = SlicedBatchNorm(out_channel_choices)
         self.activate(shapes[0])
 
     def activate(self, shape: Convolution) -> None:
         """Compute `shape` from now on."""
         super().activate(shape)
-        self.bn.width = shape.out_width
+        self.bn.width = shape.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """From [N, in_width, H, W] to [N, out_width, H', W']."""
         shape = self.shape
-        weight = self.weight(shape.out_width, shape.in_width)
-        groups = shape.in_width if shape.depthwise else 1
+        weight = self.weight(shape.out_channels, shape.in_channels)
+        groups = shape.in_channels if shape.depthwise else 1
         x = self.bn(F.conv2d(x, weight, None, shape.stride, shape.kernel_size // 2, groups=groups))
         return F.relu(x, inplace=True) if shape.relu else x
 
     def active_state(self) -> dict[str, Tensor]:
         """The active slice as the state of a `layers.ConvBN`."""
-        weight = self.weight(self.shape.out_width, self.shape.in_width)
+        weight = self.weight(self.shape.out_channels, self.shape.in_channels)
         return _merged({"conv": {"weight": weight}, "bn": self.bn.active_state()})
 
 
 class SharedLinear(nn.Module):
     """The weights of linear layers that differ in their widths only."""
 
-    def __init__(self, in_widths: Sequence[int], out_widths: Sequence[int]) -> None:
+    def __init__(self, in_channel_choices: Sequence[int], out_channel_choices: Sequence[int]) -> None:
         super().__init__()
-        full = nn.Linear(in_widths[-1], out_widths[-1])
-        self.weight = SlicedTensor(full.weight.detach(), out_widths, in_widths)
-        self.bias = SlicedTensor(full.bias.detach(), out_widths)
+        full = nn.Linear(in_channel_choices[-1], out_channel_choices[-1])
+        self.weight = SlicedTensor(full.weight.detach(), out_channel_choices, in_channel_choices)
+        self.bias = SlicedTensor(full.bias.detach(), out_channel_choices)
 
-    def forward(self, x: Tensor, out_width: int) -> Tensor:
+    def forward(self, x: Tensor, out_channels: int) -> Tensor:
         """From [N, in_width] to [N, out_width]."""
-        return F.linear(x, self.weight(out_width, x.shape[1]), self.bias(out_width))
+        return F.linear(x, self.weight(out_channels, x.shape[1]), self.bias(out_channels))
 
-    def active_state(self, in_width: int, out_width: int) -> dict[str, Tensor]:
+    def active_state(self, in_channels: int, out_channels: int) -> dict[str, Tensor]:
         """One slice as the state of an `nn.Linear`."""
-        return {"weight": self.weight(out_width, in_width), "bias": self.bias(out_width)}
+        return {"weight": self.weight(out_channels, in_channels), "bias": self.bias(out_channels)}
 
 
 class SharedSqueezeExcite(SharedStage):
@@ -152,19 +154,22 @@ class SharedSqueezeExcite(SharedStage):
 
     def __init__(self, shapes: Sequence[Convolution]) -> None:
         super().__init__()
-        widths, hidden = sorted({shape.out_width for shape in shapes}), sorted({shape.se_width for shape in shapes})
+        widths, hidden = (
+            sorted({shape.out_channels for shape in shapes}),
+            sorted({shape.se_channels for shape in shapes}),
+        )
         self.reduce = SharedLinear(widths, hidden)
         self.expand = SharedLinear(hidden, widths)
         self.activate(shapes[0])
 
     def forward(self, x: Tensor) -> Tensor:
         """From [N, width, H, W] to the same shape."""
-        hidden = F.relu(self.reduce(x.mean((2, 3)), self.shape.se_width))
-        return excite(x, self.expand(hidden, self.shape.out_width))
+        hidden = F.relu(self.reduce(x.mean((2, 3)), self.shape.se_channels))
+        return excite(x, self.expand(hidden, self.shape.out_channels))
 
     def active_state(self) -> dict[str, Tensor]:
         """The active slice as the state of a `layers.SqueezeExcite`."""
-        width, hidden = self.shape.out_width, self.shape.se_width
+        width, hidden = self.shape.out_channels, self.shape.se_channels
         reduce, expand = self.reduce.active_state(width, hidden), self.expand.active_state(hidden, width)
         return _merged({"reduce": reduce, "expand": expand})
 
@@ -176,7 +181,7 @@ class SharedLayer(nn.Module):
         super().__init__()
         for shapes in zip(*(spec.convolutions for spec in specs), strict=True):
             self.add_module(shapes[0].name, SharedConvBN(shapes))
-            if excited := [shape for shape in shapes if shape.se_width]:
+            if excited := [shape for shape in shapes if shape.se_channels]:
                 self.add_module("squeeze_excite", SharedSqueezeExcite(excited))
         self.activate(specs[0])
 
@@ -185,7 +190,7 @@ class SharedLayer(nn.Module):
         self.residual = spec.residual
         self.stages: list[tuple[str, SharedStage]] = []  # a list, for the modules are registered already
         for shape in spec.convolutions:
-            for name in (shape.name, "squeeze_excite") if shape.se_width else (shape.name,):
+            for name in (shape.name, "squeeze_excite") if shape.se_channels else (shape.name,):
                 stage = cast(SharedStage, self.get_submodule(name))
                 stage.activate(shape)
                 self.stages.append((name, stage))

@@ -40,7 +40,7 @@ class Supernet(nn.Module):
         space: the search space.
         in_channels: channels of the images.
         weight_sharing: sliced or separate; stem, head and classifier are shared in both.
-        class_num: outputs; None: as many as the space has classes.
+        num_classes: outputs; None: as many as the space has classes.
     """
 
     spec: NetworkSpec
@@ -50,7 +50,7 @@ class Supernet(nn.Module):
         space: SearchSpace,
         in_channels: int,
         weight_sharing: WeightSharing = "sliced",
-        class_num: int | None = None,
+        num_classes: int | None = None,
     ) -> None:
         super().__init__()
         self.space, self.in_channels = space, in_channels
@@ -59,8 +59,8 @@ class Supernet(nn.Module):
         self.stem = ConvBN(spec.stem(in_channels))
         self.fixed = nn.ModuleList(nn.Sequential(*map(Layer, block)) for block in space.fixed)
         self.blocks = nn.ModuleList(_block(space, index, self._candidate) for index in range(len(space.blocks)))
-        self.head = SharedConvBN([replace(spec.head, in_width=width) for width in space.last_widths])
-        self.classifier = Classifier(spec.head_width, class_num or spec.class_num, spec.dropout)
+        self.head = SharedConvBN([replace(spec.head, in_channels=width) for width in space.last_channel_choices])
+        self.classifier = Classifier(spec.head_channels, num_classes or spec.num_classes, spec.dropout)
         self.set_active_subnet((0,) * len(space.decisions))
 
     def set_active_subnet(self, decisions: Decisions) -> None:
@@ -101,7 +101,7 @@ class Supernet(nn.Module):
     def get_active_subnet(self) -> Network:
         """The active subnet as a network of its own, with copies of its weights and statistics; no random draw."""
         with torch.device("meta"):
-            network = Network(replace(self.spec, class_num=self.classifier.out_features), self.in_channels)
+            network = Network(replace(self.spec, num_classes=self.classifier.out_features), self.in_channels)
         blocks = [_merged({str(i): layer.active_state() for i, layer in enumerate(layers)}) for layers in self.path]
         fixed = [block.state_dict() for block in self.fixed]
         parts = {
@@ -124,8 +124,8 @@ class Supernet(nn.Module):
 def _block(space: SearchSpace, index: int, candidate: Callable[[LayerSpec], str]) -> nn.ModuleList:
     """For every position of a block the layers that can stand there, by the name of their candidate."""
     positions: list[dict[str, dict[LayerSpec, None]]] = [{} for _ in range(max(space.blocks[index].depth))]
-    for in_width in space.blocks[index].in_widths:
-        for layers in space.vectors(index, in_width):
+    for in_channels in space.blocks[index].in_channel_choices:
+        for layers in space.vectors(index, in_channels):
             for candidates, layer in zip(positions, layers, strict=False):
                 candidates.setdefault(candidate(layer), {})[layer] = None
     return nn.ModuleList(
@@ -140,7 +140,7 @@ def _sliced_candidate(layer: LayerSpec) -> str:
 
 def _separate_candidate(layer: LayerSpec) -> str:
     """With all that weights and statistics depend on; a residual connection and a stride have no weights."""
-    shape = f"e{layer.expand_ratio}_i{layer.in_width}_o{layer.out_width}_se{layer.se_width}"
+    shape = f"e{layer.expand_ratio}_i{layer.in_channels}_o{layer.out_channels}_se{layer.se_channels}"
     return f"{_sliced_candidate(layer)}_{shape}"
 
 

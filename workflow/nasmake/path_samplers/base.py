@@ -8,7 +8,7 @@ from nasmake.costs.table import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
 
 
-class Sampler(ABC):
+class PathSampler(ABC):
     """Draws the paths of each step; the step averages their gradients.
 
     Attributes:

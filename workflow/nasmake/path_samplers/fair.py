@@ -2,11 +2,11 @@
 
 import random
 
-from nasmake.path_samplers.base import Sampler
+from nasmake.path_samplers.base import PathSampler
 from nasmake.search_spaces import Decisions
 
 
-class Fair(Sampler):
+class Fair(PathSampler):
     """As many paths as the largest decision has options, which together take each of its options exactly once.
 
     A decision with C options, fewer than the m paths, takes each floor(m/C) or ceil(m/C) times: over many steps equally

@@ -6,13 +6,13 @@ There, a network is chosen by one width; here the largest and the smallest netwo
 import random
 from functools import cached_property
 
-from nasmake.path_samplers.base import Sampler
+from nasmake.path_samplers.base import PathSampler
 from nasmake.search_spaces import Decisions
 
 PATHS = 4  # the paper's number, for a supernet.paths_per_step that leaves none between largest and smallest
 
 
-class Sandwich(Sampler):
+class Sandwich(PathSampler):
     """The largest network of the space, the smallest, and uniformly drawn ones between; the largest teaches them."""
 
     distils = True

@@ -2,11 +2,11 @@
 
 import random
 
-from nasmake.path_samplers.base import Sampler
+from nasmake.path_samplers.base import PathSampler
 from nasmake.search_spaces import Decisions
 
 
-class Uniform(Sampler):
+class Uniform(PathSampler):
     """supernet.paths_per_step paths, every decision vector equally likely."""
 
     def draw(self, rng: random.Random) -> list[Decisions]:

@@ -14,7 +14,7 @@ from nasmake.core.errors import InputError, nearest
 from nasmake.core.nested import assign
 from nasmake.costs.latency_table import read_latency
 from nasmake.costs.table import CostTable
-from nasmake.pipeline.inputs import facts_of
+from nasmake.pipeline.inputs import dataset_facts
 from nasmake.pipeline.stages import (
     RESOLVED_AWAY,
     _samples,
@@ -45,7 +45,7 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
     check_conditions(config)
     _check_writable("environment.result_dir", Path(config.environment.result_dir))
     _check_writable("dataset.path", Path(config.dataset.path))
-    images, _, _ = facts_of(config)
+    images, _, _ = dataset_facts(config)
     held_out = config.dataset.num_data_architecture_search
     if images is not None and held_out >= images:
         raise InputError(
@@ -113,15 +113,15 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
     """Refuse a space that does not fit the data, and limits that none of its networks keeps."""
     name = search_space["name"]
     space = SearchSpace.from_mapping(search_space["content"], name, f"config_{name}.yaml")
-    _, classes, shape = facts_of(config)
-    if classes is not None and space.class_num != classes:
+    _, classes, shape = dataset_facts(config)
+    if classes is not None and space.num_classes != classes:
         raise InputError(
-            f"config_{name}.yaml: settings.class_num: {space.class_num}; {config.dataset.name} has {classes} classes"
+            f"config_{name}.yaml: settings.class_num: {space.num_classes}; {config.dataset.name} has {classes} classes"
         )
     subset = config.dataset.num_search_classes
-    if subset is not None and not 2 <= subset <= space.class_num:
+    if subset is not None and not 2 <= subset <= space.num_classes:
         raise InputError(
-            f"dataset.num_search_classes: {subset}: allowed: null or 2 .. {space.class_num}, the classes of "
+            f"dataset.num_search_classes: {subset}: allowed: null or 2 .. {space.num_classes}, the classes of "
             f"{config.dataset.name}"
         )
     for algorithm in possible_values(config, "search.algorithm"):

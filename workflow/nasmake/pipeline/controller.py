@@ -60,7 +60,7 @@ def prepare_environment() -> None:
     _put_first("PYTHONPATH", Path(__file__).resolve().parents[2])
 
 
-def tell_jobs(config: Config) -> None:
+def export_environment(config: Config) -> None:
     """Set what jobs inherit of the configuration, though it is none of their settings: another value reruns nothing."""
     if config.ABCI.group != NO_GROUP:
         os.environ.setdefault(PAYS, config.ABCI.group)  # the executor of profiles/abci reads it

@@ -63,18 +63,18 @@ def _read_space(config: Config) -> dict[str, Any]:
     content = read_mapping(path)
     borrowed = config.dataset.name == "image_folder" and not path.stem.endswith(config.dataset.name)
     if borrowed or config.dataset.name == "imagenet":  # some of its classes alone are a data set too
-        _, classes, _ = facts_of(config)
+        _, classes, _ = dataset_facts(config)
         content["settings"] = dict(content.get("settings", {})) | {"class_num": classes}
     return {"name": path.stem.removeprefix("config_"), "content": content}
 
 
-def read_taken_architecture(config: Config) -> dict[str, Any]:
+def read_imported_architecture(config: Config) -> dict[str, Any]:
     """Read the file that nas.architecture names, whole: what differs between two files of one network is left out.
 
     Raises:
         InputError: there is none, it holds no network, or this run would write over it.
     """
-    _, classes, _ = facts_of(config)
+    _, classes, _ = dataset_facts(config)
     try:
         path = architecture_file(config.nas.architecture or "", Path())
         _refuse_own(config, path)
@@ -85,19 +85,19 @@ def read_taken_architecture(config: Config) -> dict[str, Any]:
     return {key: value for key, value in (architecture.to_json() | named).items() if key != "class_num"}
 
 
-def read_taken_supernet(config: Config) -> dict[str, Any]:
+def read_imported_supernet(config: Config) -> dict[str, Any]:
     """Read the record beside the file that nas.supernet names: {"weights", "record", "digest"}.
 
     Raises:
         InputError: it is missing, was trained in another space or with another split of the data, or lies in this run.
     """
     try:
-        return _read_taken_supernet(config, Path(config.nas.supernet or ""))
+        return _read_imported_supernet(config, Path(config.nas.supernet or ""))
     except InputError as error:
         raise InputError(f"nas.supernet: {error}") from None
 
 
-def _read_taken_supernet(config: Config, path: Path) -> dict[str, Any]:
+def _read_imported_supernet(config: Config, path: Path) -> dict[str, Any]:
     weights = path / "supernet.safetensors" if path.is_dir() else path
     if not weights.is_file():
         raise InputError(f"{weights}: no such file; choose a supernet.safetensors, or its folder")
@@ -133,7 +133,7 @@ def source_of_networks(config: Config) -> str:
     return spaces if config.nas.supernet is None else f"{spaces}, supernet {config.nas.supernet}"
 
 
-def facts_of(config: Config) -> tuple[int | None, int | None, tuple[int, int, int] | None]:
+def dataset_facts(config: Config) -> tuple[int | None, int | None, tuple[int, int, int] | None]:
     """Training images, classes and shape, where they are known."""
     dataset = config.dataset
     manifest = Path(dataset.path) / dataset.name / "manifest.json"

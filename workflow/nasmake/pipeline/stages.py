@@ -17,20 +17,20 @@ from nasmake.core.nested import assign, value_at
 
 STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of one trial, in order
 STAGES_SIMULTANEOUS = ("search_supernet", "retrain")  # with nas.type simultaneous
-STAGES_WITHOUT_SEARCH = ("take_architecture", "retrain")  # with nas.architecture
-INSTEAD = {"train_supernet": "take_supernet", "retrain": "score_inherited"}  # with nas.supernet, nas.skip_retrain
+STAGES_WITHOUT_SEARCH = ("import_architecture", "retrain")  # with nas.architecture
+INSTEAD = {"train_supernet": "import_supernet", "retrain": "evaluate_inherited"}  # with nas.supernet, nas.skip_retrain
 # Raised when a stage's meaning changes, so that its old results are made again.
 STAGE_VERSION = {
     "download_dataset": 1,
     "suggest": 2,
     "train_supernet": 3,
-    "take_supernet": 1,
+    "import_supernet": 1,
     "measure_latency": 1,
     "search_architecture": 3,
     "search_supernet": 2,
-    "take_architecture": 1,
+    "import_architecture": 1,
     "retrain": 1,
-    "score_inherited": 1,
+    "evaluate_inherited": 1,
     "retrain_final": 1,
 }
 # The artefacts of a stage, in the order they are written: where the last one is, the others are.
@@ -117,12 +117,12 @@ def settings_of_job(stage: str, config: Config, search_space: Mapping[str, Any] 
 
     Also the number of processes that share its work, where it is more than one: that changes the bytes.
     """
-    told = settings_of(stage, config) | {"version": STAGE_VERSION[stage]}
+    observed = settings_of(stage, config) | {"version": STAGE_VERSION[stage]}
     if search_space is not None:
-        told["search_space"] = search_space
+        observed["search_space"] = search_space
     if stage in OUTPUTS and config.environment.gpus > 1:
-        told["processes"] = config.environment.gpus
-    return told
+        observed["processes"] = config.environment.gpus
+    return observed
 
 
 def possible_values(config: Config, path: str) -> list[Any]:

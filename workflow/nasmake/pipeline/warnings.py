@@ -17,7 +17,7 @@ from nasmake.study.parameter_space import never_sampled, repeated_trials, with_c
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def notices(
+def collect_warnings(
     config: Config, raw: Mapping[str, Any] = NOTHING, set_resources: Mapping[str, Mapping[str, Any]] = NOTHING
 ) -> list[str]:
     """One line for each key that was given and has no effect, or is overruled by another, and for a missing group.
@@ -43,15 +43,15 @@ def notices(
     return [
         *without_effect(raw),
         *said,
-        *notices_of_preamble(config.ABCI.job_script_preamble),
-        *_notices_of_skipped(config),
-        *_notices_of_conditions(config),
-        *_notice_of_paths(config),
-        *_notice_of_group(config, set_resources),
+        *warnings_of_preamble(config.ABCI.job_script_preamble),
+        *_warnings_of_skipped(config),
+        *_warnings_of_conditions(config),
+        *_warning_of_paths(config),
+        *_warning_of_group(config, set_resources),
     ]
 
 
-def _notice_of_group(config: Config, set_resources: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _warning_of_group(config: Config, set_resources: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """One line if the profile is for PBS and nobody pays: a plan can be seen all the same."""
     for_pbs = any("pbs_queue" in resources for resources in set_resources.values())
     if not for_pbs or PAYS in os.environ or config.ABCI.group != NO_GROUP:
@@ -59,7 +59,7 @@ def _notice_of_group(config: Config, set_resources: Mapping[str, Mapping[str, An
     return [f"ABCI.group: no group pays, so PBS jobs cannot be submitted; type: export {PAYS}=your-group"]
 
 
-def _notices_of_skipped(config: Config) -> list[str]:
+def _warnings_of_skipped(config: Config) -> list[str]:
     """One line for a stage that was to be left out, but runs, and for a supernet that nothing uses."""
     nas, said = config.nas, []
     if nas.skip_architecture_search and nas.architecture is None:
@@ -71,7 +71,7 @@ def _notices_of_skipped(config: Config) -> list[str]:
     return said
 
 
-def _notices_of_conditions(config: Config) -> list[str]:
+def _warnings_of_conditions(config: Config) -> list[str]:
     """One line for the parameters that no trial samples, and one if trials must repeat others."""
     never = never_sampled(with_conditions(config).parameters)
     values, repeated = config.model_dump(mode="json"), repeated_trials(config)
@@ -85,7 +85,7 @@ def _notices_of_conditions(config: Config) -> list[str]:
     ] + [f"optimize.trial_number: {repeated} trials repeat others: there are no more points"] * (repeated > 0)
 
 
-def _notice_of_paths(config: Config) -> list[str]:
+def _warning_of_paths(config: Config) -> list[str]:
     """One line if a number of paths was given that the sampler does not take."""
     key, sampler, paths = "supernet.paths_per_step", config.supernet.sampler, config.supernet.paths_per_step
     searched = {path_of(parameter.name) for parameter in config.optimize.parameters}
@@ -96,7 +96,7 @@ def _notice_of_paths(config: Config) -> list[str]:
     return []
 
 
-def notices_of_preamble(preamble: str | None) -> list[str]:
+def warnings_of_preamble(preamble: str | None) -> list[str]:
     """One line if the file is not there, or has directives of Grid Engine, which ABCI has left: comments to bash."""
     if preamble is None:
         return []

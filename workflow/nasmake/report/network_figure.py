@@ -68,7 +68,7 @@ def draw_network(spec: NetworkSpec, channels: int, size: int, title: str) -> Fig
 def rows_of(spec: NetworkSpec, channels: int, size: int) -> Iterator[Row]:
     """The lines of a network's picture, from the top; equal layers that follow each other share one."""
     yield Row("image", size, channels, colour=None)
-    size, width = _shrunk(size, spec.stem_stride), spec.stem_width
+    size, width = _shrunk(size, spec.stem_stride), spec.stem_channels
     yield Row(f"Conv 3{TIMES}3", size, width, spec.stem_stride)
     for run in spec.runs():
         if run["op"] == "zero":
@@ -86,9 +86,9 @@ def rows_of(spec: NetworkSpec, channels: int, size: int) -> Iterator[Row]:
             expand_ratio=run["expand_ratio"],
             is_residual=run["skip"] and (keeps_shape or run["depth"] > 1),
         )
-    yield Row(f"Conv 1{TIMES}1", size, spec.head_width, 1)
-    yield Row("average pooling", 1, spec.head_width)
-    yield Row("fully connected", 1, spec.class_num)
+    yield Row(f"Conv 1{TIMES}1", size, spec.head_channels, 1)
+    yield Row("average pooling", 1, spec.head_channels)
+    yield Row("fully connected", 1, spec.num_classes)
 
 
 def _label(run: Mapping[str, Any]) -> str:

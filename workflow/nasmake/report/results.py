@@ -10,7 +10,7 @@ from typing import Any
 
 from nasmake.config.study import Optimize
 from nasmake.core.files import read_csv, read_json
-from nasmake.core.records import COMPLETE, SHARED, unit_of
+from nasmake.core.records import COMPLETE, SHARED, trial_folder
 from nasmake.pipeline.stages import INSTEAD, first_searched
 from nasmake.report.summary import front, suggestions_of
 from nasmake.study.parameter_space import sampled_parameters
@@ -19,7 +19,7 @@ Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
-class Findings:
+class StudyResults:
     """A finished run.
 
     Attributes:
@@ -66,10 +66,10 @@ class Findings:
     @property
     def best_architecture(self) -> Mapping[str, Any]:
         """architecture.json of the best trial."""
-        return self.architectures.get(SHARED) or self.architectures[unit_of(self.best["trial"])]
+        return self.architectures.get(SHARED) or self.architectures[trial_folder(self.best["trial"])]
 
 
-def read_findings(run: Path, optimize: Optimize, chain: Sequence[str]) -> Findings:
+def read_study_results(run: Path, optimize: Optimize, chain: Sequence[str]) -> StudyResults:
     """Read the folder of a finished run: the files of its trials only, whatever an earlier study left beside them.
 
     Args:
@@ -79,17 +79,17 @@ def read_findings(run: Path, optimize: Optimize, chain: Sequence[str]) -> Findin
     """
     table = read_csv(run / "study" / "trials.csv")
     promoted = read_json(run / "study" / "promoted.json")["trials"]
-    results = [run / unit_of(int(row["trial"])) / "result.json" for row in table]
+    results = [run / trial_folder(int(row["trial"])) / "result.json" for row in table]
     units = {stage: _units(stage, chain, optimize, len(table)) for stage in chain if stage not in INSTEAD.values()}
-    units["retrain_final"] = [unit_of(trial) for trial in promoted]
+    units["retrain_final"] = [trial_folder(trial) for trial in promoted]
     if both := units.pop("search_supernet", None):
         units |= {"train_supernet": both, "search_architecture": both}
     searched = units.get("search_architecture", ())
-    found = units.pop("take_architecture", None) or searched
+    found = units.pop("import_architecture", None) or searched
     trials = zip(results, suggestions_of(results), strict=True)
     best = read_json(run / "study" / "best.json")
-    best_unit = SHARED if SHARED in searched else unit_of(best["trial"])
-    return Findings(
+    best_unit = SHARED if SHARED in searched else trial_folder(best["trial"])
+    return StudyResults(
         optimize=optimize,
         trials=[read_json(path) | {"params": parameters} for path, parameters in trials],
         table=table,
@@ -111,7 +111,7 @@ def percent(share: float) -> str:
 def _units(stage: str, chain: Sequence[str], optimize: Optimize, trials: int) -> list[str]:
     first = first_searched((parameter.name for parameter in sampled_parameters(optimize.parameters)), chain)
     is_shared = chain.index(stage) < first
-    return [SHARED] if is_shared else [unit_of(trial) for trial in range(trials)]
+    return [SHARED] if is_shared else [trial_folder(trial) for trial in range(trials)]
 
 
 def _history(folder: Path, name: str) -> Rows:

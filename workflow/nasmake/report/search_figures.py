@@ -10,7 +10,7 @@ from matplotlib.ticker import EngFormatter
 
 from nasmake.core.pareto import Reference, hypervolume, non_dominated
 from nasmake.core.records import COMPLETE, SHARED
-from nasmake.report.results import Findings, Rows
+from nasmake.report.results import Rows, StudyResults
 from nasmake.report.style import (
     RED,
     THIN,
@@ -46,27 +46,27 @@ PANELS = (
 )
 
 
-def tradeoff(findings: Findings) -> Figure:
+def tradeoff(results: StudyResults) -> Figure:
     """Val accuracy against MACs of every evaluated architecture, with the chosen ones and the Pareto fronts."""
     figure, axes = one_axes(3.6)
-    evaluated, compared = _all_of(findings.evaluations), _all_of(findings.random_evaluations)
+    evaluated, compared = _all_of(results.evaluations), _all_of(results.random_evaluations)
     points: Style = {"s": 10, "alpha": 0.7, "linewidths": 0, "rasterized": len(evaluated) > CROWD}
-    for unit, rows in findings.evaluations.items():
+    for unit, rows in results.evaluations.items():
         place = numbers(rows, "macs"), percents(rows, "val_accuracy")
-        axes.scatter(*place, color=colour_of(unit, findings), gid=f"evaluated-{unit}", **points)
+        axes.scatter(*place, color=colour_of(unit, results), gid=f"evaluated-{unit}", **points)
     fronts: list[tuple[str, Rows, Style]] = [("Pareto front", evaluated, {"linestyle": "-"})]
     fronts += [("front of the random baseline", compared, {"linestyle": DASHED})] if compared else []
     for name, rows, style in fronts:
         _draw_front(axes, rows, max(numbers(evaluated + compared, "macs")), gid=f"front: {name}", **style)
-    chosen = {unit: found for unit, found in findings.architectures.items() if found["state"] == COMPLETE}
+    chosen = {unit: found for unit, found in results.architectures.items() if found["state"] == COMPLETE}
     for unit, found in chosen.items():
         place = [found["macs"]], [100 * found["scores"]["val_accuracy"]]
-        axes.plot(*place, **STAR, color=colour_of(unit, findings), gid=f"chosen-{unit}")
-    found = findings.best_architecture
+        axes.plot(*place, **STAR, color=colour_of(unit, results), gid=f"chosen-{unit}")
+    found = results.best_architecture
     axes.plot([found["macs"]], [100 * found["scores"]["val_accuracy"]], **BEST_STAR, gid="chosen-best")
     axes.set(xlabel="MACs (multiply-adds per image)", ylabel="val accuracy with inherited weights (%)")
     axes.xaxis.set_major_formatter(EngFormatter())
-    scores = findings.best_architecture["scores"]
+    scores = results.best_architecture["scores"]
     reference = Reference(scores["reference_val_loss"], scores["reference_macs"])
     handles = [
         key("evaluated", linestyle="", marker="o", markersize=3),
@@ -78,47 +78,47 @@ def tradeoff(findings: Findings) -> Figure:
         ),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
-    if SHARED not in findings.evaluations:
-        add_trial_colours(figure, findings)
+    if SHARED not in results.evaluations:
+        add_trial_colours(figure, results)
     return figure
 
 
-def search_progress(findings: Findings) -> Figure:
+def search_progress(results: StudyResults) -> Figure:
     """How each search went: the best val loss so far beside that of its random baseline, and its diagnostics."""
-    searches = findings.histories[STAGE]
+    searches = results.histories[STAGE]
     known = {column for rows in searches.values() for row in rows[-1:] for column, value in row.items() if value}
     panels = [panel for panel in PANELS if panel[2] in known]
     lines = -(-(len(panels) + 1) // 2)
     figure = Figure(figsize=(WIDTH, 0.4 + 2.0 * lines), layout="constrained")
     first, *others = figure.subplots(lines, 2).flat
     for own, kind, style in (
-        (findings.evaluations, "search", {}),
-        (findings.random_evaluations, "random", {"linestyle": DASHED}),
+        (results.evaluations, "search", {}),
+        (results.random_evaluations, "random", {"linestyle": DASHED}),
     ):
-        for unit in promoted_last(own, findings):
+        for unit in promoted_last(own, results):
             losses = _best_so_far(own[unit])
             places = range(1, len(losses) + 1)
-            first.plot(places, losses, gid=f"{kind}-{unit}", **line_of(unit, len(losses), findings) | style)
+            first.plot(places, losses, gid=f"{kind}-{unit}", **line_of(unit, len(losses), results) | style)
     first.set(title="Best val loss so far", xlabel="networks evaluated", ylabel="val loss")
     whole_numbers(first)
     for axes, (title, label, *columns) in zip(others, panels, strict=False):
-        _draw_columns(axes, findings, [column for column in columns if column])
+        _draw_columns(axes, results, [column for column in columns if column])
         axes.set(title=title, xlabel="epoch", ylabel=label)
     for axes in others[len(panels) :]:
         axes.axis("off")
-    handles = keys_of_lines(searches, findings)
-    handles += [key("random baseline", linestyle=DASHED)] if _all_of(findings.random_evaluations) else []
+    handles = keys_of_lines(searches, results)
+    handles += [key("random baseline", linestyle=DASHED)] if _all_of(results.random_evaluations) else []
     figure.legend(
         handles=[*handles, key("before recalibration", linestyle=DOTTED)], loc="outside upper center", ncols=4
     )
     if SHARED not in searches:
-        add_trial_colours(figure, findings)
+        add_trial_colours(figure, results)
     return figure
 
 
-def probabilities(findings: Findings) -> Figure:
+def probabilities(results: StudyResults) -> Figure:
     """Probability of every choice of every decision over the epochs, in the search of the best trial."""
-    by_epoch = [list(rows) for _, rows in groupby(findings.probabilities, key=lambda row: row["epoch"])]
+    by_epoch = [list(rows) for _, rows in groupby(results.probabilities, key=lambda row: row["epoch"])]
     first, epochs = by_epoch[0], len(by_epoch)
     values = list(zip(*(numbers(rows, "probability") for rows in by_epoch), strict=True))
     figure, axes = one_axes(1.0 + ROW_HEIGHT * len(first))
@@ -148,7 +148,7 @@ def covered(rows: Rows, reference: Reference) -> float:
     return hypervolume(zip(numbers(rows, "val_loss"), numbers(rows, "macs"), strict=True), reference)
 
 
-FIGURES: Mapping[str, Callable[[Findings], Figure]] = {
+FIGURES: Mapping[str, Callable[[StudyResults], Figure]] = {
     "tradeoff": tradeoff,
     "search_progress": search_progress,
     "probabilities": probabilities,
@@ -161,13 +161,13 @@ def _draw_front(axes: Axes, rows: Rows, end: float, **style: Any) -> None:
     axes.step(*zip(*front, strict=True), where="post", linewidth=THIN, color="black", **style)
 
 
-def _draw_columns(axes: Axes, findings: Findings, columns: Sequence[str]) -> None:
+def _draw_columns(axes: Axes, results: StudyResults, columns: Sequence[str]) -> None:
     """One line per unit, a second one dotted."""
-    searches = findings.histories[STAGE]
-    for unit in promoted_last(searches, findings):
+    searches = results.histories[STAGE]
+    for unit in promoted_last(searches, results):
         for column, style in zip(columns, ({}, {"linestyle": DOTTED}), strict=False):
             rows = having(searches[unit], column)
-            line = line_of(unit, len(rows), findings) | style
+            line = line_of(unit, len(rows), results) | style
             axes.plot(numbers(rows, "epoch"), numbers(rows, column), gid=f"{column}-{unit}", **line)
     whole_numbers(axes)
 

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from nasmake.core.records import SHARED, trial_of
-from nasmake.report.results import Findings
+from nasmake.core.records import SHARED, trial_number
+from nasmake.report.results import StudyResults
 
 Style = dict[str, Any]
 BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito's
@@ -43,42 +43,42 @@ def whole_numbers(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def is_promoted(unit: str, findings: Findings) -> bool:
+def is_promoted(unit: str, results: StudyResults) -> bool:
     """Whether the unit is that of a promoted trial."""
-    return trial_of(unit) in findings.promoted
+    return trial_number(unit) in results.promoted
 
 
-def promoted_last(units: Mapping[str, Any], findings: Findings) -> list[str]:
+def promoted_last(units: Mapping[str, Any], results: StudyResults) -> list[str]:
     """The units in the order they are drawn: promoted ones on top."""
-    return sorted(units, key=lambda unit: (is_promoted(unit, findings), unit))
+    return sorted(units, key=lambda unit: (is_promoted(unit, results), unit))
 
 
-def line_of(unit: str, points: int, findings: Findings) -> Style:
+def line_of(unit: str, points: int, results: StudyResults) -> Style:
     """The line of a unit through so many points."""
-    style: Style = {"color": colour_of(unit, findings)}
-    if unit == SHARED or is_promoted(unit, findings):
+    style: Style = {"color": colour_of(unit, results)}
+    if unit == SHARED or is_promoted(unit, results):
         style |= {"linewidth": 1.0 if unit == SHARED else THICK}
     else:
-        style |= {"linewidth": THIN, "alpha": min(1, CLEAR / len(findings.trials))}
+        style |= {"linewidth": THIN, "alpha": min(1, CLEAR / len(results.trials))}
     return style | ({"marker": ".", "markersize": 4} if points <= FEW else {})
 
 
-def keys_of_lines(units: Mapping[str, Any], findings: Findings) -> list[Line2D]:
+def keys_of_lines(units: Mapping[str, Any], results: StudyResults) -> list[Line2D]:
     """What the lines of units mean."""
     if SHARED in units:
         return [key("shared by all trials", color="black")]
     return [key("promoted trial", linewidth=THICK), key("other trial", linewidth=THIN)]
 
 
-def colour_of(unit: str, findings: Findings) -> Any:
+def colour_of(unit: str, results: StudyResults) -> Any:
     """The colour of a unit's trial; black for the shared unit."""
-    trial = trial_of(unit)
-    return "black" if trial is None else _trial_colour(trial, len(findings.trials))
+    trial = trial_number(unit)
+    return "black" if trial is None else _trial_colour(trial, len(results.trials))
 
 
-def add_trial_colours(figure: Figure, findings: Findings) -> None:
+def add_trial_colours(figure: Figure, results: StudyResults) -> None:
     """The key to the colours of trials; one trial needs none."""
-    count = len(findings.trials)
+    count = len(results.trials)
     if count == 1:
         return
     bounds = [trial - 0.5 for trial in range(count + 1)]

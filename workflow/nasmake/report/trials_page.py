@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from nasmake.report.results import Findings, percent
+from nasmake.report.results import StudyResults, percent
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -36,14 +36,14 @@ COST_COLUMNS = ("parameters", "macs", "latency_ms")
 TEXT_COLUMNS = ("chosen", "state", "architecture")
 
 
-def trials_page(findings: Findings) -> str:
+def trials_page(results: StudyResults) -> str:
     """The table of trials as one HTML page that loads nothing."""
-    searched = [parameter.name for parameter in findings.optimize.parameters]
-    costs = [column for column in COST_COLUMNS if column in findings.table[0]]
+    searched = [parameter.name for parameter in results.optimize.parameters]
+    costs = [column for column in COST_COLUMNS if column in results.table[0]]
     columns = [*FACT_COLUMNS, *costs, *searched, "architecture"]
     head = "".join(f"<th{_kind(column)}>{escape(column)}</th>" for column in columns)
-    body = "\n".join(_row(findings, columns, row) for row in findings.table)
-    return PAGE.format(outcome=escape(outcome(findings.best)), head=head, body=body)
+    body = "\n".join(_row(results, columns, row) for row in results.table)
+    return PAGE.format(outcome=escape(outcome(results.best)), head=head, body=body)
 
 
 def outcome(best: Mapping[str, Any]) -> str:
@@ -59,11 +59,11 @@ def outcome(best: Mapping[str, Any]) -> str:
     return text
 
 
-def _row(findings: Findings, columns: Sequence[str], row: Mapping[str, str]) -> str:
+def _row(results: StudyResults, columns: Sequence[str], row: Mapping[str, str]) -> str:
     trial = int(row["trial"])
-    chosen = "best" if trial == findings.best["trial"] else "promoted" if trial in findings.promoted else ""
-    chosen = chosen or ("front" if trial in findings.front else "")
-    reason = findings.trials[trial].get("reason")
+    chosen = "best" if trial == results.best["trial"] else "promoted" if trial in results.promoted else ""
+    chosen = chosen or ("front" if trial in results.front else "")
+    reason = results.trials[trial].get("reason")
     state = f"{row['state']}: {reason}" if reason else row["state"]
     texts = {column: _readable(column, row.get(column, "")) for column in columns} | {"chosen": chosen, "state": state}
     cells = "".join(f"<td{_kind(column)}>{escape(texts[column])}</td>" for column in columns)

@@ -34,18 +34,18 @@ class Architecture:
         space.check(decisions)
         return cls(space.decode(decisions), space.name, space.hash, decisions)
 
-    def with_classes(self, class_num: int) -> Self:
+    def with_classes(self, num_classes: int) -> Self:
         """The same with another number of classes."""
-        return replace(self, spec=replace(self.spec, class_num=class_num))
+        return replace(self, spec=replace(self.spec, num_classes=num_classes))
 
     def to_json(self) -> dict[str, Any]:
         """Everything: `from_json` makes an equal architecture of it."""
         spec = self.spec
         content = {
-            "stem": {"width": spec.stem_width, "stride": spec.stem_stride},
+            "stem": {"width": spec.stem_channels, "stride": spec.stem_stride},
             "blocks": spec.readable(),
-            "head": {"width": spec.head_width},
-            "class_num": spec.class_num,
+            "head": {"width": spec.head_channels},
+            "class_num": spec.num_classes,
             "dropout": spec.dropout,
             "string": spec.string(),
         }
@@ -54,18 +54,18 @@ class Architecture:
         return content | {"space": self.space, "space_hash": self.space_hash, "decisions": list(self.decisions)}
 
     @classmethod
-    def from_json(cls, content: Any, source: str, class_num: int | None = None) -> Self:
+    def from_json(cls, content: Any, source: str, num_classes: int | None = None) -> Self:
         """Read a file; the network comes from its blocks. Whether decisions mean the same, `check_member` tells.
 
         Args:
             content: what the file holds.
             source: its name, for messages.
-            class_num: number of classes; None: the file's.
+            num_classes: number of classes; None: the file's.
 
         Raises:
             InputError: one line with file, block, key, value and what is allowed.
         """
-        spec = read_network(content, source, class_num)
+        spec = read_network(content, source, num_classes)
         given = [key for key in MEMBERSHIP if key in content]
         if not given:
             return cls(spec)
@@ -87,7 +87,7 @@ class Architecture:
                 f"give the space file of its decisions (nas.search_space_config_path, --search-space), {undo}"
             )
         chosen = space.decode(space.parse(list(self.decisions or ())))
-        if replace(chosen, class_num=self.spec.class_num) != self.spec:
+        if replace(chosen, num_classes=self.spec.num_classes) != self.spec:
             raise InputError(
                 f"{source}: decisions: in {space.source} they choose another network; correct them, {undo}"
             )

@@ -39,29 +39,29 @@ KEYS = {"stem": True, "blocks": True, "head": True, "class_num": False, "dropout
 )
 
 
-def read_network(content: Any, source: str, class_num: int | None = None) -> NetworkSpec:
+def read_network(content: Any, source: str, num_classes: int | None = None) -> NetworkSpec:
     """The network in the parsed content of the file called `source`.
 
     Args:
         content: what the file holds.
         source: its name, for messages.
-        class_num: number of classes; None: the file's.
+        num_classes: number of classes; None: the file's.
 
     Raises:
         InputError: one line with file, block, key, value and what is allowed.
     """
-    content = section(content, source, "", KEYS if class_num is not None else KEYS | {"class_num": True})
+    content = section(content, source, "", KEYS if num_classes is not None else KEYS | {"class_num": True})
     stem = _whole_numbers(content["stem"], source, "stem", "width", "stride")
     head = _whole_numbers(content["head"], source, "head", "width")
     for key in IMAGES:
         checked(content.get(key, 1), whole(1), f"{source}: {key}")
-    own_class_num = checked(content.get("class_num", class_num), whole(1), f"{source}: class_num")
+    own_num_classes = checked(content.get("class_num", num_classes), whole(1), f"{source}: class_num")
     return NetworkSpec(
-        stem_width=stem["width"],
+        stem_channels=stem["width"],
         stem_stride=stem["stride"],
         blocks=_blocks(content["blocks"], source, stem["width"]),
-        head_width=head["width"],
-        class_num=own_class_num if class_num is None else class_num,
+        head_channels=head["width"],
+        num_classes=own_num_classes if num_classes is None else num_classes,
         dropout=float(checked(content.get("dropout", DROPOUT), fraction(), f"{source}: dropout")),
     )
 
@@ -76,23 +76,25 @@ def _blocks(content: Any, source: str, width: int) -> tuple[tuple[LayerSpec, ...
         fail(f"{source}: blocks", content, "a list of blocks")
     blocks = []
     for index, own in enumerate(content):
-        where = f"blocks[{index}]"
-        places = {f"{where}[{place}]": run for place, run in enumerate(own)} if isinstance(own, list) else {where: own}
+        location = f"blocks[{index}]"
+        places = (
+            {f"{location}[{place}]": run for place, run in enumerate(own)} if isinstance(own, list) else {location: own}
+        )
         layers: tuple[LayerSpec, ...] = ()
         for place, run in places.items():
             layers += _layers(run, source, place, width)
-            width = layers[-1].out_width if layers else width
+            width = layers[-1].out_channels if layers else width
         blocks.append(layers)
     return tuple(blocks)
 
 
-def _layers(run: Any, source: str, where: str, in_width: int) -> tuple[LayerSpec, ...]:
-    operation = checked(section(run, source, where, _keys(None))["op"], RUN["op"], f"{source}: {where}.op")
+def _layers(run: Any, source: str, location: str, in_channels: int) -> tuple[LayerSpec, ...]:
+    operation = checked(section(run, source, location, _keys(None))["op"], RUN["op"], f"{source}: {location}.op")
     rules = RUN if operation == "mbconv" else RUN | {"expand_ratio": NO_EXPANSION}
-    section(run, source, where, _keys(operation))
-    values = {key: checked(value, rules[key], f"{source}: {where}.{key}") for key, value in run.items()}
+    section(run, source, location, _keys(operation))
+    values = {key: checked(value, rules[key], f"{source}: {location}.{key}") for key, value in run.items()}
     values = DEFAULTS | values
-    return stack(values | {"se_ratio": float(values["se_ratio"])}, in_width, values["stride"])
+    return stack(values | {"se_ratio": float(values["se_ratio"])}, in_channels, values["stride"])
 
 
 def _keys(operation: str | None) -> dict[str, bool]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from nasmake.search_spaces.spec import LayerSpec, squeeze_width
+from nasmake.search_spaces.spec import LayerSpec, squeeze_channels
 
 FIELDS = ("depth", "width", "kernel_size", "op", "skip", "se_ratio", "expand_ratio")
 ZERO = "zero"
@@ -39,7 +39,7 @@ class Block:
 
     Attributes:
         stride: of the first layer.
-        in_widths: every width that can arrive here.
+        in_channel_choices: every width that can arrive here.
         depth: numbers of layers.
         op: conv, sepconv, mbconv and, where the block may vanish, zero.
         skip: whether layers have a residual connection if their shapes allow one.
@@ -47,7 +47,7 @@ class Block:
     """
 
     stride: int
-    in_widths: tuple[int, ...]
+    in_channel_choices: tuple[int, ...]
     depth: tuple[int, ...]
     width: tuple[int, ...]
     kernel_size: tuple[int, ...]
@@ -57,9 +57,9 @@ class Block:
     expand_ratio: tuple[int, ...]
 
     @property
-    def out_widths(self) -> tuple[int, ...]:
+    def out_channel_choices(self) -> tuple[int, ...]:
         """Every width that can leave the block, ascending."""
-        return tuple(sorted({*self.width, *(self.in_widths if ZERO in self.op else ())}))
+        return tuple(sorted({*self.width, *(self.in_channel_choices if ZERO in self.op else ())}))
 
     def values(self, chosen: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """Every field, for one choice of every decision; a field that no choice sets has its first value."""
@@ -68,9 +68,9 @@ class Block:
             values |= choice
         return values
 
-    def layers(self, in_width: int, chosen: Iterable[Mapping[str, Any]]) -> tuple[LayerSpec, ...]:
+    def layers(self, in_channels: int, chosen: Iterable[Mapping[str, Any]]) -> tuple[LayerSpec, ...]:
         """The layers after `in_width` channels for one choice of every decision; none for zero."""
-        return stack(self.values(chosen), in_width, self.stride)
+        return stack(self.values(chosen), in_channels, self.stride)
 
     def vectors(self, decisions: Iterable[Decision]) -> int:
         """The number of decision vectors; expansion ratios count for an mbconv only."""
@@ -82,24 +82,24 @@ class Block:
         return bool(values["op"] != "mbconv" and values["expand_ratio"] != self.expand_ratio[0])
 
 
-def stack(values: Mapping[str, Any], in_width: int, stride: int) -> tuple[LayerSpec, ...]:
+def stack(values: Mapping[str, Any], in_channels: int, stride: int) -> tuple[LayerSpec, ...]:
     """The layers that one value of each of FIELDS describes; the stride is the first one's."""
     if values["op"] == ZERO:
         return ()
-    first = _layer(values, in_width, stride)
+    first = _layer(values, in_channels, stride)
     return (first, *[_layer(values, values["width"], 1)] * (values["depth"] - 1))
 
 
-def _layer(values: Mapping[str, Any], in_width: int, stride: int) -> LayerSpec:
+def _layer(values: Mapping[str, Any], in_channels: int, stride: int) -> LayerSpec:
     return LayerSpec(
         op=values["op"],
         kernel_size=values["kernel_size"],
         expand_ratio=values["expand_ratio"] if values["op"] == "mbconv" else 1,
-        in_width=in_width,
-        out_width=values["width"],
+        in_channels=in_channels,
+        out_channels=values["width"],
         stride=stride,
-        residual=values["skip"] and stride == 1 and in_width == values["width"],
-        se_width=squeeze_width(values["se_ratio"], in_width),
+        residual=values["skip"] and stride == 1 and in_channels == values["width"],
+        se_channels=squeeze_channels(values["se_ratio"], in_channels),
         se_ratio=values["se_ratio"],
     )
 

@@ -41,9 +41,9 @@ def section(content: Any, source: str, name: str, required: Mapping[str, bool]) 
     Raises:
         InputError: it is no mapping, has an unknown key, or misses one.
     """
-    where, prefix = (f"{source}: {name}", f"{name}.") if name else (source, "")
+    location, prefix = (f"{source}: {name}", f"{name}.") if name else (source, "")
     if not isinstance(content, Mapping):
-        fail(where, content, f"a mapping with the keys {', '.join(required)}")
+        fail(location, content, f"a mapping with the keys {', '.join(required)}")
     for key in content:
         if key not in required:
             near = get_close_matches(str(key), required, 1)
@@ -55,7 +55,7 @@ def section(content: Any, source: str, name: str, required: Mapping[str, bool]) 
     return content
 
 
-def checked(value: Any, rule: Rule, where: str) -> Any:
+def checked(value: Any, rule: Rule, location: str) -> Any:
     """`value`, if the rule allows it.
 
     Raises:
@@ -63,12 +63,12 @@ def checked(value: Any, rule: Rule, where: str) -> Any:
     """
     allowed, is_allowed = rule
     if not is_allowed(value):
-        fail(where, value, allowed)
+        fail(location, value, allowed)
     return value
 
 
-def fail(where: str, value: Any, allowed: str) -> NoReturn:
+def fail(location: str, value: Any, allowed: str) -> NoReturn:
     """Say that the value at `where` is not what is allowed there."""
     if isinstance(value, tuple):
         value = list(value)
-    raise InputError(f"{where}: {value}: expected {allowed}")
+    raise InputError(f"{location}: {value}: expected {allowed}")

@@ -70,14 +70,14 @@ def architecture_file(name_or_file: str, root: Path) -> Path:
 
 
 def read_architecture(
-    path: Path, folders: Iterable[Path], class_num: int | None = None
+    path: Path, folders: Iterable[Path], num_classes: int | None = None
 ) -> tuple[Architecture, dict[str, Any]]:
     """Read an architecture file and, where its search space is found by its name, compare its decisions.
 
     Args:
         path: the file.
         folders: where space files may lie.
-        class_num: number of classes; None: the file's.
+        num_classes: number of classes; None: the file's.
 
     Returns:
         The architecture, and all that the file holds.
@@ -88,17 +88,17 @@ def read_architecture(
     content = read_json(path)
     if "blocks" not in content and "reason" in content:  # what a search leaves that diverged
         raise InputError(f"{path}: holds no network ({content['reason']}); choose another file")
-    architecture = Architecture.from_json(content, str(path), class_num)
+    architecture = Architecture.from_json(content, str(path), num_classes)
     own_space = space_file(architecture.space, folders) if architecture.space else None
     if own_space is not None:
         architecture.check_member(read_space(own_space), str(path))
     return architecture, content
 
 
-def edge_and_channels(name: str, class_num: int) -> tuple[int | None, int]:
+def edge_and_channels(name: str, num_classes: int) -> tuple[int | None, int]:
     """Edge in pixels and channels of the images that a network called `name` is for; no edge if nothing tells it."""
     known = next((images for part, images in IMAGES_OF.items() if part in name), None)
-    return known or (EDGE_OF_CLASSES.get(class_num), 3)
+    return known or (EDGE_OF_CLASSES.get(num_classes), 3)
 
 
 def _published(root: Path) -> list[str]:

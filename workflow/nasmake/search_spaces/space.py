@@ -16,7 +16,16 @@ from nasmake.search_spaces.spec import LayerSpec, NetworkSpec
 
 Decisions = tuple[int, ...]
 Layers = tuple[LayerSpec, ...]
-NOT_HASHED = {"name", "source", "input_size", "class_num"}
+NOT_HASHED = {"name", "source", "input_size", "num_classes"}
+# Field names that enter the hash. They are those of the first release, so that hashes in old files keep their meaning.
+HASHED_NAMES = {
+    "stem_channels": "stem_width",
+    "head_channels": "head_width",
+    "in_channels": "in_width",
+    "out_channels": "out_width",
+    "se_channels": "se_width",
+    "in_channel_choices": "in_widths",
+}
 DIVISIONS = {"proxyless": joint_decisions, "mnasnet": separate_decisions}
 
 
@@ -35,12 +44,12 @@ class SearchSpace:
     name: str
     source: str
     kind: str
-    stem_width: int
+    stem_channels: int
     stem_stride: int
     fixed: tuple[Layers, ...]
     blocks: tuple[Block, ...]
-    head_width: int
-    class_num: int
+    head_channels: int
+    num_classes: int
     dropout: float
     input_size: int | None
 
@@ -60,12 +69,12 @@ class SearchSpace:
             name=name,
             source=source,
             kind="mnasnet" if first is None else "proxyless",
-            stem_width=stem,
+            stem_channels=stem,
             stem_stride=settings["first_conv_stride"],
             fixed=() if first is None else ((LayerSpec("sepconv", 3, 1, stem, first, stride=1, residual=False),),),
             blocks=file.blocks,
-            head_width=settings["last_ch"],
-            class_num=settings["class_num"],
+            head_channels=settings["last_ch"],
+            num_classes=settings["class_num"],
             dropout=float(settings["dropout"]),
             input_size=settings["input_size"],
         )
@@ -73,8 +82,8 @@ class SearchSpace:
     @cached_property
     def hash(self) -> str:
         """Sixteen hexadecimal digits over everything that gives decisions their meaning; classes are the data set's."""
-        content = asdict(self)
-        return fingerprint({key: content[key] for key in content.keys() - NOT_HASHED})
+        content = asdict(self, dict_factory=_with_hashed_names)
+        return fingerprint({key: value for key, value in content.items() if key not in NOT_HASHED})
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
@@ -87,9 +96,9 @@ class SearchSpace:
         return prod(block.vectors(own) for block, own in zip(self.blocks, self._decisions_by_block, strict=True))
 
     @property
-    def last_widths(self) -> tuple[int, ...]:
+    def last_channel_choices(self) -> tuple[int, ...]:
         """Every width that can arrive at the head, ascending."""
-        return self.blocks[-1].out_widths
+        return self.blocks[-1].out_channel_choices
 
     def sample(self, rng: random.Random) -> Decisions:
         """A vector with every decision drawn uniformly."""
@@ -142,10 +151,10 @@ class SearchSpace:
     def decode(self, decisions: Decisions) -> NetworkSpec:
         """The network of a vector that satisfies `check`."""
         searched = []
-        width = self._first_width
+        width = self._first_channels
         for block in range(len(self.blocks)):
             layers = self.layers(block, width, decisions[block * self._width : (block + 1) * self._width])
-            width = layers[-1].out_width if layers else width
+            width = layers[-1].out_channels if layers else width
             searched.append(layers)
         return self._network((*self.fixed, *searched))
 
@@ -160,35 +169,37 @@ class SearchSpace:
         if spec.blocks[: len(self.fixed)] != self.fixed:
             raise InputError(f"{self.source}: the network is not in this space: the fixed first block differs")
         decisions: Decisions = ()
-        width = self._first_width
+        width = self._first_channels
         for block, layers in enumerate(spec.blocks[len(self.fixed) :]):
-            own = self.vectors(block, width).get(layers) if width in self.blocks[block].in_widths else None
+            own = self.vectors(block, width).get(layers) if width in self.blocks[block].in_channel_choices else None
             if own is None:
                 raise InputError(f"{self.source}: the network is not in this space: block {block} differs")
             decisions += own
-            width = layers[-1].out_width if layers else width
+            width = layers[-1].out_channels if layers else width
         return decisions
 
-    def layers(self, block: int, in_width: int, decisions: Decisions) -> Layers:
+    def layers(self, block: int, in_channels: int, decisions: Decisions) -> Layers:
         """The layers of one block for its own decisions, with `in_width` channels arriving."""
-        key = (block, in_width, decisions)
+        key = (block, in_channels, decisions)
         if key not in self._layers:
             chosen = [own.choices[i] for own, i in zip(self._decisions_by_block[block], decisions, strict=True)]
-            self._layers[key] = self.blocks[block].layers(in_width, chosen)
+            self._layers[key] = self.blocks[block].layers(in_channels, chosen)
         return self._layers[key]
 
-    def vectors(self, block: int, in_width: int) -> Mapping[Layers, Decisions]:
+    def vectors(self, block: int, in_channels: int) -> Mapping[Layers, Decisions]:
         """Everything one block may become after `in_width` channels, each with its first, canonical decisions."""
-        key = (block, in_width)
+        key = (block, in_channels)
         if key not in self._vectors:
             table: dict[Layers, Decisions] = {}
             for decisions in product(*(range(len(own.choices)) for own in self._decisions_by_block[block])):
-                table.setdefault(self.layers(block, in_width, decisions), decisions)
+                table.setdefault(self.layers(block, in_channels, decisions), decisions)
             self._vectors[key] = table
         return self._vectors[key]
 
     def _network(self, blocks: tuple[Layers, ...]) -> NetworkSpec:
-        return NetworkSpec(self.stem_width, self.stem_stride, blocks, self.head_width, self.class_num, self.dropout)
+        return NetworkSpec(
+            self.stem_channels, self.stem_stride, blocks, self.head_channels, self.num_classes, self.dropout
+        )
 
     @cached_property
     def _decisions_by_block(self) -> tuple[tuple[Decision, ...], ...]:
@@ -204,8 +215,8 @@ class SearchSpace:
         return len(self._decisions_by_block[0])
 
     @property
-    def _first_width(self) -> int:
-        return self.blocks[0].in_widths[0]
+    def _first_channels(self) -> int:
+        return self.blocks[0].in_channel_choices[0]
 
     @cached_property
     def _layers(self) -> dict[tuple[int, int, Decisions], Layers]:
@@ -214,3 +225,7 @@ class SearchSpace:
     @cached_property
     def _vectors(self) -> dict[tuple[int, int], dict[Layers, Decisions]]:
         return {}
+
+
+def _with_hashed_names(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {HASHED_NAMES.get(name, name): value for name, value in fields}

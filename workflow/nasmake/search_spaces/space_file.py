@@ -73,12 +73,12 @@ def _blocks(ranges: Mapping[str, Any], strides: Any, settings: Mapping[str, Any]
     _same_length(own_strides, count, f"{source}: settings.strides")
     lists = {name: _choices_per_block(ranges[name], name, count, source) for name in CHOICES}
     blocks: list[Block] = []
-    in_widths: tuple[int, ...] = (settings["first_mbconv_filter_size"] or settings["first_conv_filter_size"],)
+    in_channel_choices: tuple[int, ...] = (settings["first_mbconv_filter_size"] or settings["first_conv_filter_size"],)
     for index, base in enumerate(zip(own_strides, base_depths, base_widths, strict=True)):
         choices = {name: own[index] for name, own in lists.items()}
         previous = blocks[-1].width[0] if blocks else None
-        blocks.append(_block(choices, *base, previous, in_widths, f"{source}: search_range.%s, block {index}"))
-        in_widths = blocks[-1].out_widths
+        blocks.append(_block(choices, *base, previous, in_channel_choices, f"{source}: search_range.%s, block {index}"))
+        in_channel_choices = blocks[-1].out_channel_choices
     return tuple(blocks)
 
 
@@ -88,23 +88,23 @@ def _block(
     base_depth: int,
     base_width: int,
     previous: int | None,
-    in_widths: tuple[int, ...],
-    where: str,
+    in_channel_choices: tuple[int, ...],
+    location: str,
 ) -> Block:
     """One block; `previous` is the first width choice of the block before it."""
     depths = tuple(base_depth + more for more in choices["layer_search_range"] if base_depth + more > 0)
     if not depths:
-        fail(where % "layer_search_range", choices["layer_search_range"], "at least one layer in the block")
+        fail(location % "layer_search_range", choices["layer_search_range"], "at least one layer in the block")
     widths = tuple(int(base_width * ratio) for ratio in choices["filter_size_search_ratio"])
     if min(widths) < 1:
-        fail(where % "filter_size_search_ratio", choices["filter_size_search_ratio"], "widths of at least 1 channel")
+        fail(location % "filter_size_search_ratio", choices["filter_size_search_ratio"], "widths of at least 1 channel")
     may_vanish = stride == 1 and widths[0] == previous
     operations = tuple(name.lower() for name in choices["conv_ops"] if name != "Zero" or may_vanish)
     if set(operations) <= {ZERO}:
-        fail(where % "conv_ops", choices["conv_ops"], "an operation besides Zero")
+        fail(location % "conv_ops", choices["conv_ops"], "an operation besides Zero")
     return Block(
         stride=stride,
-        in_widths=in_widths,
+        in_channel_choices=in_channel_choices,
         depth=depths,
         width=widths,
         kernel_size=choices["kernel_size"],
@@ -116,26 +116,26 @@ def _block(
 
 
 def _choices_per_block(value: Any, name: str, count: int, source: str) -> list[tuple[Any, ...]]:
-    where = f"{source}: search_range.{name}"
+    location = f"{source}: search_range.{name}"
     if not (isinstance(value, list) and value and isinstance(value[0], list)):
-        return [_distinct(_list(value, CHOICES[name], where), where)] * count
-    _same_length(value, count, where)
-    places = [f"{where}, block {index}" for index in range(count)]
+        return [_distinct(_list(value, CHOICES[name], location), location)] * count
+    _same_length(value, count, location)
+    places = [f"{location}, block {index}" for index in range(count)]
     return [_distinct(_list(own, CHOICES[name], place), place) for own, place in zip(value, places, strict=True)]
 
 
-def _list(value: Any, rule: Rule, where: str) -> tuple[Any, ...]:
+def _list(value: Any, rule: Rule, location: str) -> tuple[Any, ...]:
     if not isinstance(value, list) or not value:
-        fail(where, value, f"a list of values, each {rule[0]}")
-    return tuple(checked(item, rule, where) for item in value)
+        fail(location, value, f"a list of values, each {rule[0]}")
+    return tuple(checked(item, rule, location) for item in value)
 
 
-def _same_length(values: Sequence[Any], count: int, where: str) -> None:
+def _same_length(values: Sequence[Any], count: int, location: str) -> None:
     if len(values) != count:
-        fail(where, f"{len(values)} values", f"{count}, one per block as in search_range.base_layer_num")
+        fail(location, f"{len(values)} values", f"{count}, one per block as in search_range.base_layer_num")
 
 
-def _distinct(values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+def _distinct(values: tuple[Any, ...], location: str) -> tuple[Any, ...]:
     if len(set(values)) != len(values):
-        fail(where, values, "different values")
+        fail(location, values, "different values")
     return values

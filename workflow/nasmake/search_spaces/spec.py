@@ -28,17 +28,17 @@ class Convolution:
 
     Attributes:
         name: of the module that computes it.
-        se_width: hidden width of the squeeze and excitation behind the activation; 0 means none.
+        se_channels: hidden width of the squeeze and excitation behind the activation; 0 means none.
     """
 
     name: str
-    in_width: int
-    out_width: int
+    in_channels: int
+    out_channels: int
     kernel_size: int
     stride: int = 1
     depthwise: bool = False
     relu: bool = True
-    se_width: int = 0
+    se_channels: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,41 +48,41 @@ class LayerSpec:
     Attributes:
         op: conv, sepconv or mbconv.
         expand_ratio: inner width over input width of an mbconv; 1 for the others.
-        se_width: hidden width of squeeze and excitation; 0 means none.
-        se_ratio: the ratio `se_width` came from, for people; several ratios can give one width.
+        se_channels: hidden width of squeeze and excitation; 0 means none.
+        se_ratio: the ratio `se_channels` came from, for people; several ratios can give one width.
     """
 
     op: str
     kernel_size: int
     expand_ratio: int
-    in_width: int
-    out_width: int
+    in_channels: int
+    out_channels: int
     stride: int
     residual: bool
-    se_width: int = 0
+    se_channels: int = 0
     se_ratio: float = field(default=0.0, compare=False)
 
     @cached_property
     def convolutions(self) -> tuple[Convolution, ...]:
         """What the layer computes, in order."""
-        size, se_width = (self.kernel_size, self.stride), self.se_width
+        size, se_channels = (self.kernel_size, self.stride), self.se_channels
         if self.op == "conv":
-            return (Convolution("conv", self.in_width, self.out_width, *size, se_width=se_width),)
-        inner = self.in_width * self.expand_ratio
-        expand = Convolution("expand", self.in_width, inner, 1)
-        depthwise = Convolution("depthwise", inner, inner, *size, depthwise=True, se_width=se_width)
-        project = Convolution("project", inner, self.out_width, 1, relu=False)
+            return (Convolution("conv", self.in_channels, self.out_channels, *size, se_channels=se_channels),)
+        inner = self.in_channels * self.expand_ratio
+        expand = Convolution("expand", self.in_channels, inner, 1)
+        depthwise = Convolution("depthwise", inner, inner, *size, depthwise=True, se_channels=se_channels)
+        project = Convolution("project", inner, self.out_channels, 1, relu=False)
         return (expand, depthwise, project) if self.op == "mbconv" else (depthwise, project)
 
     @property
     def takes_residual(self) -> bool:
         """Whether input and output have the same shape."""
-        return self.stride == 1 and self.in_width == self.out_width
+        return self.stride == 1 and self.in_channels == self.out_channels
 
 
-def squeeze_width(ratio: float, in_width: int) -> int:
+def squeeze_channels(ratio: float, in_channels: int) -> int:
     """Hidden width of squeeze and excitation in a layer with `in_width` input channels; 0 for ratio 0."""
-    return max(1, int(ratio * in_width)) if ratio else 0
+    return max(1, int(ratio * in_channels)) if ratio else 0
 
 
 @dataclass(frozen=True)
@@ -91,26 +91,26 @@ class NetworkSpec:
 
     Attributes:
         blocks: the layers of each block; a block without layers passes its input on.
-        head_width: output channels of the 1x1 convolution before the pooling.
+        head_channels: output channels of the 1x1 convolution before the pooling.
         dropout: probability, before the classifier.
     """
 
-    stem_width: int
+    stem_channels: int
     stem_stride: int
     blocks: tuple[tuple[LayerSpec, ...], ...]
-    head_width: int
-    class_num: int
+    head_channels: int
+    num_classes: int
     dropout: float
 
     def stem(self, in_channels: int) -> Convolution:
         """The first convolution, for images with `in_channels` channels."""
-        return Convolution("stem", in_channels, self.stem_width, 3, self.stem_stride)
+        return Convolution("stem", in_channels, self.stem_channels, 3, self.stem_stride)
 
     @property
     def head(self) -> Convolution:
         """The last convolution."""
-        widths = [layer.out_width for block in self.blocks for layer in block]
-        return Convolution("head", widths[-1] if widths else self.stem_width, self.head_width, 1)
+        widths = [layer.out_channels for block in self.blocks for layer in block]
+        return Convolution("head", widths[-1] if widths else self.stem_channels, self.head_channels, 1)
 
     def convolutions(self, in_channels: int) -> Iterator[Convolution]:
         """All convolutions from the image to the pooling, in order."""
@@ -163,7 +163,7 @@ def _run(layer: LayerSpec) -> Run:
         "kernel_size": layer.kernel_size,
         "stride": layer.stride,
         "expand_ratio": layer.expand_ratio,
-        "width": layer.out_width,
+        "width": layer.out_channels,
         "se_ratio": layer.se_ratio,
         "skip": layer.residual if layer.takes_residual else None,  # None: fits a run with and one without
     }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nasmake.engine.stage_run import StageRun
 
 
-class InheritedScores:
+class InheritedEvaluator:
     """Val loss and accuracy (0..1) of a network, by its canonical vector; the supernet stays as it is.
 
     BatchNorm statistics are made anew for each network from train images (arXiv 1904.00420, section 3.4): those that
@@ -28,8 +28,8 @@ class InheritedScores:
     def __init__(self, run: "StageRun", supernet: Supernet) -> None:
         settings = run.job.settings.search
         self.supernet = supernet
-        self.val = run.parts.evaluation("val", settings.batch_size)
-        source = run.parts.shuffled("train", settings.batch_size, run.job.stage)
+        self.val = run.splits.evaluation("val", settings.batch_size)
+        source = run.splits.shuffled("train", settings.batch_size, run.job.stage)
         steps = range(min(len(source), -(-settings.recalibration_images // source.batch_size)))
         self.recalibration = [source.batch(0, step)[0] for step in steps]
 

@@ -15,9 +15,9 @@ from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine.metrics import scores
 from nasmake.models.batchnorm import batch_statistics
 from nasmake.models.supernet import Supernet
-from nasmake.stages.evaluator import InheritedScores
+from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.strategies.base import Evaluation
-from nasmake.strategies.loop import Course
+from nasmake.strategies.loop import SearchLoop
 from nasmake.strategies.probabilities import Probabilities
 from nasmake.strategies.proxyless import Gates, ProxylessSearch
 
@@ -86,8 +86,8 @@ def gated_logits(supernet: Supernet, gates: Gates, values: Sequence[Tensor], ima
 
 def _block_output(supernet: Supernet, index: int, option: int, x: Tensor) -> Tensor:
     """Of one option of a block; of Zero that is the input."""
-    (in_width,) = supernet.space.blocks[index].in_widths
-    for layer in supernet.activate(index, supernet.space.layers(index, in_width, (option,))):
+    (in_channels,) = supernet.space.blocks[index].in_channel_choices
+    for layer in supernet.activate(index, supernet.space.layers(index, in_channels, (option,))):
         x = layer(x)
     return x
 
@@ -105,13 +105,13 @@ def _frozen(module: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-class GateSearch(Course):
+class GateLoop(SearchLoop):
     """Moves the distribution with every place of an epoch but the last, which evaluates its mode as a candidate.
 
     Args:
         strategy: the distribution.
-        where: the place of all random draws, such as (seed, "search_architecture").
-        epoch_places: places of an epoch, two or more.
+        seed_key: the place of all random draws, such as (seed, "search_architecture").
+        epoch_steps: places of an epoch, two or more.
         inherited: scores with the weights of the supernet, which stay as they are.
         batches: shuffled ones of val; the steps take them in turn, in a new order each time round.
     """
@@ -119,39 +119,39 @@ class GateSearch(Course):
     def __init__(
         self,
         strategy: ProxylessSearch,
-        where: tuple[int | str, ...],
-        epoch_places: int,
-        inherited: InheritedScores,
+        seed_key: tuple[int | str, ...],
+        epoch_steps: int,
+        inherited: InheritedEvaluator,
         batches: BatchSource,
     ) -> None:
         super().__init__(strategy, inherited)
-        self.distribution, self.where, self.epoch_places = strategy, where, epoch_places
+        self.distribution, self.seed_key, self.epoch_steps = strategy, seed_key, epoch_steps
         self.supernet, self.batches = inherited.supernet, batches
         self.by_epoch: list[Probabilities] = []
 
-    def step(self, place: int) -> tuple[float, float] | None:
+    def step(self, step: int) -> tuple[float, float] | None:
         """Mean loss and accuracy over the batch of a step on the architecture; None at the end of an epoch."""
-        epoch, index = divmod(place, self.epoch_places)
-        rng = python_random(*self.where, place)
-        if index + 1 == self.epoch_places:
-            self.evaluate(self.distribution.mode_within_limits(rng), epoch)
+        epoch, index = divmod(step, self.epoch_steps)
+        rng = python_random(*self.seed_key, step)
+        if index + 1 == self.epoch_steps:
+            self.evaluate(self.distribution.feasible_mode(rng), epoch)
             self.by_epoch.append(self.distribution.probabilities())
             return None
-        batch = self.batches.batch(*divmod(place - epoch, len(self.batches)))
+        batch = self.batches.batch(*divmod(step - epoch, len(self.batches)))
         sums = {name: value.item() for name, value in gate_step(self.supernet, self.distribution, *batch, rng).items()}
         return sums["loss"] / sums["count"], sums["accuracy"] / sums["count"]
 
     def conclusion(self) -> Evaluation | None:
         """That of the last mode."""
-        return self.evaluations[self.strategy.space.canonical(self.told[-1].decisions)]
+        return self.evaluations[self.strategy.space.canonical(self.observed[-1].decisions)]
 
-    def diagnostics(self, places: int) -> dict[str, float]:
+    def diagnostics(self, steps: int) -> dict[str, float]:
         """Those of the distribution as it is now."""
         return self.distribution.state_diagnostics()
 
-    def probabilities(self, places: int) -> Probabilities:
+    def probabilities(self, steps: int) -> Probabilities:
         """As they were after so many places."""
-        return self.by_epoch[places // self.epoch_places - 1]
+        return self.by_epoch[steps // self.epoch_steps - 1]
 
     def state_dict(self) -> dict[str, Any]:
         """The distribution now, and its probabilities at the end of every epoch."""

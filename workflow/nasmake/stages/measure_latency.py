@@ -18,7 +18,7 @@ from nasmake.core.files import read_json, write_json
 from nasmake.core.hardware import processor
 from nasmake.core.seeding import python_random
 from nasmake.costs.table import NANOSECONDS
-from nasmake.costs.units import Piece, pieces_of_space
+from nasmake.costs.units import ProfiledUnit, units_of_space
 from nasmake.engine.device import Runtime, start
 from nasmake.jobs.job import Job
 from nasmake.models.layers import Classifier, ConvBN, Layer, channels_last
@@ -35,13 +35,13 @@ def measure_latency(job: Job) -> None:
     runtime = start(job.accelerator, settings.trainer.num_threads)
     space = job.space()
     height, _, channels = shape = read_json(job.dataset / "manifest.json")["image_shape"]
-    times = time_pieces(pieces_of_space(space, channels, height), runtime, settings)
-    facts = {"space": space.name, "space_hash": space.hash, "image_shape": shape} | facts_of(runtime, settings)
+    times = time_units(units_of_space(space, channels, height), runtime, settings)
+    facts = {"space": space.name, "space_hash": space.hash, "image_shape": shape} | dataset_facts(runtime, settings)
     entries = {key: _entry(own) for key, own in times.items()}
     write_json(job.unit / "latency.json", facts | {"entries": entries, "provenance": job.provenance(runtime.name)})
 
 
-def facts_of(runtime: Runtime, settings: Config) -> dict[str, Any]:
+def dataset_facts(runtime: Runtime, settings: Config) -> dict[str, Any]:
     """What the times hold for, beside space and image size."""
     return {
         "accelerator": runtime.accelerator,
@@ -57,24 +57,24 @@ def facts_of(runtime: Runtime, settings: Config) -> dict[str, Any]:
     }
 
 
-def time_pieces(pieces: Mapping[str, Piece], runtime: Runtime, settings: Config) -> dict[str, list[int]]:
+def time_units(units: Mapping[str, ProfiledUnit], runtime: Runtime, settings: Config) -> dict[str, list[int]]:
     """Nanoseconds of `latency.runs` forward passes of each piece, by its key.
 
     They are taken in bursts: a round gives each piece one burst, in an order of its own, so that a machine that slows
     down for a while slows no piece more than others.
     """
     timer = Timer(runtime.device, settings)
-    plans = {key: plan(piece) for key, piece in pieces.items()}
-    times: dict[str, list[int]] = {key: [] for key in pieces}
+    plans = {key: plan(unit) for key, unit in units.items()}
+    times: dict[str, list[int]] = {key: [] for key in units}
     rounds = math.ceil(settings.latency.runs / BURST)
     for number in range(rounds):
         began = time.monotonic()
-        order = sorted(pieces)
+        order = sorted(units)
         python_random(settings.nas.seed, MEASUREMENT, number).shuffle(order)
         for key in order:
             runs = min(BURST, settings.latency.runs - number * BURST)
-            times[key] += timer.burst(build(plans[key], runtime.device), pieces[key], runs)
-        print(f"round {number + 1:>3} of {rounds}  {len(pieces)} pieces  {time.monotonic() - began:.1f}s", flush=True)
+            times[key] += timer.burst(build(plans[key], runtime.device), units[key], runs)
+        print(f"round {number + 1:>3} of {rounds}  {len(units)} pieces  {time.monotonic() - began:.1f}s", flush=True)
     return times
 
 
@@ -86,9 +86,9 @@ class Timer:
     settings: Config
 
     @torch.no_grad()
-    def burst(self, module: nn.Module, piece: Piece, runs: int) -> list[int]:
+    def burst(self, module: nn.Module, unit: ProfiledUnit, runs: int) -> list[int]:
         """Nanoseconds of `runs` forward passes in eval mode, after `latency.warmup` that do not count."""
-        images = self._images(piece)
+        images = self._images(unit)
         synchronise = torch.get_device_module(self.device).synchronize
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_mixed):
             for _ in range(self.settings.latency.warmup):
@@ -106,18 +106,18 @@ class Timer:
     def _is_mixed(self) -> bool:
         return self.settings.trainer.precision == "bf16-mixed"
 
-    def _images(self, piece: Piece) -> Tensor:
+    def _images(self, unit: ProfiledUnit) -> Tensor:
         """A batch as it reaches the piece within a network: in mixed precision only the stem still gets float32."""
-        is_stem = isinstance(piece.part, Convolution) and not piece.class_num
+        is_stem = isinstance(unit.part, Convolution) and not unit.num_classes
         dtype = torch.bfloat16 if self._is_mixed and not is_stem else torch.float32
-        shape = (self.settings.latency.batch_size, piece.part.in_width, piece.input_size, piece.input_size)
+        shape = (self.settings.latency.batch_size, unit.part.in_channels, unit.input_size, unit.input_size)
         return torch.full(shape, FILL, dtype=dtype, device=self.device).contiguous(memory_format=torch.channels_last)
 
 
-def plan(piece: Piece) -> nn.Module:
+def plan(unit: ProfiledUnit) -> nn.Module:
     """The module of a piece in eval mode, without memory for weights: those of a whole space may be a gigabyte."""
     with torch.device("meta"):
-        return channels_last(_module(piece).eval())
+        return channels_last(_module(unit).eval())
 
 
 def build(planned: nn.Module, device: torch.device) -> nn.Module:
@@ -128,13 +128,13 @@ def build(planned: nn.Module, device: torch.device) -> nn.Module:
     return module
 
 
-def _module(piece: Piece) -> nn.Module:
-    if isinstance(piece.part, LayerSpec):
-        return Layer(piece.part)
-    convolution = ConvBN(piece.part)
-    if not piece.class_num:
+def _module(unit: ProfiledUnit) -> nn.Module:
+    if isinstance(unit.part, LayerSpec):
+        return Layer(unit.part)
+    convolution = ConvBN(unit.part)
+    if not unit.num_classes:
         return convolution
-    return nn.Sequential(convolution, Classifier(piece.part.out_width, piece.class_num, dropout=0.0))
+    return nn.Sequential(convolution, Classifier(unit.part.out_channels, unit.num_classes, dropout=0.0))
 
 
 def _entry(times: list[int]) -> dict[str, float]:

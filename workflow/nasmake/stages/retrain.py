@@ -17,7 +17,7 @@ from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.costs.table import count_macs, count_parameters
 from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine.device import seed_torch
-from nasmake.engine.distributed import add_gradients, part_of, rank_key
+from nasmake.engine.distributed import add_gradients, rank_key, share_of_batch
 from nasmake.engine.metrics import scores
 from nasmake.engine.optimizers import set_learning_rate
 from nasmake.engine.schedules import WARMUP_START, cosine
@@ -62,11 +62,11 @@ class Retraining(StageModule):
         val_source: BatchSource | None,
         settings: Retrain,
         epochs: int,
-        where: tuple[int | str, ...],
+        seed_key: tuple[int | str, ...],
         prune_below: Sequence[float | None] = (),
     ) -> None:
         super().__init__()
-        self.network, self.settings, self.epochs, self.where = network, settings, epochs, where
+        self.network, self.settings, self.epochs, self.seed_key = network, settings, epochs, seed_key
         self.source, self.val_source, self.prune_below = source, val_source, prune_below
         self.average = moving_average(network, settings.ema_decay) if settings.ema_decay else None
 
@@ -90,13 +90,13 @@ class Retraining(StageModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Fix dropout and the learning rate of this step."""
-        seed_torch(self.device, *self.where, "dropout", self.current_epoch, batch_idx, *rank_key())
+        seed_torch(self.device, *self.seed_key, "dropout", self.current_epoch, batch_idx, *rank_key())
         optimizer: Any = self.optimizers()
         set_learning_rate(optimizer, self._rate(self.current_epoch + batch_idx / len(self.source)))
 
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
         """Loss of one batch."""
-        images, labels, share = part_of(*self.source.batch(self.current_epoch, batch_idx))
+        images, labels, share = share_of_batch(*self.source.batch(self.current_epoch, batch_idx))
         logits = self.network(images)
         loss = cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
         return {"loss": loss * share, "metrics": scores(logits.detach(), labels, loss.detach())}
@@ -108,7 +108,7 @@ class Retraining(StageModule):
     def validation_step(self, step: int, batch_idx: int) -> dict[str, Tensor]:
         """Scores of one batch, without smoothing."""
         assert self.val_source is not None
-        images, labels, _ = part_of(*self.val_source.batch(0, batch_idx))
+        images, labels, _ = share_of_batch(*self.val_source.batch(0, batch_idx))
         logits = (self.average or self.network)(images)
         return scores(logits, labels, cross_entropy(logits.float(), labels))
 
@@ -168,27 +168,27 @@ def retrain(job: Job) -> None:
 
 
 def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
-    job, parts = run.job, run.parts
+    job, splits = run.job, run.splits
     found = read_json(job.inputs["architecture"])
     if found["state"] != COMPLETE:
         return Trained(None, [], {"state": found["state"], "reason": found["reason"], "epochs": epochs})
-    spec = Architecture.from_json(found, str(job.inputs["architecture"]), len(parts.manifest["classes"])).spec
-    where = (job.settings.nas.seed, job.stage)
-    seed_torch(torch.device("cpu"), *where, "weights")
-    network = channels_last(Network(spec, parts.in_channels))
+    spec = Architecture.from_json(found, str(job.inputs["architecture"]), len(splits.manifest["classes"])).spec
+    seed_key = (job.settings.nas.seed, job.stage)
+    seed_torch(torch.device("cpu"), *seed_key, "weights")
+    network = channels_last(Network(spec, splits.in_channels))
     settings = job.settings.retrain
     batch_size, cutout = settings.hyperparameters.batch_size, settings.cutout_length
-    source = parts.training("train" if with_val else "train+val", batch_size, job.stage, cutout)
-    val_source = parts.evaluation("val", batch_size) if with_val else None
+    source = splits.training("train" if with_val else "train+val", batch_size, job.stage, cutout)
+    val_source = splits.evaluation("val", batch_size) if with_val else None
     record = {
         "state": COMPLETE,
         "architecture": spec.string(),
-        "parameters": count_parameters(spec, parts.in_channels),
-        "macs": count_macs(spec, parts.in_channels, parts.input_size),
+        "parameters": count_parameters(spec, splits.in_channels),
+        "macs": count_macs(spec, splits.in_channels, splits.input_size),
         "epochs": epochs,
     } | {key: found[key] for key in ("latency_ms",) if key in found}
     limits = job.prune_below or () if with_val else ()
-    module = Retraining(network, source, val_source, settings, epochs, where, limits)
+    module = Retraining(network, source, val_source, settings, epochs, seed_key, limits)
     try:
         rows = run.fit(module, source, epochs, val_source=val_source, gradient_clip=settings.gradient_clip)
     except StoppedError as stopped:

@@ -35,10 +35,10 @@ def retrain_final(job: Job) -> None:
 
 def _test(run: StageRun, network: Network) -> dict[str, Any]:
     settings = run.job.settings
-    test_n = run.parts.tested.manifest["test"]["count"]
+    test_n = run.splits.tested.manifest["test"]["count"]
     if test_n == 0:
         return {"test_accuracy": None, "test_loss": None, "test_n": 0}
-    loss, accuracy = evaluate(network, run.parts.evaluation("test", settings.retrain.hyperparameters.batch_size))
+    loss, accuracy = evaluate(network, run.splits.evaluation("test", settings.retrain.hyperparameters.batch_size))
     scores = {"test_accuracy": accuracy, "test_loss": loss, "test_n": test_n}
     return scores | (_baseline(run) if settings.final.baseline else {})
 
@@ -46,5 +46,5 @@ def _test(run: StageRun, network: Network) -> dict[str, Any]:
 def _baseline(run: StageRun) -> dict[str, Any]:
     from nasmake.stages.baseline import logistic_regression
 
-    accuracy = logistic_regression(run.parts.arrays("train+val"), run.parts.arrays("test"))
+    accuracy = logistic_regression(run.splits.arrays("train+val"), run.splits.arrays("test"))
     return {"baseline": {"name": "logistic regression", "test_accuracy": accuracy}}

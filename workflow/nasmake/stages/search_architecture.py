@@ -20,8 +20,8 @@ from nasmake.engine.weights import read_weights
 from nasmake.jobs.job import Job
 from nasmake.models.supernet import Supernet
 from nasmake.search_spaces import Decisions, SearchSpace
-from nasmake.stages.evaluator import InheritedScores
-from nasmake.stages.gates import GateSearch
+from nasmake.stages.evaluator import InheritedEvaluator
+from nasmake.stages.gates import GateLoop
 from nasmake.stages.search_output import (
     SearchRecords,
     best_scores,
@@ -33,7 +33,7 @@ from nasmake.stages.search_output import (
 )
 from nasmake.strategies import Evaluation, ProposingStrategy, make_strategy
 from nasmake.strategies.constraints import check_feasible
-from nasmake.strategies.loop import Course, Progress
+from nasmake.strategies.loop import ProposalLoop, SearchLoop
 from nasmake.strategies.proxyless import ProxylessSearch
 from nasmake.strategies.random_search import RandomSearch
 
@@ -43,12 +43,12 @@ Evaluations = Mapping[Decisions, Evaluation]  # by canonical vectors
 class CandidateEvaluation(StageModule):
     """Goes through the places of a search, `population_size` in an epoch; one step each."""
 
-    part = "val"
+    metric_prefix = "val"
 
-    def __init__(self, progress: Course, population_size: int) -> None:
+    def __init__(self, loop: SearchLoop, population_size: int) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.progress, self.population_size = progress, population_size
+        self.loop, self.population_size = loop, population_size
 
     def configure_optimizers(self) -> None:
         """Nothing is trained."""
@@ -56,45 +56,45 @@ class CandidateEvaluation(StageModule):
     @torch.no_grad()
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
         """One place; a candidate too far out is no reason to give up: it does not count in the mean."""
-        found = self.progress.step(self.current_epoch * self.population_size + batch_idx)
+        found = self.loop.step(self.current_epoch * self.population_size + batch_idx)
         return {"metrics": _metrics(*found, 1) if found else _metrics(0.0, 0.0, 0)}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put what was told in, as plain lists, and the state of the strategy."""
-        checkpoint["strategy"] = self.progress.state_dict()
-        checkpoint["told"] = [evaluation.to_list() for evaluation in self.progress.told]
+        checkpoint["strategy"] = self.loop.state_dict()
+        checkpoint["observed"] = [evaluation.to_list() for evaluation in self.loop.observed]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back."""
-        self.progress.load_state_dict(checkpoint["strategy"])
-        for fields in checkpoint["told"]:
-            self.progress.tell(Evaluation.from_list(fields))
+        self.loop.load_state_dict(checkpoint["strategy"])
+        for fields in checkpoint["observed"]:
+            self.loop.tell(Evaluation.from_list(fields))
 
 
 class ArchitectureSearch(CandidateEvaluation):
     """The search itself; see `search_architecture`."""
 
     def __init__(
-        self, progress: Course, population_size: int, inherited: InheritedScores, reference: Reference
+        self, loop: SearchLoop, population_size: int, inherited: InheritedEvaluator, reference: Reference
     ) -> None:
-        super().__init__(progress, population_size)
+        super().__init__(loop, population_size)
         self._inherited, self._reference = inherited, reference
         self._uncalibrated: dict[Decisions, float] = {}
 
     def epoch_summary(self) -> dict[str, float]:
         """The best so far, what was covered so far, and how the strategy is doing."""
-        progress, costs = self.progress, self.progress.strategy.costs
-        best = progress.best()
-        points = ((own.val_loss, costs.macs(network)) for network, own in progress.evaluations.items())
+        loop, costs = self.loop, self.loop.strategy.costs
+        best = loop.best()
+        points = ((own.val_loss, costs.macs(network)) for network, own in loop.evaluations.items())
         found = {
-            "evaluated": len(progress.evaluations),
+            "evaluated": len(loop.evaluations),
             "best_objective": best.objective,
             "best_val_loss": best.val_loss,
             "best_val_accuracy": best.val_accuracy,
             "uncalibrated_val_accuracy": self._uncalibrated_accuracy(best.decisions),
             "hypervolume": hypervolume(points, self._reference),
         } | {f"best_{metric}": cost for metric, cost in costs.of(best.decisions).items()}
-        return found | progress.diagnostics((self.current_epoch + 1) * self.population_size)
+        return found | loop.diagnostics((self.current_epoch + 1) * self.population_size)
 
     def _uncalibrated_accuracy(self, decisions: Decisions) -> float:
         if decisions not in self._uncalibrated:
@@ -108,7 +108,7 @@ class RandomBaseline(CandidateEvaluation):
 
     def epoch_summary(self) -> dict[str, float]:
         """The best so far."""
-        evaluations = self.progress.evaluations
+        evaluations = self.loop.evaluations
         return {"random_evaluated": len(evaluations)} | best_scores("random_best_", evaluations.values())
 
 
@@ -119,48 +119,48 @@ def search_architecture(job: Job) -> None:
         return write_search(job, None, {key: record[key] for key in ("state", "reason")})
     with stage(job) as run:
         space = run.space()
-        inherited = InheritedScores(run, trained_supernet(run, space, record))
+        inherited = InheritedEvaluator(run, trained_supernet(run, space, record))
         costs = cost_table(run)
         check_feasible(costs, job.settings.search)
         write_search(job, run.runtime.name, *_searched(run, space, costs, inherited))
 
 
 def _searched(
-    run: StageRun, space: SearchSpace, costs: CostTable, inherited: InheritedScores
+    run: StageRun, space: SearchSpace, costs: CostTable, inherited: InheritedEvaluator
 ) -> tuple[dict[str, Any], SearchRecords]:
     settings, epochs = run.job.settings.search, run.job.settings.nas.num_epochs_architecture_search
     size, reference = settings.population_size, reference_of(space, costs)
-    progress, evaluations = _course(run, costs, inherited)
+    loop, evaluations = _course(run, costs, inherited)
     random: Evaluations = {}
     try:
-        rows = run.fit(ArchitectureSearch(progress, size, inherited, reference), range(size), epochs)
+        rows = run.fit(ArchitectureSearch(loop, size, inherited, reference), range(size), epochs)
         if settings.algorithm == "random":
-            random = progress.evaluations
+            random = loop.evaluations
         elif settings.random_baseline:
-            random = random_baseline(run, costs, inherited, evaluations, progress.evaluations)
-        content = found(run, costs, progress.found(), _scores(progress), random.values())
+            random = random_baseline(run, costs, inherited, evaluations, loop.evaluations)
+        content = found(run, costs, loop.found(), _scores(loop), random.values())
     except DivergedError as diverged:
         rows, content = diverged.rows, {"state": PRUNED, "reason": f"{run.job.stage}: {diverged}"}
-    by_epoch = [progress.probabilities((epoch + 1) * size) for epoch in range(len(rows))]
-    evaluated, compared = (evaluation_rows(progress.strategy, own.values()) for own in (progress.evaluations, random))
+    by_epoch = [loop.probabilities((epoch + 1) * size) for epoch in range(len(rows))]
+    evaluated, compared = (evaluation_rows(loop.strategy, own.values()) for own in (loop.evaluations, random))
     return content, SearchRecords(rows, evaluated, compared, probability_rows(space, by_epoch))
 
 
-def _course(run: StageRun, costs: CostTable, inherited: InheritedScores) -> tuple[Course, int]:
+def _course(run: StageRun, costs: CostTable, inherited: InheritedEvaluator) -> tuple[SearchLoop, int]:
     """The course of the search, and how many evaluations cost what it does."""
     settings, epochs = run.job.settings.search, run.job.settings.nas.num_epochs_architecture_search
-    places, where = settings.population_size, (run.job.settings.nas.seed, run.job.stage)
+    steps, seed_key = settings.population_size, (run.job.settings.nas.seed, run.job.stage)
     strategy = make_strategy(costs.space, costs, settings)
     if isinstance(strategy, ProxylessSearch):
-        batches = run.parts.shuffled("val", settings.batch_size, run.job.stage)
-        worth = inherited.evaluations_worth(strategy, epochs * (places - 1), batches)
-        return GateSearch(strategy, where, places, inherited, batches), epochs + worth
+        batches = run.splits.shuffled("val", settings.batch_size, run.job.stage)
+        worth = inherited.evaluations_worth(strategy, epochs * (steps - 1), batches)
+        return GateLoop(strategy, seed_key, steps, inherited, batches), epochs + worth
     assert isinstance(strategy, ProposingStrategy)
-    return Progress(strategy, where, epochs * places, inherited), epochs * places
+    return ProposalLoop(strategy, seed_key, epochs * steps, inherited), epochs * steps
 
 
 def random_baseline(
-    run: StageRun, costs: CostTable, inherited: InheritedScores, evaluations: int, known: Evaluations
+    run: StageRun, costs: CostTable, inherited: InheritedEvaluator, evaluations: int, known: Evaluations
 ) -> Evaluations:
     """Random search of equal cost: as many evaluations, within the same limits, with the same weights and images.
 
@@ -179,10 +179,10 @@ def random_baseline(
         return (own.val_loss, own.val_accuracy) if own else inherited(network)
 
     settings, size = run.job.settings.search, run.job.settings.search.population_size
-    where = (run.job.settings.nas.seed, run.job.stage, "random")
-    progress = Progress(RandomSearch(inherited.supernet.space, costs, settings), where, evaluations, score)
-    run.fit(RandomBaseline(progress, size), range(size), -(-evaluations // size), name="random_baseline")
-    return progress.evaluations
+    seed_key = (run.job.settings.nas.seed, run.job.stage, "random")
+    loop = ProposalLoop(RandomSearch(inherited.supernet.space, costs, settings), seed_key, evaluations, score)
+    run.fit(RandomBaseline(loop, size), range(size), -(-evaluations // size), name="random_baseline")
+    return loop.evaluations
 
 
 def trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, Any]) -> Supernet:
@@ -198,15 +198,15 @@ def trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, Any
             f"{space.name} ({space.hash}); remove it, so that it is trained again"
         )
     sharing, classes = record["settings"]["weight_sharing"], run.job.settings.dataset.num_search_classes
-    supernet = Supernet(space, run.parts.in_channels, sharing, classes)
+    supernet = Supernet(space, run.splits.in_channels, sharing, classes)
     supernet.load_state_dict(read_weights(path))
     return supernet.to(run.runtime.device)
 
 
-def _scores(progress: Course) -> dict[str, float]:
+def _scores(loop: SearchLoop) -> dict[str, float]:
     """What a strategy that proposes candidates knows at the end, beyond the score of what it found."""
-    best, conclusion = progress.found(), progress.conclusion()
-    scores: dict[str, float] = {"generation": best.generation + 1, "evaluated": len(progress.evaluations)}
+    best, conclusion = loop.found(), loop.conclusion()
+    scores: dict[str, float] = {"generation": best.generation + 1, "evaluated": len(loop.evaluations)}
     if conclusion not in (None, best):
         scores |= {"mode_val_loss": conclusion.val_loss, "mode_val_accuracy": conclusion.val_accuracy}
     return scores

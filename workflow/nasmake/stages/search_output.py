@@ -73,8 +73,8 @@ def found(
     reference = {f"reference_{name}": value for name, value in reference_of(costs.space, costs)._asdict().items()}
     own = {"objective": best.objective, "val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
     return Architecture.from_decisions(best.decisions, costs.space).to_json() | {
-        "input_size": run.parts.input_size,
-        "channels": run.parts.in_channels,
+        "input_size": run.splits.input_size,
+        "channels": run.splits.in_channels,
         **costs.of(best.decisions),
         "state": COMPLETE,
         "scores": own | scores | reference | best_scores("random_", random),
@@ -119,4 +119,4 @@ def probability_rows(space: SearchSpace, epochs: Sequence[Probabilities]) -> Row
 
 def reference_of(space: SearchSpace, costs: CostTable) -> Reference:
     """The loss of guessing, ln of the number of classes, and the MACs of the costliest network, whatever the limits."""
-    return Reference(log(space.class_num), costs.macs(costs.costliest("macs")))
+    return Reference(log(space.num_classes), costs.macs(costs.costliest("macs")))

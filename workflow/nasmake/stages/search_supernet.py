@@ -23,12 +23,12 @@ from nasmake.engine.stage_run import StageRun, cost_table, stage
 from nasmake.jobs.job import Job
 from nasmake.models.batchnorm import batch_statistics
 from nasmake.models.supernet import Supernet
-from nasmake.path_samplers import Asng, Sampler
-from nasmake.stages.evaluator import InheritedScores
+from nasmake.path_samplers import Asng, PathSampler
+from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.stages.gates import gate_step
 from nasmake.stages.search_architecture import Evaluations, random_baseline
 from nasmake.stages.search_output import SearchRecords, evaluation_rows, found, probability_rows, write_search
-from nasmake.stages.train_supernet import SupernetTraining, new_sampler, new_supernet, write_supernet
+from nasmake.stages.train_supernet import SupernetTraining, new_path_sampler, new_supernet, write_supernet
 from nasmake.strategies import Evaluation, make_strategy
 from nasmake.strategies.constraints import check_feasible
 from nasmake.strategies.distribution import Distribution, DistributionStrategy
@@ -55,12 +55,12 @@ class SupernetSearch(SupernetTraining):
     def __init__(
         self,
         supernet: Supernet,
-        sampler: Sampler,
+        sampler: PathSampler,
         source: BatchSource,
         settings: Config,
         strategy: Distribution,
         val: BatchSource,
-        inherited: InheritedScores,
+        inherited: InheritedEvaluator,
     ) -> None:
         super().__init__(supernet, sampler, source, settings)
         if isinstance(sampler, Asng):
@@ -89,7 +89,7 @@ class SupernetSearch(SupernetTraining):
 
     def _evaluate_mode(self) -> dict[str, float]:
         rng = python_random(self.settings.nas.seed, STAGE, "mode", self.current_epoch)
-        mode = self.strategy.space.canonical(self.strategy.mode_within_limits(rng))
+        mode = self.strategy.space.canonical(self.strategy.feasible_mode(rng))
         with self.trainer.precision_plugin.forward_context():  # that of the steps; this is called after them
             _, uncalibrated = self.inherited.uncalibrated(mode)
             loss, accuracy = self.inherited(mode)
@@ -154,12 +154,12 @@ def _module(run: StageRun, supernet: Supernet, costs: CostTable) -> SupernetSear
     assert isinstance(strategy, Distribution)
     return SupernetSearch(
         supernet,
-        new_sampler(costs, settings.supernet),
-        run.parts.training("train", settings.supernet.batch_size, STAGE),
+        new_path_sampler(costs, settings.supernet),
+        run.splits.training("train", settings.supernet.batch_size, STAGE),
         settings,
         strategy,
-        run.parts.shuffled("val", settings.search.batch_size, STAGE),
-        InheritedScores(run, supernet),
+        run.splits.shuffled("val", settings.search.batch_size, STAGE),
+        InheritedEvaluator(run, supernet),
     )
 
 
@@ -184,6 +184,6 @@ def distribution_step(
     totals = {name: torch.stack([own[name] for own in sums]) for name in sums[0]}
     losses, accuracies = ((totals[name] / totals["count"]).tolist() for name in ("loss", "accuracy"))
     objective = Objective(strategy.costs, strategy.settings)
-    told = [objective.evaluation(*own) for own in zip(candidates, losses, accuracies, strict=True)]
-    strategy.update(np.array(candidates), strategy.losses(told))
+    observed = [objective.evaluation(*own) for own in zip(candidates, losses, accuracies, strict=True)]
+    strategy.update(np.array(candidates), strategy.losses(observed))
     return {name: total.sum() for name, total in totals.items()}

@@ -19,7 +19,7 @@ from nasmake.costs.table import CostTable
 from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine import schedules
 from nasmake.engine.device import seed_torch
-from nasmake.engine.distributed import Part, add_gradients, part_of, rank_key
+from nasmake.engine.distributed import BatchShare, add_gradients, rank_key, share_of_batch
 from nasmake.engine.metrics import scores
 from nasmake.engine.optimizers import build_optimizer, set_learning_rate
 from nasmake.engine.stage_module import DivergedError, StageModule
@@ -28,7 +28,7 @@ from nasmake.engine.weights import write_weights
 from nasmake.jobs.job import Job
 from nasmake.models.layers import channels_last
 from nasmake.models.supernet import Supernet
-from nasmake.path_samplers import SAMPLERS, Sampler
+from nasmake.path_samplers import PATH_SAMPLERS, PathSampler
 from nasmake.pipeline.stages import SPLIT_KEYS
 from nasmake.search_spaces import Decisions
 
@@ -47,7 +47,7 @@ class SupernetTraining(StageModule):
 
     stage = STAGE
 
-    def __init__(self, supernet: Supernet, sampler: Sampler, source: BatchSource, settings: Config) -> None:
+    def __init__(self, supernet: Supernet, sampler: PathSampler, source: BatchSource, settings: Config) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.supernet, self.sampler, self.settings = supernet, sampler, settings
@@ -60,12 +60,12 @@ class SupernetTraining(StageModule):
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
         """One update from the paths of this step over the same batch."""
         settings, epoch = self.settings.supernet, self.current_epoch
-        where = (self.settings.nas.seed, self.stage)
-        seed_torch(self.device, *where, "dropout", epoch, batch_idx, *rank_key())
-        paths = self.sampler.draw(python_random(*where, "paths", epoch, batch_idx))
+        seed_key = (self.settings.nas.seed, self.stage)
+        seed_torch(self.device, *seed_key, "dropout", epoch, batch_idx, *rank_key())
+        paths = self.sampler.draw(python_random(*seed_key, "paths", epoch, batch_idx))
         optimizer: Any = self.optimizers()
         optimizer.zero_grad(set_to_none=True)  # what no path touches keeps None: neither momentum nor decay moves it
-        metrics = self._add_gradients(paths, part_of(*self.source.batch(epoch, batch_idx)))
+        metrics = self._add_gradients(paths, share_of_batch(*self.source.batch(epoch, batch_idx)))
         add_gradients(self.supernet.parameters())
         if settings.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), settings.gradient_clip)
@@ -73,7 +73,7 @@ class SupernetTraining(StageModule):
         optimizer.step()
         return {"metrics": metrics}
 
-    def _add_gradients(self, paths: Sequence[Decisions], part: Part) -> dict[str, Tensor]:
+    def _add_gradients(self, paths: Sequence[Decisions], part: BatchShare) -> dict[str, Tensor]:
         """Add up the mean gradient, path by path: the graph of one is gone before the next is built.
 
         The first path may teach the others (in-place distillation, arXiv 1903.05134): their target is its
@@ -111,8 +111,8 @@ def train_supernet(job: Job) -> None:
     settings = job.settings
     with stage(job) as run:
         supernet, costs = new_supernet(run), cost_table(run)
-        source = run.parts.training("train", settings.supernet.batch_size, STAGE)
-        module = SupernetTraining(supernet, new_sampler(costs, settings.supernet), source, settings)
+        source = run.splits.training("train", settings.supernet.batch_size, STAGE)
+        module = SupernetTraining(supernet, new_path_sampler(costs, settings.supernet), source, settings)
         try:
             rows, reason = run.fit(module, source, settings.nas.num_epochs_supernet_train), None
         except DivergedError as diverged:
@@ -125,12 +125,12 @@ def new_supernet(run: StageRun) -> Supernet:
     settings = run.job.settings
     seed_torch(torch.device("cpu"), settings.nas.seed, run.job.stage, "weights")
     sharing, classes = settings.supernet.weight_sharing, settings.dataset.num_search_classes
-    return channels_last(Supernet(run.space(), run.parts.in_channels, sharing, classes))
+    return channels_last(Supernet(run.space(), run.splits.in_channels, sharing, classes))
 
 
-def new_sampler(costs: CostTable, settings: SupernetSettings) -> Sampler:
+def new_path_sampler(costs: CostTable, settings: SupernetSettings) -> PathSampler:
     """The sampler that `settings` name."""
-    return SAMPLERS[str(settings.sampler)](costs.space, costs, settings)
+    return PATH_SAMPLERS[str(settings.sampler)](costs.space, costs, settings)
 
 
 def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | None) -> None:
@@ -142,7 +142,7 @@ def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | 
         "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
         "parameters": sum(parameter.numel() for parameter in supernet.parameters()),
         "split": {key: attrgetter(key)(settings) for key in SPLIT_KEYS},
-        "data": run.parts.manifest["sha256"],
+        "data": run.splits.manifest["sha256"],
     }
     write_csv(job.history("train_supernet"), [{name: row[name] for name in COLUMNS} for row in rows], COLUMNS)
     write_weights(job.unit / "supernet.safetensors", {} if reason else run.weights("supernet."))

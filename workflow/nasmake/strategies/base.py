@@ -9,7 +9,7 @@ from nasmake.config.search import Search
 from nasmake.core.errors import InputError
 from nasmake.costs.table import CostTable, Metric
 from nasmake.search_spaces import Decisions, SearchSpace
-from nasmake.strategies.constraints import limits_of, within_limits
+from nasmake.strategies.constraints import is_feasible, limits_of
 from nasmake.strategies.probabilities import Probabilities, concentration, shares
 
 TRIES = 500  # draws of each kind for one candidate that is new and within the limits, before the generation ends short
@@ -56,9 +56,9 @@ class Strategy:
         """Whether the search is after more than a small val loss, so that it ends with what the strategy concludes."""
         return False
 
-    def keeps_limits(self, decisions: Decisions) -> bool:
+    def is_feasible(self, decisions: Decisions) -> bool:
         """Whether an architecture is within all limits."""
-        return within_limits(self.costs, self.settings, decisions)
+        return is_feasible(self.costs, self.settings, decisions)
 
     def point(self, evaluation: Evaluation) -> tuple[float, ...]:
         """Val loss and the costs of search.front, by which networks are compared where no one number decides."""
@@ -73,7 +73,7 @@ class Strategy:
         """
         changed = list(drawn)
         for place in rng.sample(range(len(changed)), len(changed)):
-            if self.keeps_limits(self.space.canonical(tuple(changed))):
+            if self.is_feasible(self.space.canonical(tuple(changed))):
                 break
             changed[place] = cheapest[place]
         return tuple(changed)
@@ -96,23 +96,23 @@ class ProposingStrategy(Strategy, ABC):
         """Candidates of one generation."""
 
     @abstractmethod
-    def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
+    def propose(self, rng: random.Random, observed: Sequence[Evaluation]) -> list[Decisions]:
         """The candidates of the next generation: generation_size of them, fewer if no more are found.
 
         Raises:
             InputError: no architecture keeps the limits.
         """
 
-    def conclusion(self, told: Sequence[Evaluation]) -> Decisions | None:
+    def conclusion(self, observed: Sequence[Evaluation]) -> Decisions | None:
         """What the last evaluation of the search is for; None: one more candidate."""
         return None
 
-    def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
+    def diagnostics(self, observed: Sequence[Evaluation]) -> dict[str, float]:
         """How the search is doing, by the names in `columns`."""
-        return concentration(self.probabilities_after(told))
+        return concentration(self.probabilities_after(observed))
 
-    def probabilities_after(self, told: Sequence[Evaluation]) -> Probabilities:
+    def probabilities_after(self, observed: Sequence[Evaluation]) -> Probabilities:
         """Of the choices of every decision: here their shares among the candidates of the last generation told."""
-        last = max((evaluation.generation for evaluation in told), default=0)
-        vectors = [evaluation.decisions for evaluation in told if evaluation.generation == last]
+        last = max((evaluation.generation for evaluation in observed), default=0)
+        vectors = [evaluation.decisions for evaluation in observed if evaluation.generation == last]
         return shares(vectors, [len(decision.choices) for decision in self.space.decisions])

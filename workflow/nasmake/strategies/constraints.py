@@ -14,7 +14,7 @@ def limits_of(constraint: Constraint) -> dict[Metric, float]:
     return {metric: limit for metric, limit in limits.items() if limit is not None}
 
 
-def within_limits(costs: CostTable, settings: Search, decisions: Decisions) -> bool:
+def is_feasible(costs: CostTable, settings: Search, decisions: Decisions) -> bool:
     """Whether an architecture keeps all limits of search.constraint; the table must know their metrics."""
     found = costs.of(decisions)
     return all(found[metric] <= limit for metric, limit in limits_of(settings.constraint).items())
@@ -95,8 +95,12 @@ def check_algorithm(algorithm: str, space: SearchSpace) -> None:
 
 
 def _check_gates(space: SearchSpace) -> None:
-    wide = next((index for index, block in enumerate(space.blocks) if len(block.out_widths) > 1), None)
-    reason = None if wide is None else f"block{wide} may have any of the widths {list(space.blocks[wide].out_widths)}"
+    wide = next((index for index, block in enumerate(space.blocks) if len(block.out_channel_choices) > 1), None)
+    reason = (
+        None
+        if wide is None
+        else f"block{wide} may have any of the widths {list(space.blocks[wide].out_channel_choices)}"
+    )
     if len(space.decisions) > len(space.blocks):
         reason = f"every block has {len(space.decisions) // len(space.blocks)} decisions"
     if reason:

@@ -57,20 +57,20 @@ class Distribution(Strategy, ABC):
             InputError: no architecture keeps the limits.
         """
         probabilities = self.probabilities()
-        return [self._draw_within_limits(rng, probabilities) for _ in range(count)]
+        return [self._draw_feasible(rng, probabilities) for _ in range(count)]
 
     def mode(self) -> Decisions:
         """The most probable option of every decision, the first of equals; it may break a limit."""
         return tuple(own.index(max(own)) for own in self.probabilities())
 
-    def mode_within_limits(self, rng: random.Random) -> Decisions:
+    def feasible_mode(self, rng: random.Random) -> Decisions:
         """The mode; if it breaks a limit, the most probable of 500 vectors that are drawn within the limits.
 
         Raises:
             InputError: no architecture keeps the limits.
         """
         mode = self.mode()
-        return mode if self.keeps_limits(mode) else self.most_probable(self.draw(rng, TRIES))
+        return mode if self.is_feasible(mode) else self.most_probable(self.draw(rng, TRIES))
 
     def state_diagnostics(self) -> dict[str, float]:
         """How far it has concentrated."""
@@ -81,12 +81,12 @@ class Distribution(Strategy, ABC):
         probabilities = self.probabilities()
         return max(candidates, key=lambda vector: (_probability(vector, probabilities), vector))
 
-    def _draw_within_limits(self, rng: random.Random, probabilities: Probabilities) -> Decisions:
+    def _draw_feasible(self, rng: random.Random, probabilities: Probabilities) -> Decisions:
         for cheapest in (None, *self._cheapest):
             for _ in range(TRIES):
                 drawn = tuple(rng.choices(range(len(own)), own)[0] for own in probabilities)
                 candidate = self.repaired(rng, drawn, cheapest) if cheapest else drawn
-                if self.keeps_limits(candidate):
+                if self.is_feasible(candidate):
                     return candidate
         raise self.no_architecture()
 
@@ -128,30 +128,30 @@ class DistributionStrategy(Distribution, ProposingStrategy):
         """The objectives, [lam]: smaller is better; infinite where the network is broken."""
         return np.array([evaluation.objective for evaluation in generation])
 
-    def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
+    def propose(self, rng: random.Random, observed: Sequence[Evaluation]) -> list[Decisions]:
         """The candidates of the next generation; they, and those told before, may be the same networks."""
-        self.learn(told)
+        self.learn(observed)
         return self.draw(rng, self.generation_size)
 
-    def conclusion(self, told: Sequence[Evaluation]) -> Decisions | None:
+    def conclusion(self, observed: Sequence[Evaluation]) -> Decisions | None:
         """The mode of the distribution; if it breaks a limit, the most probable network told."""
-        self.learn(told)
+        self.learn(observed)
         mode = self.mode()
-        return mode if self.keeps_limits(mode) else self.most_probable([evaluation.decisions for evaluation in told])
+        return mode if self.is_feasible(mode) else self.most_probable([evaluation.decisions for evaluation in observed])
 
-    def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
+    def diagnostics(self, observed: Sequence[Evaluation]) -> dict[str, float]:
         """Those of the distribution to which the evaluations lead."""
-        self.learn(told)
+        self.learn(observed)
         return self.state_diagnostics()
 
-    def probabilities_after(self, told: Sequence[Evaluation]) -> Probabilities:
+    def probabilities_after(self, observed: Sequence[Evaluation]) -> Probabilities:
         """Those to which the evaluations lead."""
-        self.learn(told)
+        self.learn(observed)
         return self.probabilities()
 
-    def learn(self, told: Sequence[Evaluation]) -> None:
+    def learn(self, observed: Sequence[Evaluation]) -> None:
         """Bring the distribution to where these evaluations, in generations one after the other, lead."""
-        generations = [list(own) for _, own in groupby(told, key=lambda evaluation: evaluation.generation)]
+        generations = [list(own) for _, own in groupby(observed, key=lambda evaluation: evaluation.generation)]
         if generations[: len(self._learnt)] != self._learnt:
             self.reset()
             self._learnt = []

@@ -15,7 +15,7 @@ from nasmake.strategies.probabilities import Probabilities
 Score = Callable[[Decisions], tuple[float, float]]  # val loss and accuracy (0..1) of a network, by its canonical vector
 
 
-class Course(ABC):
+class SearchLoop(ABC):
     """What was evaluated, in places 0, 1, ... one after the other.
 
     Args:
@@ -23,18 +23,18 @@ class Course(ABC):
         score: evaluates a network.
 
     Attributes:
-        told: what was found, in order; the decisions are those proposed.
+        observed: what was found, in order; the decisions are those proposed.
         evaluations: the first of them for each network, by its canonical vector.
     """
 
     def __init__(self, strategy: Strategy, score: Score) -> None:
         self.strategy, self.score = strategy, score
-        self.told: list[Evaluation] = []
+        self.observed: list[Evaluation] = []
         self.evaluations: dict[Decisions, Evaluation] = {}
         self._objective = Objective(strategy.costs, strategy.settings)
 
     @abstractmethod
-    def step(self, place: int) -> tuple[float, float] | None:
+    def step(self, step: int) -> tuple[float, float] | None:
         """Do what a place is for; the val loss and accuracy that count in the mean of the epoch, if any do."""
 
     @abstractmethod
@@ -42,11 +42,11 @@ class Course(ABC):
         """At the end: the evaluation of the network that the strategy concluded with, if it is one that does."""
 
     @abstractmethod
-    def diagnostics(self, places: int) -> dict[str, float]:
+    def diagnostics(self, steps: int) -> dict[str, float]:
         """Those of the strategy after so many places."""
 
     @abstractmethod
-    def probabilities(self, places: int) -> Probabilities:
+    def probabilities(self, steps: int) -> Probabilities:
         """Of the choices of every decision, after so many places: whole epochs."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Course(ABC):
 
     def tell(self, evaluation: Evaluation) -> None:
         """Add what was found at the next place."""
-        self.told.append(evaluation)
+        self.observed.append(evaluation)
         network = self.strategy.space.canonical(evaluation.decisions)
         self.evaluations.setdefault(network, evaluation._replace(decisions=network))
 
@@ -84,31 +84,31 @@ class Course(ABC):
         return conclusion
 
 
-class Progress(Course):
+class ProposalLoop(SearchLoop):
     """Goes through the places 0, 1, ... budget - 1 of a search, one candidate each.
 
     What a place is for is a function of the seed, the place and what was told before, so a search that stopped goes on
-    from `told` alone. A network that was evaluated before is not evaluated again, but takes its place.
+    from `observed` alone. A network that was evaluated before is not evaluated again, but takes its place.
 
     Args:
         strategy: proposes the candidates.
-        where: the place of all random draws, such as (seed, "search_architecture").
+        seed_key: the place of all random draws, such as (seed, "search_architecture").
         budget: number of evaluations.
         score: evaluates a network.
     """
 
     strategy: ProposingStrategy
 
-    def __init__(self, strategy: ProposingStrategy, where: tuple[int | str, ...], budget: int, score: Score) -> None:
+    def __init__(self, strategy: ProposingStrategy, seed_key: tuple[int | str, ...], budget: int, score: Score) -> None:
         super().__init__(strategy, score)
-        self.where, self.budget = where, budget
+        self.seed_key, self.budget = seed_key, budget
         self._generation = lru_cache(maxsize=1)(self._propose)
 
-    def step(self, place: int) -> tuple[float, float] | None:
+    def step(self, step: int) -> tuple[float, float] | None:
         """Evaluate one candidate; None, if space or budget have no more of them, or if this one is broken."""
-        if place >= self.budget:
+        if step >= self.budget:
             return None
-        candidate, generation = self._candidate(place)
+        candidate, generation = self._candidate(step)
         if candidate is None:
             return None
         evaluation = self.evaluate(candidate, generation)
@@ -116,30 +116,30 @@ class Progress(Course):
 
     def conclusion(self) -> Evaluation | None:
         """At the end: the evaluation of the network that the strategy concluded with, if it is one that does."""
-        concluded = self.strategy.conclusion(self.told[:-1])
+        concluded = self.strategy.conclusion(self.observed[:-1])
         return self.evaluations[self.strategy.space.canonical(concluded)] if concluded else None
 
-    def diagnostics(self, places: int) -> dict[str, float]:
+    def diagnostics(self, steps: int) -> dict[str, float]:
         """Those of the strategy after so many places, by its whole generations; at the end by everything."""
-        return self.strategy.diagnostics(self._whole(places))
+        return self.strategy.diagnostics(self._whole(steps))
 
-    def probabilities(self, places: int) -> Probabilities:
+    def probabilities(self, steps: int) -> Probabilities:
         """Of the choices of every decision, after so many places, by the same evaluations."""
-        return self.strategy.probabilities_after(self._whole(places))
+        return self.strategy.probabilities_after(self._whole(steps))
 
-    def _candidate(self, place: int) -> tuple[Decisions | None, int]:
+    def _candidate(self, step: int) -> tuple[Decisions | None, int]:
         """The candidate of a place and its generation; a conclusion is a generation of its own."""
-        generation, index = divmod(place, self.strategy.generation_size)
-        if place + 1 == self.budget and (conclusion := self.strategy.conclusion(self.told)):
+        generation, index = divmod(step, self.strategy.generation_size)
+        if step + 1 == self.budget and (conclusion := self.strategy.conclusion(self.observed)):
             return conclusion, generation + bool(index)
         candidates = self._generation(generation)
         return (candidates[index] if index < len(candidates) else None), generation
 
     def _propose(self, generation: int) -> list[Decisions]:
-        return self.strategy.propose(python_random(*self.where, generation), self._before(generation))
+        return self.strategy.propose(python_random(*self.seed_key, generation), self._before(generation))
 
-    def _whole(self, places: int) -> list[Evaluation]:
-        return self._before(places // self.strategy.generation_size) if places < self.budget else self.told
+    def _whole(self, steps: int) -> list[Evaluation]:
+        return self._before(steps // self.strategy.generation_size) if steps < self.budget else self.observed
 
     def _before(self, generation: int) -> list[Evaluation]:
-        return [evaluation for evaluation in self.told if evaluation.generation < generation]
+        return [evaluation for evaluation in self.observed if evaluation.generation < generation]

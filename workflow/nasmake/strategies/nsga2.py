@@ -16,7 +16,7 @@ from nasmake.costs.table import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.strategies.base import Evaluation
 from nasmake.strategies.population import PopulationStrategy
-from nasmake.study.journal import quiet
+from nasmake.study.journal import silence_optuna
 
 CROSSOVER, SWAP = 0.9, 0.5  # chance of a crossover, and in one of each decision to come from the second parent
 
@@ -37,10 +37,10 @@ class Nsga2Search(PopulationStrategy):
             decision.name: CategoricalDistribution(range(len(decision.choices))) for decision in space.decisions
         }
 
-    def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
+    def propose(self, rng: random.Random, observed: Sequence[Evaluation]) -> list[Decisions]:
         """The candidates of the next generation, all of them new."""
-        self._study = self._study_of(rng, told)
-        return super().propose(rng, told)
+        self._study = self._study_of(rng, observed)
+        return super().propose(rng, observed)
 
     def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
         """A child; without parents a random vector."""
@@ -49,20 +49,20 @@ class Nsga2Search(PopulationStrategy):
         parameters = self._study.ask(self._distributions).params
         return tuple(parameters[name] for name in self._distributions)
 
-    def diagnostics(self, told: Sequence[Evaluation]) -> dict[str, float]:
+    def diagnostics(self, observed: Sequence[Evaluation]) -> dict[str, float]:
         """Also the number of networks that none of those told dominates."""
-        return super().diagnostics(told) | {
-            "front_size": sum(non_dominated([self.point(evaluation) for evaluation in told]))
+        return super().diagnostics(observed) | {
+            "front_size": sum(non_dominated([self.point(evaluation) for evaluation in observed]))
         }
 
-    def _study_of(self, rng: random.Random, told: Sequence[Evaluation]) -> optuna.Study | None:
+    def _study_of(self, rng: random.Random, observed: Sequence[Evaluation]) -> optuna.Study | None:
         """What was told as a study that children can be asked from; None, if there are not two parents."""
-        intact = [evaluation for evaluation in told if isfinite(evaluation.val_loss)]
+        intact = [evaluation for evaluation in observed if isfinite(evaluation.val_loss)]
         if len(intact) < 2:
             return None
-        quiet()
+        silence_optuna()
         searched = sum(not distribution.single() for distribution in self._distributions.values())
-        sampler = _ToldGenerations(
+        sampler = _ObservedGenerations(
             population_size=self.settings.population_size,
             crossover_prob=CROSSOVER,
             swapping_prob=SWAP,
@@ -72,7 +72,7 @@ class Nsga2Search(PopulationStrategy):
         directions = [StudyDirection.MINIMIZE] * (1 + len(self.settings.front))
         study = optuna.create_study(sampler=sampler, directions=directions)
         study.add_trials([self._trial(evaluation) for evaluation in intact])
-        sampler.next_generation = 1 + told[-1].generation
+        sampler.next_generation = 1 + observed[-1].generation
         for generation in range(1, 1 + sampler.next_generation):
             sampler.get_parent_population(study, generation)
         return study
@@ -89,7 +89,7 @@ class Nsga2Search(PopulationStrategy):
 GENERATION = "generation"
 
 
-class _ToldGenerations(optuna.samplers.NSGAIISampler):
+class _ObservedGenerations(optuna.samplers.NSGAIISampler):
     """Goes by the generations told. Optuna counts those of trials that it has sampled itself, and knows no others."""
 
     next_generation = 0

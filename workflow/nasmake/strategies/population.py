@@ -23,9 +23,9 @@ class PopulationStrategy(ProposingStrategy):
         It may break a limit or repeat, and is then drawn again.
         """
 
-    def propose(self, rng: random.Random, told: Sequence[Evaluation]) -> list[Decisions]:
+    def propose(self, rng: random.Random, observed: Sequence[Evaluation]) -> list[Decisions]:
         """The candidates of the next generation, all of them new."""
-        ranked, seen = sorted(told), {evaluation.decisions for evaluation in told}
+        ranked, seen = sorted(observed), {evaluation.decisions for evaluation in observed}
         generation: list[Decisions] = []
         for index in range(self.generation_size):
             candidate = self._new(rng, index, ranked, seen)
@@ -42,11 +42,11 @@ class PopulationStrategy(ProposingStrategy):
     ) -> Decisions | None:
         for cheapest in (None, *self._cheapest):
             for _ in range(TRIES):
-                drawn = self._any_within_limits(rng, cheapest) if cheapest else self.draw(rng, index, ranked)
+                drawn = self._any_feasible(rng, cheapest) if cheapest else self.draw(rng, index, ranked)
                 candidate = self.space.canonical(drawn)
-                if candidate not in seen and self.keeps_limits(candidate):
+                if candidate not in seen and self.is_feasible(candidate):
                     return candidate
         return None
 
-    def _any_within_limits(self, rng: random.Random, cheapest: Decisions) -> Decisions:
+    def _any_feasible(self, rng: random.Random, cheapest: Decisions) -> Decisions:
         return self.repaired(rng, self.space.sample(rng), cheapest)

@@ -246,7 +246,7 @@ class ProxylessSearch(Distribution):
                 gates = self._draw_gates(generator)
                 if cheapest:
                     gates = _activated(gates, self.repaired(rng, gates.active, cheapest))
-                if self.keeps_limits(gates.active):
+                if self.is_feasible(gates.active):
                     return gates
         raise self.no_architecture()
 

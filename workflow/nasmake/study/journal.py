@@ -57,7 +57,7 @@ def frozen_trials(optimize: Optimize, trials: Sequence[Mapping[str, Any]]) -> li
     ]
 
 
-def quiet() -> None:
+def silence_optuna() -> None:
     """Keep Optuna from reporting what the log of a rule says anyway."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

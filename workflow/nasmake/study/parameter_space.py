@@ -193,18 +193,18 @@ def repeated_trials(config: Config) -> int:
 
 
 def _check_condition(config: Config, parameter: Parameter, name: str, values: list[Any]) -> None:
-    where, path = f"config: optimize.parameters: {parameter.name}: when", path_of(name)
+    location, path = f"config: optimize.parameters: {parameter.name}: when", path_of(name)
     if path not in (known := set(keys())):
-        raise InputError(f"{where}: {name!r} is no key; {nearest(name, [*ALIASES, *known])}")
+        raise InputError(f"{location}: {name!r} is no key; {nearest(name, [*ALIASES, *known])}")
     other = next((p for p in config.optimize.parameters if path_of(p.name) == path), None)
     if other is not None and other.type == "uniform_float" and other.step is None:
-        raise InputError(f"{where}: {name}: a condition needs a parameter with single values; give {name} a step")
+        raise InputError(f"{location}: {name}: a condition needs a parameter with single values; give {name} a step")
     for value in values:
         if other is not None and other.type == "categorical" and value not in (other.choices or []):
-            raise InputError(f"{where}: {name}: {value!r} is not among its choices {other.choices}")
+            raise InputError(f"{location}: {name}: {value!r} is not among its choices {other.choices}")
         trial = config.model_dump(mode="json")
         assign(trial, path, value)
         try:
             load(trial)
         except InputError as error:
-            raise InputError(f"{where}: {str(error).removeprefix('config: ')}") from None
+            raise InputError(f"{location}: {str(error).removeprefix('config: ')}") from None

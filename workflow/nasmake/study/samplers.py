@@ -136,7 +136,7 @@ def _random(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-SAMPLERS = {  # of Optuna; the others have PROPOSALS
+HPO_SAMPLERS = {  # of Optuna; the others have PROPOSALS
     "TpeOptimizer": _tpe,
     "RandomOptimizer": _random,
 }

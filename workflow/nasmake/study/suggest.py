@@ -14,27 +14,29 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from nasmake.config.study import Optimize, Parameter
 from nasmake.core.records import COMPLETE
-from nasmake.study.journal import CURVE, _distribution, frozen_trials, quiet
+from nasmake.study.journal import CURVE, _distribution, frozen_trials, silence_optuna
 from nasmake.study.parameter_space import count, is_sampled, ordered
-from nasmake.study.samplers import PROPOSALS, SAMPLERS, _random, grid
+from nasmake.study.samplers import HPO_SAMPLERS, PROPOSALS, _random, grid
 
 RUNNING = "RUNNING"  # not told yet
 DRAWS = 20  # random draws before a point may come a second time
 
 
-def suggest(optimize: Optimize, previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None) -> dict[str, Any]:
+def suggest(
+    optimize: Optimize, previous: Mapping[str, Any] | None, observed: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """Suggest the parameters of the next trial.
 
     Args:
         optimize: the study's settings; trial_number is not read.
         previous: suggestion of the trial before; None for trial 0.
-        told: the newest result that this trial may know; None as long as no trial is `lag` behind.
+        observed: the newest result that this trial may know; None as long as no trial is `lag` behind.
 
     Returns:
         {"trial", "params", "history"}; history has one entry for each trial before, RUNNING where not yet told. With a
         pruner also "prune_below": for each epoch of the retraining the val accuracy below which it stops, or None.
     """
-    history = _history(optimize, previous, told)
+    history = _history(optimize, previous, observed)
     suggestion = {"trial": len(history), "params": _new_point(optimize, history), "history": history}
     return suggestion | ({"prune_below": prune_below(optimize, history)} if optimize.pruner != "none" else {})
 
@@ -42,25 +44,27 @@ def suggest(optimize: Optimize, previous: Mapping[str, Any] | None, told: Mappin
 def prune_below(optimize: Optimize, history: Sequence[Mapping[str, Any]]) -> list[float | None]:
     """Median val accuracy of the told trials at each epoch; None where fewer than n_startup_trials got so far."""
     curves = [trial[CURVE] for trial in history if trial["state"] == COMPLETE]
-    told = [
+    observed = [
         [curve[epoch] for curve in curves if epoch < len(curve)] for epoch in range(max(map(len, curves), default=0))
     ]
     return [
         median(values) if epoch >= optimize.n_warmup_epochs and len(values) >= optimize.n_startup_trials else None
-        for epoch, values in enumerate(told)
+        for epoch, values in enumerate(observed)
     ]
 
 
 def _history(
-    optimize: Optimize, previous: Mapping[str, Any] | None, told: Mapping[str, Any] | None
+    optimize: Optimize, previous: Mapping[str, Any] | None, observed: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
     if previous is None:
         return []
     running = {"trial": previous["trial"], "params": previous["params"], "state": RUNNING, "value": None}
     history = [*previous["history"], running]
-    if told is not None:
+    if observed is not None:
         facts = ("state", "value", *optimize.objectives[1:], CURVE)
-        history[told["trial"]] = history[told["trial"]] | {fact: told[fact] for fact in facts if fact in told}
+        history[observed["trial"]] = history[observed["trial"]] | {
+            fact: observed[fact] for fact in facts if fact in observed
+        }
     return history
 
 
@@ -75,10 +79,10 @@ def _new_point(optimize: Optimize, history: Sequence[Mapping[str, Any]]) -> dict
 
 def _ask(optimize: Optimize, history: Sequence[Mapping[str, Any]], draw: int) -> dict[str, Any]:
     """Ask the sampler, or from the second draw on a random one, for the parameters that the trial reads."""
-    quiet()
+    silence_optuna()
     number, name = len(history), optimize.sampler if draw == 0 else "RandomOptimizer"
     seed = int(np.random.SeedSequence([optimize.rand_seed, number, draw]).generate_state(1)[0])
-    study = optuna.create_study(sampler=SAMPLERS.get(name, _random)(optimize, seed), directions=optimize.directions)
+    study = optuna.create_study(sampler=HPO_SAMPLERS.get(name, _random)(optimize, seed), directions=optimize.directions)
     study.add_trials(frozen_trials(optimize, history))
     proposal = PROPOSALS[name](optimize, number, history) if name in PROPOSALS else {}
     fixed = proposal | (_first_values(optimize, number) if draw == 0 else {})

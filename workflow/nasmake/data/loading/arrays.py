@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nasmake.core.seeding import numpy_generator
-from nasmake.data.loading.crops import GatheredWindows, Places, RowWindows
+from nasmake.data.loading.crops import CropPositions, GatheredWindows, RowWindows
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class BatchSource:
     Args:
         labels: int64 [N], on the device that trains.
         batch_size: images per batch.
-        where: the place of all random draws, such as (seed, "retrain").
+        seed_key: the place of all random draws, such as (seed, "retrain").
         shuffle: draw a new order in every epoch.
         augment: random crops and flips.
         drop_last: leave the images that do not fill a batch out, as BatchNorm wants it in training; a set that is
@@ -50,13 +50,13 @@ class BatchSource:
         self,
         labels: Tensor,
         batch_size: int,
-        where: tuple[int | str, ...],
+        seed_key: tuple[int | str, ...],
         *,
         shuffle: bool = False,
         augment: Augmentation | None = None,
         drop_last: bool = False,
     ) -> None:
-        self.batch_size, self.where, self.shuffle = batch_size, where, shuffle
+        self.batch_size, self.seed_key, self.shuffle = batch_size, seed_key, shuffle
         self.augment, self.drop_last = augment or Augmentation(), drop_last
         self.labels = labels
         self._order = lru_cache(maxsize=1)(self._draw_order)
@@ -99,13 +99,13 @@ class BatchSource:
 
     def _draw_order(self, epoch: int) -> Tensor:
         count = len(self.labels)
-        order = numpy_generator(*self.where, "order", epoch).permutation(count) if self.shuffle else np.arange(count)
+        order = numpy_generator(*self.seed_key, "order", epoch).permutation(count) if self.shuffle else np.arange(count)
         return torch.from_numpy(order).to(self.labels.device)
 
     def _draw_squares(self, shape: Sequence[int], epoch: int, step: int) -> Tensor:
         """Pixels that are cut out of the images [n, H, W, C], bool [n, H, W, 1]."""
         count, *edges, _ = shape
-        generator, length = numpy_generator(*self.where, "cutout", epoch, step), self.augment.cutout
+        generator, length = numpy_generator(*self.seed_key, "cutout", epoch, step), self.augment.cutout
         firsts = (generator.integers(0, edge, count) - length // 2 for edge in edges)
         rows, columns = (
             (np.arange(edge) >= first[:, None]) & (np.arange(edge) < first[:, None] + length)
@@ -121,7 +121,7 @@ class ArraySource(BatchSource):
         images: uint8 [N, H, W, C], on the device that trains.
         labels: int64 [N], on the same device.
         batch_size: as the base class.
-        where: likewise.
+        seed_key: likewise.
         mean: of each channel, in units of the grey range (0..1), as the manifest has it.
         std: likewise.
         options: shuffle, augment and drop_last of the base class.
@@ -132,13 +132,13 @@ class ArraySource(BatchSource):
         images: Tensor,
         labels: Tensor,
         batch_size: int,
-        where: tuple[int | str, ...],
+        seed_key: tuple[int | str, ...],
         *,
         mean: Sequence[float],
         std: Sequence[float],
         **options: Any,
     ) -> None:
-        super().__init__(labels, batch_size, where, **options)
+        super().__init__(labels, batch_size, seed_key, **options)
         self._windows = (RowWindows if images.device.type == "cpu" else GatheredWindows)(images, self.augment.pad)
         # One value per element of an image row: a vector of three channels would be slow to broadcast.
         self.shift = images.new_tensor(mean, dtype=torch.float32).mul_(255).repeat(images.shape[2])
@@ -148,14 +148,14 @@ class ArraySource(BatchSource):
     def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """As its base class says."""
         rows = self.rows(epoch, step)
-        images = self._windows.cut(rows, self._draw_places(len(rows), epoch, step))
+        images = self._windows.cut(rows, self._draw_positions(len(rows), epoch, step))
         normalised = images.flatten(2).to(torch.float32).sub_(self.shift).div_(self.scale).view(images.shape)
         if self.augment.cutout:
             normalised.masked_fill_(self._draw_squares(normalised.shape, epoch, step), 0.0)
         return normalised.permute(0, 3, 1, 2), self.labels[rows]  # NHWC seen as NCHW is channels_last
 
-    def _draw_places(self, count: int, epoch: int, step: int) -> Places:
-        generator = numpy_generator(*self.where, "augment", epoch, step)
+    def _draw_positions(self, count: int, epoch: int, step: int) -> CropPositions:
+        generator = numpy_generator(*self.seed_key, "augment", epoch, step)
         tops, lefts = generator.integers(0, 2 * self.augment.pad + 1, (2, count))
         mirrored = generator.random(count) < 0.5 if self.augment.flip else np.zeros(count, np.bool_)
-        return Places(tops, lefts, mirrored)
+        return CropPositions(tops, lefts, mirrored)

@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 
 
 @dataclass(frozen=True)
-class Places:
+class CropPositions:
     """Where the windows of a batch are.
 
     Attributes:
@@ -44,10 +44,10 @@ class RowWindows:
         self.windows = windows[:, :, :: self.channels]  # a view: [N, 2 border + 1, 2 border + 1, H, W * C]
         self.backwards = np.arange(self.width * self.channels).reshape(self.width, -1)[::-1].ravel()
 
-    def cut(self, rows: Tensor, places: Places) -> Tensor:
+    def cut(self, rows: Tensor, positions: CropPositions) -> Tensor:
         """The windows of the images `rows`, uint8 [n, H, W, C] in memory of their own."""
-        cut = self.windows[rows.numpy(), places.tops, places.lefts]
-        cut[places.mirrored] = cut[places.mirrored].take(self.backwards, axis=-1)
+        cut = self.windows[rows.numpy(), positions.tops, positions.lefts]
+        cut[positions.mirrored] = cut[positions.mirrored].take(self.backwards, axis=-1)
         return torch.from_numpy(cut).view(len(cut), self.height, self.width, self.channels)
 
 
@@ -58,11 +58,11 @@ class GatheredWindows:
         self.height, self.width = images.shape[1:3]
         self.padded = padded(images, border)
 
-    def cut(self, rows: Tensor, places: Places) -> Tensor:
+    def cut(self, rows: Tensor, positions: CropPositions) -> Tensor:
         """The windows of the images `rows`, uint8 [n, H, W, C]."""
         columns = np.arange(self.width)
-        ys_nh = places.tops[:, None] + np.arange(self.height)
-        xs_nw = places.lefts[:, None] + np.where(places.mirrored[:, None], columns[::-1], columns)
+        ys_nh = positions.tops[:, None] + np.arange(self.height)
+        xs_nw = positions.lefts[:, None] + np.where(positions.mirrored[:, None], columns[::-1], columns)
         ys, xs = (torch.from_numpy(index).to(rows.device) for index in (ys_nh, xs_nw))
         return self.padded[rows[:, None, None], ys[:, :, None], xs[:, None, :]]
 

@@ -40,7 +40,7 @@ class FileSource(BatchSource):
         paths: NDArray[Any],
         labels: Tensor,
         batch_size: int,
-        where: tuple[int | str, ...],
+        seed_key: tuple[int | str, ...],
         *,
         size: int,
         mean: Sequence[float],
@@ -51,9 +51,9 @@ class FileSource(BatchSource):
         augment: Augmentation | None = None,
         drop_last: bool = False,
     ) -> None:
-        super().__init__(labels, batch_size, where, shuffle=shuffle, augment=augment, drop_last=drop_last)
+        super().__init__(labels, batch_size, seed_key, shuffle=shuffle, augment=augment, drop_last=drop_last)
         chain = transforms(size, mean, std, training=training, flip=self.augment.flip)
-        self._images, self._workers = _Images(root, paths, chain, (*where, "augment")), workers
+        self._images, self._workers = _Images(root, paths, chain, (*seed_key, "augment")), workers
         self._next: tuple[int, int] | None = None  # where `_loaded` stands
         self._loaded: Iterator[list[Item]] = iter(())
 
@@ -103,8 +103,8 @@ def transforms(size: int, mean: Sequence[float], std: Sequence[float], *, traini
 class _Images(Dataset[Item]):
     """What a loader process is given; an item's key is (epoch, index)."""
 
-    def __init__(self, root: Path, paths: NDArray[Any], chain: Any, where: tuple[int | str, ...]) -> None:
-        self.root, self.paths, self.chain, self.where = root, paths, chain, where
+    def __init__(self, root: Path, paths: NDArray[Any], chain: Any, seed_key: tuple[int | str, ...]) -> None:
+        self.root, self.paths, self.chain, self.seed_key = root, paths, chain, seed_key
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key
@@ -114,7 +114,7 @@ class _Images(Dataset[Item]):
         except Exception as error:  # decoders of damaged files raise anything
             return f"{path}: cannot be read as an image ({' '.join(str(error).split())}): repair or remove it"
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derive_seed(*self.where, epoch, index))
+            torch.default_generator.manual_seed(derive_seed(*self.seed_key, epoch, index))
             tensor: Tensor = self.chain(image).as_subclass(Tensor)
             return tensor
 

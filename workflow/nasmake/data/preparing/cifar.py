@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nasmake.core.errors import InputError
-from nasmake.data.prepared import DataSet, Part
+from nasmake.data.prepared import DataSet, Split
 from nasmake.data.preparing.download import fetch
 
 CHANNELS, SIDE = 3, 32
@@ -104,8 +104,8 @@ def _read(archive: Archive, path: Path, source: dict[str, Any]) -> DataSet:
     batches = sorted((name for name in members if fnmatchcase(name, archive.train)), key=lambda name: (len(name), name))
     return DataSet(
         classes=_class_names(_load(members, archive.meta), archive),
-        train=_part(members, batches or [archive.train], archive),
-        test=_part(members, [archive.test], archive),
+        train=_split(members, batches or [archive.train], archive),
+        test=_split(members, [archive.test], archive),
         source=source,
     )
 
@@ -186,12 +186,12 @@ def _class_names(meta: Mapping[Any, Any], archive: Archive) -> list[str]:
     return texts
 
 
-def _part(members: Mapping[str, bytes], names: Iterable[str], archive: Archive) -> Part:
-    parts = [_batch(name, _load(members, name), archive) for name in names]
-    return Part(np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts]))
+def _split(members: Mapping[str, bytes], names: Iterable[str], archive: Archive) -> Split:
+    splits = [_batch(name, _load(members, name), archive) for name in names]
+    return Split(np.concatenate([split.images for split in splits]), np.concatenate([split.labels for split in splits]))
 
 
-def _batch(name: str, batch: Mapping[Any, Any], archive: Archive) -> Part:
+def _batch(name: str, batch: Mapping[Any, Any], archive: Archive) -> Split:
     pixels, labels, row = batch.get(b"data"), batch.get(archive.labels), CHANNELS * SIDE * SIDE
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (row,):
         raise NotCifarError(f"the data of its member {name!r} are not rows of {row} uint8 values")
@@ -201,4 +201,4 @@ def _batch(name: str, batch: Mapping[Any, Any], archive: Archive) -> Part:
     if not all(isinstance(label, int | np.integer) and 0 <= label < archive.num_classes for label in labels):
         raise NotCifarError(f"its member {name!r} does not have {kind} only")
     images = pixels.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
-    return Part(images, np.array(labels, dtype=np.int64))
+    return Split(images, np.array(labels, dtype=np.int64))

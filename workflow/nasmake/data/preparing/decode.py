@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasmake.core.errors import InputError
-from nasmake.data.prepared import DataSet, Part
+from nasmake.data.prepared import DataSet, Split
 from nasmake.data.preparing.image_folder import list_images
 
 if TYPE_CHECKING:
@@ -28,20 +28,20 @@ def make_image_folder(settings: Mapping[str, Any]) -> DataSet:
     size = settings.get("image_size")
     if not size:
         raise InputError("dataset.image_size: not set; an image folder needs it (pixels): set dataset.image_size: 64")
-    parts = list_images(Path(settings["path"]))
-    classes = list(parts["train"])
+    splits = list_images(Path(settings["path"]))
+    classes = list(splits["train"])
     unreadable: list[str] = []
     labelled = {
         name: [(path, classes.index(label)) for label, paths in listing.items() for path in paths]
-        for name, listing in parts.items()
+        for name, listing in splits.items()
     }
-    train, test = (_decode_part(labelled[name], size, unreadable) for name in ("train", "test"))
+    train, test = (_decode_split(labelled[name], size, unreadable) for name in ("train", "test"))
     if unreadable:
         raise InputError(f"{unreadable[0]}; {len(unreadable)} unreadable image(s) in all: repair or remove them")
     return DataSet(classes, train, test, source={"image_size": size})
 
 
-def _decode_part(labelled: list[tuple[Path, int]], size: int, unreadable: list[str]) -> Part:
+def _decode_split(labelled: list[tuple[Path, int]], size: int, unreadable: list[str]) -> Split:
     """Decode all images; what cannot be read is noted in `unreadable`, so that all are found at once."""
     images = np.zeros((len(labelled), size, size, 3), np.uint8)
     for image, (path, _) in zip(images, labelled, strict=True):
@@ -49,7 +49,7 @@ def _decode_part(labelled: list[tuple[Path, int]], size: int, unreadable: list[s
             image[:] = decode(path, size)
         except Exception as error:  # decoders of damaged files raise anything
             unreadable.append(f"{path}: cannot be read as an image ({' '.join(str(error).split())})")
-    return Part(images, np.array([label for _, label in labelled], dtype=np.int64))
+    return Split(images, np.array([label for _, label in labelled], dtype=np.int64))
 
 
 def decode(path: Path, size: int) -> NDArray[np.uint8]:

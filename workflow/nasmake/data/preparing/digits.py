@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasmake.core.seeding import numpy_generator
-from nasmake.data.prepared import DataSet, Part
+from nasmake.data.prepared import DataSet, Split
 from nasmake.data.splits import complement, stratified_choice
 
 NUM_TEST = 597  # leaves 1,200 to train on
@@ -57,7 +57,7 @@ def _split(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> DataSet:
     images = images[..., None]
     return DataSet(
         classes=[str(digit) for digit in range(10)],
-        train=Part(images[train], labels[train]),
-        test=Part(images[test], labels[test]),
+        train=Split(images[train], labels[train]),
+        test=Split(images[test], labels[test]),
         source={"function": "sklearn.datasets.load_digits"},
     )

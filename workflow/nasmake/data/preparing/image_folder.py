@@ -26,8 +26,8 @@ def check_image_folder(path: Path, test: str = "test") -> dict[str, dict[str, in
         InputError: the folders are not as described above, fewer than two classes, or a class without an image.
     """
     return {
-        part: {name: len(images) for name, images in classes.items()}
-        for part, classes in list_images(path, test).items()
+        split: {name: len(images) for name, images in classes.items()}
+        for split, classes in list_images(path, test).items()
     }
 
 
@@ -37,13 +37,13 @@ def list_images(path: Path, test: str = "test") -> dict[str, Listing]:
     Raises:
         InputError: as `check_image_folder`.
     """
-    train = _list_part(path / "train")
+    train = _list_split(path / "train")
     if len(train) < 2:
         raise InputError(
             f"dataset.path: {path / 'train'} has {len(train)} class folder(s), at least 2 are needed: "
             f"put the images of each class into {path / 'train'}/<class>/"
         )
-    tested = _list_part(path / test) if (path / test).exists() else {}
+    tested = _list_split(path / test) if (path / test).exists() else {}
     if strangers := tested.keys() - train.keys():
         raise InputError(
             f"dataset.path: {path / test / min(strangers)} is a class that {path / 'train'} does not have "
@@ -52,7 +52,7 @@ def list_images(path: Path, test: str = "test") -> dict[str, Listing]:
     return {"train": train, "test": tested}
 
 
-def _list_part(folder: Path) -> Listing:
+def _list_split(folder: Path) -> Listing:
     if not folder.is_dir():
         raise InputError(f"dataset.path: {folder} is no folder: put the images of each class into {folder}/<class>/")
     return {entry.name: _list_class(Path(entry)) for entry in _visible(folder) if entry.is_dir()}

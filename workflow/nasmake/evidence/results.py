@@ -14,7 +14,7 @@ from nasmake.evidence.plan import EASY_SEEDS
 from nasmake.evidence.statistics import Estimate, bootstrap, partial_tau, spearman, t_interval, tau
 
 Values = NDArray[np.float64]
-WHERE = (0, "evidence")  # of the bootstrap's draws
+SEED_KEY = (0, "evidence")  # of the bootstrap's draws
 RANKING_LEVEL, SELECTION_LEVEL = 0.95, 0.90
 BY_NETWORKS, BY_SUPERNETS, BY_SEEDS = "bootstrap over networks", "t over supernets", "t over search seeds"
 
@@ -37,7 +37,7 @@ ASKED: Mapping[str, Asked] = {
 
 
 @dataclass(frozen=True)
-class Figure:
+class Finding:
     """One row of the table.
 
     Attributes:
@@ -101,7 +101,7 @@ class Ranking:
         return mean
 
 
-def recalibration(run: Path, evidence: Evidence) -> list[Figure]:
+def recalibration(run: Path, evidence: Evidence) -> list[Finding]:
     """What recalibration does to the accuracy of networks with inherited weights."""
     seeds = evidence.seeds[:EASY_SEEDS]
     after, before = (_scores(run, "easy", seeds, f"{kind}accuracy").mean(1) for kind in ("", "raw_"))
@@ -131,7 +131,7 @@ def read_ranking(run: Path, evidence: Evidence) -> Ranking:
     )
 
 
-def ranking(found: Ranking) -> list[Figure]:
+def ranking(found: Ranking) -> list[Finding]:
     """How well the inherited log-loss ranks the list, beside what it could do and what it has to beat."""
     truth, inherited = found.truth, found.inherited
     seeds = range(len(found.alone))
@@ -152,7 +152,7 @@ def ranking(found: Ranking) -> list[Figure]:
     return [_over_networks(key, text, statistic, len(truth)) for key, text, statistic in rows]
 
 
-def selection(run: Path, evidence: Evidence, strategies: Sequence[str]) -> list[Figure]:
+def selection(run: Path, evidence: Evidence, strategies: Sequence[str]) -> list[Finding]:
     """What the searches found in the window, trained from scratch, on test; all paired by search seed."""
     judged = [_judged(run, seed, evidence.retrain_seeds) for seed in evidence.seeds]
 
@@ -178,7 +178,7 @@ def selection(run: Path, evidence: Evidence, strategies: Sequence[str]) -> list[
     return [*found, _beaten(best, np.concatenate([losses["drawn"] for losses in judged]))]
 
 
-def _beaten(best: Mapping[str, Values], pool: Values) -> Figure:
+def _beaten(best: Mapping[str, Values], pool: Values) -> Finding:
     shares = np.mean([[(pool > loss).mean() for loss in losses] for losses in best.values()], 0)
     text = f"share of all {len(pool)} random networks that the best of all {len(best)} strategies beats"
     return _over_seeds("pooled_share", "selection", text, shares, SELECTION_LEVEL, BY_SEEDS)
@@ -221,12 +221,12 @@ def _partial(rows: Values, truth: Values, given: Values, at: NDArray[np.int64]) 
     return [partial_tau(row[at], truth[at], given[at]) for row in rows]
 
 
-def _over_networks(key: str, text: str, statistic: Callable[[NDArray[np.int64]], list[float]], count: int) -> Figure:
-    estimate = bootstrap(lambda at: float(np.mean(statistic(at))), count, (*WHERE, key), RANKING_LEVEL)
+def _over_networks(key: str, text: str, statistic: Callable[[NDArray[np.int64]], list[float]], count: int) -> Finding:
+    estimate = bootstrap(lambda at: float(np.mean(statistic(at))), count, (*SEED_KEY, key), RANKING_LEVEL)
     by = tuple(statistic(np.arange(count)))
-    return Figure(key, "ranking", text, *estimate, RANKING_LEVEL, count, BY_NETWORKS, by if len(by) > 1 else ())
+    return Finding(key, "ranking", text, *estimate, RANKING_LEVEL, count, BY_NETWORKS, by if len(by) > 1 else ())
 
 
-def _over_seeds(key: str, group: str, text: str, values: Values, level: float, over: str) -> Figure:
+def _over_seeds(key: str, group: str, text: str, values: Values, level: float, over: str) -> Finding:
     by = [float(value) for value in values]
-    return Figure(key, group, text, *t_interval(by, level), level, len(by), over, tuple(by))
+    return Finding(key, group, text, *t_interval(by, level), level, len(by), over, tuple(by))

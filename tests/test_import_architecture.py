@@ -10,7 +10,7 @@ from nasmake.search_spaces import Architecture
 from small_spaces import shipped
 
 ROOT = Path(__file__).parents[1]
-main = runpy.run_path(str(ROOT / "scripts/take_architecture.py"))["main"]
+main = runpy.run_path(str(ROOT / "scripts/import_architecture.py"))["main"]
 PUBLISHED = read_json(ROOT / "config/architectures/mobilenet_v2.json")
 
 

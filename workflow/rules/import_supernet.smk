@@ -1,7 +1,7 @@
 # Instead of supernet training: a supernet of another run (nas.supernet).
 
 
-rule take_supernet:
+rule import_supernet:
     input:
         manifest=rules.download_dataset.output.manifest,
         weights=ancient(SUPERNET["weights"]),
@@ -10,13 +10,13 @@ rule take_supernet:
         weights=f"{RUN}/shared/supernet.safetensors",
         record=f"{RUN}/shared/supernet.json",
     log:
-        f"{RUN}/shared/logs/take_supernet.log",
+        f"{RUN}/shared/logs/import_supernet.log",
     localrule: True  # not in the Snakefile's list, since there may be no such rule
     conda:
         "../envs/nasmake.yaml"
     params:
         digest=SUPERNET["digest"],
-        version=STAGE_VERSION["take_supernet"],  # for Snakemake alone: another one reruns the rule
+        version=STAGE_VERSION["import_supernet"],  # for Snakemake alone: another one reruns the rule
     shell:
-        "python scripts/take_supernet.py --weights {input.weights:q} --record {input.record:q}"
+        "python scripts/import_supernet.py --weights {input.weights:q} --record {input.record:q}"
         " --manifest {input.manifest:q} --out {output.weights:q} > {log:q} 2>&1"

@@ -9,7 +9,7 @@ from pathlib import Path
 from nasmake.core.files import read_json, write_json
 from nasmake.core.provenance import provenance
 from nasmake.core.records import COMPLETE
-from nasmake.costs.table import described
+from nasmake.costs.table import with_costs
 from nasmake.jobs.cli import script
 from nasmake.search_spaces import Architecture
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     size, _, channels = manifest["image_shape"]
     architecture = Architecture.from_json(arguments.architecture, "nas.architecture", len(manifest["classes"]))
     named = {key: arguments.architecture[key] for key in ("name", "source") if key in arguments.architecture}
-    content = named | described(architecture, channels, size) | {"state": COMPLETE}
+    content = named | with_costs(architecture, channels, size) | {"state": COMPLETE}
     print(f"taken: {content['parameters']:,} parameters, {content['macs']:,} MACs: {content['string']}")
     write_json(arguments.out, content | {"provenance": provenance(started)})
 
