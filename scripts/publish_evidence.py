@@ -1,4 +1,4 @@
-"""Put the table of a finished `make evidence` into README.md, and its figure beside the rule graph."""
+"""Copy the table and the figure of a finished `make evidence` to workflow/report/evidence.md."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from nasmake.core.errors import InputError
 from nasmake.core.files import write_atomically
 from nasmake.jobs.cli import script
 
-README, FIGURE = Path("README.md"), Path("workflow/report/evidence.svg")
+PAGE, FIGURE = Path("workflow/report/evidence.md"), Path("workflow/report/evidence.svg")
 BEGIN, END = "<!-- evidence: python scripts/publish_evidence.py -->\n", "<!-- evidence ends -->"
 
 
@@ -22,11 +22,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not path.is_file():
             raise InputError(f"{path}: no such file; type: make evidence")
     table, figure = (path.read_bytes() for path in files)
-    before, rest = README.read_text().split(BEGIN)
-    text = f"{before}{BEGIN}{table.decode()}\n![ranking and selection]({FIGURE})\n{END}{rest.split(END, 1)[1]}"
+    before, rest = PAGE.read_text().split(BEGIN)
+    text = f"{before}{BEGIN}{table.decode()}\n![ranking and selection]({FIGURE.name})\n{END}{rest.split(END, 1)[1]}"
     write_atomically(FIGURE, figure)
-    write_atomically(README, text.encode())
-    print(f"{README}: table of {arguments.run}; figure: {FIGURE}")
+    write_atomically(PAGE, text.encode())
+    print(f"{PAGE}: table of {arguments.run}; figure: {FIGURE}")
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def test_images_by_name_and_classes(name, class_num, images):
 
 
 def test_example_in_the_manual_is_a_network(tmp_path):
-    manual = (ROOT / "config" / "README.md").read_text()
+    manual = (ROOT / "config" / "guides" / "known_networks.md").read_text()
     section = manual.split("## Architecture files")[1].split("\n## ")[0]
     lines = section.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("    {"))

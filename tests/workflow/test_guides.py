@@ -1,4 +1,4 @@
-"""The worked example of config/README.md, run from the very text of its fenced blocks."""
+"""The examples of config/guides, run from the text of their fenced blocks."""
 
 import json
 import re
@@ -9,9 +9,12 @@ import small_data
 from conftest import ENVIRONMENT, ROOT
 from nasmake.search_spaces.space_file import CHOICES, PER_BLOCK, SETTINGS
 
-TEXT = (ROOT / "config/README.md").read_text()
-CHAPTER = TEXT[TEXT.index("## Use your own search space and your own data set") :]
-FILES = dict(re.findall(r"`([\w/]+\.yaml)`:\n\n```yaml\n(.*?)```", CHAPTER, re.DOTALL))
+FILE = r"`([\w/]+\.yaml)`:\n\n```yaml\n(.*?)```"
+GUIDES = ROOT / "config" / "guides"
+CHAPTER = (GUIDES / "add_a_space.md").read_text()
+FILES = dict(re.findall(FILE, CHAPTER, re.DOTALL))
+IMAGES = (GUIDES / "your_images.md").read_text()
+IMAGE_FILES = dict(re.findall(FILE, IMAGES, re.DOTALL))
 MINE, CHAIN, STUDY = (
     "my_spaces/config_mine_image_folder.yaml",
     "my_spaces/config_chain_image_folder.yaml",
@@ -25,7 +28,7 @@ ERRORS = re.findall(r"^    (error: .*)$", CHAPTER, re.MULTILINE)
 def followed(checkout):
     """A checkout where the reader has made the images and the files."""
     small_data.write_image_folder(checkout.folder / "photos", per_class=40, test_per_class=10)
-    for name, content in FILES.items():
+    for name, content in (FILES | IMAGE_FILES).items():
         (checkout.folder / name).parent.mkdir(exist_ok=True)
         (checkout.folder / name).write_text(content)
     return checkout
@@ -41,6 +44,7 @@ def typed(checkout, commands):
 
 def test_files_are_found_and_nothing_else_is_there():
     assert {*FILES} == {MINE, CHAIN, STUDY}
+    assert {*IMAGE_FILES} == {"my_images.yaml"}
 
 
 def test_look_at_the_space(followed):
@@ -58,6 +62,14 @@ def test_from_images_to_a_tested_network(followed):
     assert f"{best['test_accuracy']:.4f}" in output
     assert (followed.folder / "photos/image_folder/manifest.json").is_file()
     assert "train_supernet" in typed(followed, OTHER)
+
+
+@pytest.mark.slow
+def test_your_images_in_a_shipped_space(followed):
+    output = typed(followed, *re.findall(r"```sh\n(.*?)```", IMAGES, re.DOTALL))
+    best = json.loads((followed.folder / "results/my_images/study/best.json").read_text())
+    assert (best["test_n"], best["trial"]) == (30, 0)
+    assert f"{best['test_accuracy']:.4f}" in output
 
 
 @pytest.mark.parametrize(
