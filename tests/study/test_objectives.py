@@ -165,7 +165,7 @@ def test_objectives_may_be_text():
 def test_a_cost_that_is_the_same_in_all_trials_is_refused(tmp_path, monkeypatch, parameter, refused):
     monkeypatch.chdir(tmp_path)
     dataset = {"name": "digits", "num_data_architecture_search": 600}
-    spaces = str(Path(__file__).parents[1] / "config" / "search_spaces")
+    spaces = str(Path(__file__).parents[2] / "config" / "search_spaces")
     optimize = {"trial_number": 4, "objectives": TWO, "parameters": [parameter]}
     config = load({"dataset": dataset, "nas": {"search_space_config_path": spaces}, "optimize": optimize})
     if not refused:

@@ -9,7 +9,7 @@ from nasmake.costs.table import count_macs, count_parameters
 from nasmake.search_spaces import Architecture
 from small_spaces import shipped
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 main = runpy.run_path(str(ROOT / "scripts/import_architecture.py"))["main"]
 PUBLISHED = read_json(ROOT / "config/architectures/mobilenet_v2.json")
 

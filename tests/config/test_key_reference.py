@@ -8,7 +8,7 @@ from pathlib import Path
 from nasmake.config import keys
 from nasmake.config.study import Parameter
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "config" / "KEYS.md"
 
 

@@ -13,7 +13,7 @@ from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.study.journal import distributions, frozen_trials, in_memory, write_journal
 from nasmake.study.suggest import RUNNING, suggest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "suggest.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "suggest.py"
 PARAMETERS = [
     {"name": "initial_lr", "type": "uniform_float", "lower": 1e-4, "upper": 1.0, "log": True, "initial": 1e-3},
     {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 10},

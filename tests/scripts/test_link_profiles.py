@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nasmake.core.errors import InputError
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "link_profiles.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "link_profiles.py"
 NAMES = runpy.run_path(str(SCRIPT))["PROFILES"]
 
 

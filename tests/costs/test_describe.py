@@ -13,7 +13,7 @@ import yaml
 from nasmake.core.files import write_json
 from small_spaces import content
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CIFAR10 = "config/search_spaces/config_proxyless_cifar10.yaml"
 IMAGENET = "config/search_spaces/config_mnasnet_imagenet.yaml"
 DIGITS = "config/search_spaces/config_proxyless_digits.yaml"

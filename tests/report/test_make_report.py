@@ -9,7 +9,7 @@ from nasmake.report.results import StudyResults, read_study_results
 from nasmake.report.trials_page import outcome, trials_page
 from small_run import LR, MACS, arguments, optimize, small_run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STUDY = optimize(4, MACS, LR)
 
 

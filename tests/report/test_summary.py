@@ -11,7 +11,7 @@ from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_json
 from nasmake.report.summary import BEST_KEYS, best_of, promote, table, trial_columns, trial_rows, write_resolved
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 def main_of(script):

@@ -1,6 +1,6 @@
 """workflow/schemas/config.schema.json and config/config.yaml say what the models say.
 
-Both drift when a model changes. `pytest tests/test_config_schema.py --fix` writes the schema anew.
+Both drift when a model changes. `pytest tests/config/test_config_schema.py --fix` writes the schema anew.
 """
 
 import difflib
@@ -18,7 +18,7 @@ from nasmake.core.files import canonical_json
 from nasmake.pipeline.checks import check_parameters
 from pydantic import BaseModel
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
 CONFIG = ROOT / "config" / "config.yaml"
 PRESETS = sorted((ROOT / "config" / "presets").glob("*.yaml"))
@@ -83,7 +83,7 @@ def test_schema_is_that_of_the_models(request):
         SCHEMA.write_text(text)
     found = SCHEMA.read_text() if SCHEMA.exists() else ""
     difference = difflib.unified_diff(found.splitlines(), text.splitlines(), "schema", "models", lineterm="", n=2)
-    assert found == text, "type: pytest tests/test_config_schema.py --fix\n" + "\n".join(difference)
+    assert found == text, "type: pytest tests/config/test_config_schema.py --fix\n" + "\n".join(difference)
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
