@@ -50,3 +50,10 @@ def test_index_lists_every_guide():
 
 def test_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "config/presets").glob("*.yaml")), ids=name)
+def test_preset_points_editors_to_the_schema(preset):
+    first = preset.read_text().splitlines()[0]
+    assert first.startswith("# yaml-language-server: $schema=")
+    assert (preset.parent / first.partition("=")[2]).resolve() == ROOT / "workflow/schemas/config.schema.json"

@@ -28,9 +28,9 @@ every_preset = pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.
 def generated():
     schema = Config.model_json_schema()
     for model in models():
-        with_costs = schema if model is Config else schema["$defs"][model.__name__]
+        described = schema if model is Config else schema["$defs"][model.__name__]
         for name, field in model.model_fields.items():
-            entry = with_costs["properties"][name]
+            entry = described["properties"][name]
             entry.pop("title", None)
             if field.default_factory is not None and not isinstance(default_of(field), BaseModel):
                 entry["default"] = default_of(field)  # pydantic leaves these out
@@ -89,12 +89,12 @@ def test_schema_is_that_of_the_models(request):
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
 def test_every_key_is_described_and_has_a_default(model):
     schema = json.loads(SCHEMA.read_text())
-    with_costs = schema if model is Config else schema["$defs"][model.__name__]
-    assert with_costs["additionalProperties"] is False
-    assert with_costs["properties"].keys() == model.model_fields.keys()
-    required = set(with_costs.get("required", ()))
+    described = schema if model is Config else schema["$defs"][model.__name__]
+    assert described["additionalProperties"] is False
+    assert described["properties"].keys() == model.model_fields.keys()
+    required = set(described.get("required", ()))
     assert required == ({"name", "type"} if model is Parameter else set())
-    for name, entry in with_costs["properties"].items():
+    for name, entry in described["properties"].items():
         assert entry["description"] and "\n" not in entry["description"]
         assert "default" in entry or "$ref" in entry or name in required
 

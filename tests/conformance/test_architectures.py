@@ -80,7 +80,7 @@ def test_costs_round_to_the_published_ones(name):
 
 
 @every_network
-@pytest.mark.parametrize(("size", "class_num"), [(32, 10), (32, 100), (1, 10), (224, 1000)])
+@pytest.mark.parametrize(("size", "num_classes"), [(32, 10), (32, 100), (1, 10), (224, 1000)])
 def test_costs_are_those_of_the_modules(name, size, num_classes):
     spec, _ = network_of(name, num_classes)
     with torch.device("meta"):

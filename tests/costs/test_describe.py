@@ -29,7 +29,7 @@ def call(*arguments, folder=ROOT):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
 
 
-def with_costs(*arguments, **options):
+def described(*arguments, **options):
     done = call(*arguments, **options)
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
@@ -46,7 +46,7 @@ def chosen(space, decisions, *more):
 
 
 def test_every_block_at_its_first_option():
-    found = with_costs(*chosen(CIFAR10, [0] * 16))
+    found = described(*chosen(CIFAR10, [0] * 16))
     assert (found["parameters"], found["macs"], found["input_size"], found["class_num"]) == (
         793_490,
         51_671_552,
@@ -59,9 +59,9 @@ def test_every_block_at_its_first_option():
 
 @pytest.mark.parametrize("decisions", [MOBILENET_V2, [*chain.from_iterable(MOBILENET_V2)]], ids=["nested", "flat"])
 def test_mobilenet_v2_is_a_member_of_the_mnasnet_space(decisions):
-    found = with_costs(*chosen(IMAGENET, decisions))
+    found = described(*chosen(IMAGENET, decisions))
     assert (found["parameters"], found["macs"]) == (3_504_872, 300_774_272)
-    published = with_costs("--architecture", "mobilenet_v2")
+    published = described("--architecture", "mobilenet_v2")
     assert [found[key] for key in ("string", "input_size", "blocks")] == [
         published[key] for key in ("string", "input_size", "blocks")
     ]
@@ -69,35 +69,35 @@ def test_mobilenet_v2_is_a_member_of_the_mnasnet_space(decisions):
 
 def test_all_zero_stages_are_a_network():
     """Every block that may vanish does: index 0 of those."""
-    found = with_costs(*chosen("config/search_spaces/config_proxyless_imagenet.yaml", [0] * 21))
+    found = described(*chosen("config/search_spaces/config_proxyless_imagenet.yaml", [0] * 21))
     assert sum(block == {"op": "zero"} for block in found["blocks"]) == 15 and found["macs"] > 0
 
 
 def test_name_from_another_folder(tmp_path):
-    found = with_costs("--architecture", "proxyless_mobile", folder=tmp_path)
+    found = described("--architecture", "proxyless_mobile", folder=tmp_path)
     assert (found["parameters"], found["macs"], found["input_size"]) == (4_080_512, 320_427_584, 224)
     assert "space" not in found and found["name"] == "ProxylessNAS-Mobile"
 
 
 def test_size_and_classes_can_be_given(tmp_path):
-    found = with_costs("--architecture", "mnasnet_a1", "--input-size", 32, "--classes", 100)
+    found = described("--architecture", "mnasnet_a1", "--input-size", 32, "--classes", 100)
     assert (found["class_num"], found["input_size"]) == (100, 32)
     assert found["parameters"] == 3_887_038 - 900 * 1281
     own = content("proxyless_digits") | {"settings": content("proxyless_digits")["settings"] | {"input_size": 28}}
     (tmp_path / "config_own_digits.yaml").write_text(yaml.safe_dump(own))
-    assert with_costs(*chosen(tmp_path / "config_own_digits.yaml", [0] * 6))["input_size"] == 28
+    assert described(*chosen(tmp_path / "config_own_digits.yaml", [0] * 6))["input_size"] == 28
 
 
 def test_digits_have_one_channel():
-    found = with_costs(*chosen(DIGITS, [0] * 6))
+    found = described(*chosen(DIGITS, [0] * 6))
     assert (found["input_size"], found["channels"]) == (8, 1)
-    assert with_costs("--architecture", "mobilenet_v2")["channels"] == 3
+    assert described("--architecture", "mobilenet_v2")["channels"] == 3
 
 
 def test_what_is_printed_can_be_read_again(tmp_path):
-    found = with_costs(*chosen(DIGITS, [1, 0, 3, 2, 0, 0]))
+    found = described(*chosen(DIGITS, [1, 0, 3, 2, 0, 0]))
     write_json(tmp_path / "architecture.json", found)
-    assert with_costs("--architecture", tmp_path / "architecture.json") == found
+    assert described("--architecture", tmp_path / "architecture.json") == found
 
 
 def test_other_formats():
@@ -133,13 +133,13 @@ def test_one_line(case):
 
 
 def test_decisions_of_another_space(tmp_path):
-    found = with_costs(*chosen(DIGITS, [1, 0, 3, 2, 0, 0]))
+    found = described(*chosen(DIGITS, [1, 0, 3, 2, 0, 0]))
     write_json(tmp_path / "architecture.json", found | {"space_hash": "0" * 16})
     text = refused("--architecture", tmp_path / "architecture.json")
     assert f"{tmp_path}/architecture.json: space_hash: 0000000000000000: " in text and "remove space," in text
     write_json(tmp_path / "architecture.json", found)
     assert "space_hash: " in refused("--architecture", tmp_path / "architecture.json", "--search-space", CIFAR10)
-    assert with_costs("--architecture", tmp_path / "architecture.json", "--search-space", DIGITS) == found
+    assert described("--architecture", tmp_path / "architecture.json", "--search-space", DIGITS) == found
 
 
 def test_size_that_nothing_tells(tmp_path):
@@ -147,7 +147,7 @@ def test_size_that_nothing_tells(tmp_path):
     mine = {"stem": {"width": 8, "stride": 2}, "blocks": [block], "head": {"width": 8}, "class_num": 7}
     write_json(tmp_path / "mine.json", mine)
     assert "type --input-size N" in refused("--architecture", tmp_path / "mine.json")
-    assert with_costs("--architecture", tmp_path / "mine.json", "--input-size", 9)["input_size"] == 9
+    assert described("--architecture", tmp_path / "mine.json", "--input-size", 9)["input_size"] == 9
 
 
 def test_starts_fast_and_loads_neither_torch_nor_pydantic():

@@ -12,7 +12,7 @@ def layer(op="mbconv", expand_ratio=6, stride=2, residual=False, se_channels=0):
 
 
 @pytest.mark.parametrize(
-    ("piece", "key"),
+    ("unit", "key"),
     [
         (ProfiledUnit(layer(), 16), "mbconv_k5_s2_e6_i24_o40_r16"),
         (ProfiledUnit(layer(se_channels=4, stride=1, residual=True), 16), "mbconv_k5_s1_e6_i24_o40_se4_skip_r16"),

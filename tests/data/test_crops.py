@@ -3,7 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from nasmake.data.loading.crops import GatheredWindows, Places, RowWindows
+from nasmake.data.loading.crops import CropPositions, GatheredWindows, RowWindows
 
 every_kind = pytest.mark.parametrize("kind", [RowWindows, GatheredWindows])
 
@@ -28,7 +28,7 @@ def batches(draw):
     tops, lefts = generator.integers(0, 2 * border + 1, (2, count))
     mirrored = generator.random(count) < draw(st.sampled_from([0.0, 0.5, 1.0]))
     images = generator.integers(1, 256, shape, dtype=np.uint8)
-    return images, border, generator.integers(0, shape[0], count), Places(tops, lefts, mirrored)
+    return images, border, generator.integers(0, shape[0], count), CropPositions(tops, lefts, mirrored)
 
 
 @every_kind
@@ -46,7 +46,7 @@ def test_what_is_cut_is_a_copy(kind, border):
     images = torch.arange(48, dtype=torch.uint8).view(2, 4, 6, 1)
     before = images.clone()
     windows = kind(images, border)
-    places = Places(np.zeros(2, np.int64), np.zeros(2, np.int64), np.array([False, True]))
+    places = CropPositions(np.zeros(2, np.int64), np.zeros(2, np.int64), np.array([False, True]))
     first = windows.cut(torch.arange(2), places)
     expected = first.clone()
     first.zero_()
@@ -58,6 +58,6 @@ def test_what_is_cut_is_a_copy(kind, border):
 @pytest.mark.parametrize("border", [0, 1])
 def test_images_need_not_be_contiguous(kind, border):
     images = np.random.default_rng(0).integers(1, 256, (3, 5, 4, 3), dtype=np.uint8)[..., :1]
-    places = Places(np.array([0, 2 * border]), np.array([border, 0]), np.array([True, False]))
+    places = CropPositions(np.array([0, 2 * border]), np.array([border, 0]), np.array([True, False]))
     cut = kind(torch.from_numpy(images), border).cut(torch.tensor([2, 0]), places)
     np.testing.assert_array_equal(cut, one_by_one(images, border, [2, 0], places))

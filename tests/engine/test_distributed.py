@@ -17,7 +17,7 @@ from nasmake.config.trainer import Trainer as TrainerSettings
 from nasmake.core.files import read_csv, write_json
 from nasmake.costs.table import with_costs
 from nasmake.engine.device import seed_torch
-from nasmake.engine.distributed import Split
+from nasmake.engine.distributed import BatchShare
 from nasmake.engine.lightning import Trainer
 from nasmake.engine.weights import read_weights
 from nasmake.pipeline.stages import STAGE_VERSION
@@ -84,7 +84,7 @@ def test_number_of_processes_names_another_training_state(tmp_path, digits):
 
 def parts_of(images, labels):
     half = len(labels) // 2
-    return [Split(images[:half], labels[:half], 0.5), Split(images[half:], labels[half:], 0.5)]
+    return [BatchShare(images[:half], labels[:half], 0.5), BatchShare(images[half:], labels[half:], 0.5)]
 
 
 def added_up(first, second):

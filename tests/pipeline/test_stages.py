@@ -1,10 +1,10 @@
 import pytest
 from nasmake.config import keys, load
+from nasmake.config.aiaccel import ALIASES
 from nasmake.core.errors import InputError
 from nasmake.core.files import canonical_json
 from nasmake.pipeline.checks import check_parameters
 from nasmake.pipeline.stages import (
-    ALIASES,
     INSTEAD,
     MEASUREMENT,
     MEASUREMENT_KEYS,
@@ -117,7 +117,7 @@ def test_key_that_reruns_no_stage(path):
         assert settings_of(stage, load(raw)) == settings_of(stage, load(ONE_TRIAL))
 
 
-@pytest.mark.parametrize(("gpus", "told"), [(0, {}), (1, {}), (2, {"processes": 2})])
+@pytest.mark.parametrize(("gpus", "observed"), [(0, {}), (1, {}), (2, {"processes": 2})])
 @pytest.mark.parametrize("stage", OUTPUTS)
 def test_number_of_processes_is_told_where_it_changes_the_bytes(stage, gpus, observed):
     config = load(ONE_TRIAL | {"environment": {"gpus": gpus}})

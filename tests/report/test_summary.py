@@ -1,6 +1,5 @@
 import csv
 import json
-import runpy
 from pathlib import Path
 
 import optuna
@@ -10,33 +9,7 @@ from nasmake.config.study import Optimize
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_json
 from nasmake.report.summary import BEST_KEYS, best_of, promote, table, trial_columns, trial_rows, write_resolved
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-
-
-def main_of(script):
-    return runpy.run_path(str(SCRIPTS / f"{script}.py"))["main"]
-
-
-def result(trial, accuracy, loss=1.0, **more):
-    return {
-        "trial": trial,
-        "state": "COMPLETE",
-        "value": accuracy,
-        "val_accuracy": accuracy,
-        "val_loss": loss,
-        "parameters": 1000 + trial,
-        "macs": 2_000_000,
-        "architecture": f"net{trial}",
-    } | more
-
-
-def diverged(trial, reason="retrain: not finite in epoch 1"):
-    return {"trial": trial, "state": "PRUNED", "value": None, "reason": reason}
-
-
-def final(trial, accuracy, test_accuracy, **more):
-    return result(trial, accuracy) | {"test_accuracy": test_accuracy, "test_loss": 0.5, "test_n": 597} | more
+from small_results import diverged, final, main_of, result
 
 
 def test_promotion_is_by_val_accuracy_then_loss_then_number():

@@ -10,6 +10,7 @@ from nasmake.study.parameter_space import count, is_sampled, point_at
 from nasmake.study.suggest import suggest
 from pydantic import ValidationError
 from scipy.stats.qmc import Sobol
+from small_results import through_json
 
 STEPS = [
     {"name": "momentum", "type": "uniform_float", "lower": 0.1, "upper": 0.9, "step": 0.2, "initial": 0.3},
@@ -40,10 +41,6 @@ def objective(trial, point):
         "state": COMPLETE,
         "value": 1 - abs(point.get("momentum", 0) - 0.5) - point.get("lam", 0) / 50,
     }
-
-
-def through_json(content):
-    return None if content is None else json.loads(json.dumps(content))
 
 
 def fold(settings, order=None):

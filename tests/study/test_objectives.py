@@ -18,10 +18,8 @@ from nasmake.report.summary import front, promote
 from nasmake.report.trials_page import trials_page
 from nasmake.study.journal import in_memory, write_journal
 from nasmake.study.suggest import suggest
-from small_run import LR, MACS, small_run
-from test_hpo_samplers import through_json
-from test_plots import marks
-from test_summary import diverged, main_of, result
+from small_results import diverged, main_of, result, through_json
+from small_run import LR, MACS, marks, small_run
 
 TWO = ["val_accuracy", "macs"]
 PARAMETERS = [

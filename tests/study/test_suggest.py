@@ -12,6 +12,7 @@ from nasmake.core.files import read_json, write_json
 from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.study.journal import distributions, frozen_trials, in_memory, write_journal
 from nasmake.study.suggest import RUNNING, suggest
+from small_results import through_json
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "suggest.py"
 PARAMETERS = [
@@ -34,10 +35,6 @@ def objective(trial, params):
         return {"trial": trial, "state": "FAIL", "value": None}
     value = 1 / (1 + abs(params["initial_lr"] - 0.1)) + params["lam"] / 100
     return {"trial": trial, "state": COMPLETE, "value": value}
-
-
-def through_json(content):
-    return None if content is None else json.loads(json.dumps(content))
 
 
 def run(settings, order=None):

@@ -1,0 +1,36 @@
+"""Results of trials as files hold them, made up for tests of studies and reports."""
+
+import json
+import runpy
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+def main_of(script):
+    return runpy.run_path(str(SCRIPTS / f"{script}.py"))["main"]
+
+
+def result(trial, accuracy, loss=1.0, **more):
+    return {
+        "trial": trial,
+        "state": "COMPLETE",
+        "value": accuracy,
+        "val_accuracy": accuracy,
+        "val_loss": loss,
+        "parameters": 1000 + trial,
+        "macs": 2_000_000,
+        "architecture": f"net{trial}",
+    } | more
+
+
+def diverged(trial, reason="retrain: not finite in epoch 1"):
+    return {"trial": trial, "state": "PRUNED", "value": None, "reason": reason}
+
+
+def final(trial, accuracy, test_accuracy, **more):
+    return result(trial, accuracy) | {"test_accuracy": test_accuracy, "test_loss": 0.5, "test_n": 597} | more
+
+
+def through_json(content):
+    return None if content is None else json.loads(json.dumps(content))
