@@ -5,6 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 from nasmake.config.search import Constraint, Search
+from nasmake.core.declared import UndeclaredKeyError
 from nasmake.core.errors import InputError
 from nasmake.costs.table import METRICS, CostTable
 from nasmake.strategies import STRATEGIES, make_strategy, strategy_of
@@ -160,6 +161,15 @@ def test_mode_within_limits_is_the_mode_where_that_keeps_them(name):
     limited.load_state_dict(free.state_dict())
     chosen = limited.feasible_mode(Random(0))
     assert limited.mode() == free.mode() != chosen and COSTS["digits"].macs(chosen) <= bound
+
+
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name in NAMES for key in STRATEGIES[name].reads])
+def test_strategy_reads_each_key_that_it_declares(name, key, monkeypatch):
+    entry = STRATEGIES[name]
+    reads = tuple(declared for declared in entry.reads if declared != key)
+    monkeypatch.setitem(STRATEGIES, name, entry._replace(reads=reads))
+    with pytest.raises(UndeclaredKeyError, match=f"search strategy {name} reads {key}, which it does not declare"):
+        search(strategy(name, "digits", expected_cost={"loss": "linear", "target": 5e5}), 1)
 
 
 # The loss of expected cost.

@@ -1,4 +1,4 @@
-"""What every sampler of paths must satisfy. A new entry of SAMPLERS is tested without further work."""
+"""What every path sampler must satisfy. A new entry of PATH_SAMPLERS is tested without further work."""
 
 from collections import Counter
 from functools import cache
@@ -7,9 +7,10 @@ from typing import get_args
 
 import pytest
 from nasmake.config.supernet import Supernet
+from nasmake.core.declared import UndeclaredKeyError
 from nasmake.core.seeding import python_random
 from nasmake.costs.table import CostTable
-from nasmake.path_samplers import PATH_SAMPLERS
+from nasmake.path_samplers import PATH_SAMPLERS, make_path_sampler
 from small_spaces import SHIPPED, build, shipped, small
 
 MADE_UP = "made_up"
@@ -23,8 +24,7 @@ def space_called(name):
 
 @cache
 def sampler(name, space, paths_per_step=1):
-    found = space_called(space)
-    return PATH_SAMPLERS[name](found, costs_of(space), Supernet(sampler=name, paths_per_step=paths_per_step))
+    return make_path_sampler(costs_of(space), Supernet(sampler=name, paths_per_step=paths_per_step))
 
 
 @cache
@@ -45,6 +45,16 @@ def counts(paths, place, number):
 def test_configuration_offers_all_of_them():
     offered, none = get_args(Supernet.model_fields["sampler"].annotation)
     assert set(get_args(offered)) == PATH_SAMPLERS.keys() and none is type(None)
+
+
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name in PATH_SAMPLERS for key in PATH_SAMPLERS[name].reads])
+def test_sampler_reads_each_key_that_it_declares(name, key, monkeypatch):
+    entry = PATH_SAMPLERS[name]
+    reads = tuple(declared for declared in entry.reads if declared != key)
+    monkeypatch.setitem(PATH_SAMPLERS, name, entry._replace(reads=reads))
+    fresh = make_path_sampler(costs_of(MADE_UP), Supernet(sampler=name))
+    with pytest.raises(UndeclaredKeyError, match=f"path sampler {name} reads {key}, which it does not declare"):
+        fresh.draw(Random(0))
 
 
 @every_sampler
@@ -72,7 +82,7 @@ def test_seed_stage_epoch_and_step_decide(name, space):
     """A fresh sampler that begins with a later step draws what one draws that took all steps before."""
     places = [(42, "train_supernet", "paths", epoch, step) for epoch in range(3) for step in range(4)]
     all_at_once = [sampler(name, space).draw(python_random(*place)) for place in places]
-    fresh = PATH_SAMPLERS[name](space_called(space), costs_of(space), Supernet(sampler=name))
+    fresh = make_path_sampler(costs_of(space), Supernet(sampler=name))
     assert [fresh.draw(python_random(*place)) for place in places[7:]] == all_at_once[7:]
     assert len({tuple(paths) for paths in all_at_once}) > 1
     assert fresh.draw(python_random(7, *places[0][1:])) != all_at_once[0]
@@ -149,4 +159,4 @@ def test_sandwich_has_the_largest_first_and_the_smallest_in_every_step(space, pa
 
 
 def test_only_the_sandwich_distils():
-    assert [name for name in PATH_SAMPLERS if PATH_SAMPLERS[name].distils] == ["sandwich"]
+    assert [name for name in PATH_SAMPLERS if PATH_SAMPLERS[name].sampler.distils] == ["sandwich"]

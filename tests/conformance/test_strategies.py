@@ -1,14 +1,18 @@
 """What every search strategy must satisfy. A new entry of STRATEGIES is tested without further work."""
 
 from itertools import count
+from operator import attrgetter
 from random import Random
 
 import pytest
 from nasmake.config.search import Constraint, Search
+from nasmake.core.declared import UndeclaredKeyError
 from nasmake.core.errors import InputError
 from nasmake.costs.table import METRICS, CostTable
-from nasmake.strategies import STRATEGIES, make_strategy
+from nasmake.strategies import COMMON_READS, STRATEGIES, Entry, make_strategy, strategy_of
 from nasmake.strategies.constraints import check_algorithm, check_feasible, is_feasible
+from nasmake.strategies.distribution import Distribution
+from nasmake.strategies.random_search import RandomSearch
 from small_searches import (
     BUDGET,
     COSTS,
@@ -215,6 +219,55 @@ def test_within_limits_is_inclusive():
         ({"macs": macs, "parameters": parameters - 1}, False),
     ):
         assert is_feasible(costs, Search(constraint=Constraint(**limits)), cheapest) is kept
+
+
+# Declarations: which keys of section `search` a strategy reads, and whether it has a distribution.
+
+
+def test_declared_keys_exist_and_none_is_declared_twice():
+    for entry in STRATEGIES.values():
+        assert len({*COMMON_READS, *entry.reads}) == len(COMMON_READS) + len(entry.reads)
+        for key in (*COMMON_READS, *entry.reads):
+            attrgetter(key)(Search())
+
+
+def test_strategies_with_a_distribution_declare_it():
+    declared = {name: entry.has_distribution for name, entry in STRATEGIES.items()}
+    assert declared == {name: issubclass(strategy_of(name), Distribution) for name in STRATEGIES}
+
+
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name in PROPOSING for key in STRATEGIES[name].reads])
+def test_strategy_reads_each_key_that_it_declares(name, key, monkeypatch):
+    entry = STRATEGIES[name]
+    reads = tuple(declared for declared in entry.reads if declared != key)
+    monkeypatch.setitem(STRATEGIES, name, entry._replace(reads=reads))
+    with pytest.raises(UndeclaredKeyError, match=f"search strategy {name} reads {key}, which it does not declare"):
+        told_by(strategy(name, "proxyless"))
+
+
+class Undeclared(RandomSearch):
+    """A new strategy whose author forgot to declare search.mutation_prob."""
+
+    def draw(self, rng, index, ranked):
+        return self.space.mutate(self.space.sample(rng), rng, self.settings.mutation_prob)
+
+
+def test_new_strategy_that_reads_a_key_without_declaring_it_fails_here(monkeypatch):
+    settings = Search(population_size=POPULATION).model_copy(update={"algorithm": "undeclared"})
+    entry = Entry(f"{__name__}:Undeclared")
+    monkeypatch.setitem(STRATEGIES, "undeclared", entry)
+    own = make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings)
+    with pytest.raises(UndeclaredKeyError, match="search strategy undeclared reads mutation_prob"):
+        told_by(own)
+    monkeypatch.setitem(STRATEGIES, "undeclared", entry._replace(reads=("mutation_prob",)))
+    assert told_by(make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings))
+
+
+def test_random_search_works_with_the_settings_of_another_strategy():
+    """The random baseline of every search is such an object."""
+    for name in STRATEGIES:
+        settings = Search(algorithm=name, population_size=POPULATION)
+        assert told_by(RandomSearch(SPACES["proxyless"][0], COSTS["proxyless"], settings))
 
 
 # What evolution does beyond that.

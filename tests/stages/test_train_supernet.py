@@ -88,7 +88,7 @@ def test_gradient_is_the_mean_over_paths_and_targets_come_from_the_weights_befor
     def compare(module, seen, output):
         supernet, paths, batch, dropout = seen
         seed_torch(module.device, *dropout)
-        loss = reference_step(supernet, paths, *batch, PATH_SAMPLERS[name].distils)
+        loss = reference_step(supernet, paths, *batch, PATH_SAMPLERS[name].sampler.distils)
         assert len(paths) == (7 if name == "fair" else PATHS)
         found = dict(module.supernet.named_parameters())
         for key, expected in supernet.named_parameters():

@@ -28,7 +28,7 @@ from nasmake.engine.weights import write_weights
 from nasmake.jobs.job import Job
 from nasmake.models.layers import channels_last
 from nasmake.models.supernet import Supernet
-from nasmake.path_samplers import PATH_SAMPLERS, PathSampler
+from nasmake.path_samplers import PathSampler, make_path_sampler
 from nasmake.pipeline.stages import SPLIT_KEYS
 from nasmake.search_spaces import Decisions
 
@@ -130,7 +130,7 @@ def new_supernet(run: StageRun) -> Supernet:
 
 def new_path_sampler(costs: CostTable, settings: SupernetSettings) -> PathSampler:
     """The sampler that `settings` name."""
-    return PATH_SAMPLERS[str(settings.sampler)](costs.space, costs, settings)
+    return make_path_sampler(costs, settings)
 
 
 def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | None) -> None:
