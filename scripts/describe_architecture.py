@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.core.errors import InputError
-from nasmake.costs.describe import Subject, describe, from_decisions, from_file, table
+from nasmake.costs.describe import Subject, architecture_table, describe, from_decisions, from_file
 from nasmake.jobs.cli import script
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.format == "json":
         print(json.dumps(content, indent=2, sort_keys=True))
     elif arguments.format == "table":
-        print(table(subject.architecture.spec, content))
+        print(architecture_table(subject.architecture.spec, content))
     elif arguments.format == "string":
         print(content["string"])
     else:

@@ -83,8 +83,8 @@ def test_blocks_keep_their_places():
 
 
 def test_classes_are_the_files_or_those_that_are_given():
-    assert read(content(SEP, num_classes=7)).spec.num_classes == 7
-    assert read(content(SEP, num_classes=7), num_classes=100).spec.num_classes == 100
+    assert read(content(SEP, class_num=7)).spec.num_classes == 7
+    assert read(content(SEP, class_num=7), num_classes=100).spec.num_classes == 100
     without = {key: value for key, value in content(SEP).items() if key != "class_num"}
     assert read(without, num_classes=100).spec.num_classes == 100
     with pytest.raises(InputError, match=r"^mine.json: class_num: missing$"):
@@ -101,7 +101,7 @@ WRONG = [
     (content(SEP, head={"widths": 8}), "mine.json: head.widths: unknown key; did you mean width?"),
     (content(SEP, head=8), "mine.json: head: 8: expected a mapping"),
     (content(SEP, dropout=1), "mine.json: dropout: 1: expected a number from 0"),
-    (content(SEP, num_classes="10"), "mine.json: class_num: 10: expected a whole number >= 1"),
+    (content(SEP, class_num="10"), "mine.json: class_num: 10: expected a whole number >= 1"),
     (content(SEP, input_size="32"), "mine.json: input_size: 32: expected a whole number >= 1"),
     (content(SEP, 3), "mine.json: blocks[1]: 3: expected a mapping"),
     (content(SEP, MB | {"kernel": 5}), "mine.json: blocks[1].kernel: unknown key; did you mean kernel_size?"),

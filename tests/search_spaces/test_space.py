@@ -131,7 +131,7 @@ def test_hash_is_of_the_meaning():
     assert build(small(), "another").hash == space.hash
     assert build(small(dropout=0.2, first_conv_stride=2, input_size=32)).hash == space.hash
     assert build(small(kernel_size=[[3, 5]] * 3)).hash == space.hash
-    assert build(small(num_classes=6)).hash == space.hash  # the number of classes is the data set's
+    assert build(small(class_num=6)).hash == space.hash  # the number of classes is the data set's
     assert build(small(kernel_size=[5, 3])).hash != space.hash
     assert build(small(dropout=0)).hash != space.hash
 
@@ -188,7 +188,7 @@ def test_encode_refuses_foreign_networks():
     space = build(small())
     spec = space.decode((0,) * 21)
     for other, reason in [
-        (build(small(num_classes=6)), "stem, head or number of blocks differ"),
+        (build(small(class_num=6)), "stem, head or number of blocks differ"),
         (build(small(kernel_size=[7])), "block 0 differs"),
         (build(small(first_mbconv_filter_size=8)), "stem, head or number of blocks differ"),
     ]:

@@ -20,9 +20,9 @@ def one_thread() -> None:
     keep_freed_memory()
 
 
-def read_space(name: str) -> SearchSpace:
+def shipped_space(name: str) -> SearchSpace:
     """A shipped search space."""
-    return catalogue.read_space(catalogue.SPACES / f"config_{name}.yaml")
+    return catalogue.load_space(catalogue.SPACES / f"config_{name}.yaml")
 
 
 def cpu_seconds(action: Callable[[], object]) -> float:

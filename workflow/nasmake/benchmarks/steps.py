@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
-from nasmake.benchmarks import images, one_thread, read_space, smallest_times, spread
+from nasmake.benchmarks import images, one_thread, shipped_space, smallest_times, spread
 from nasmake.models.layers import channels_last
 from nasmake.models.network import Network
 from nasmake.models.supernet import Supernet
@@ -42,7 +42,7 @@ def step_ratios(name: str, paths: int, repeats: int) -> dict[str, Any]:
 
     Beside them the smallest and largest of all steps of the supernet, in CPU seconds.
     """
-    space, rng = read_space(name), random.Random(0)
+    space, rng = shipped_space(name), random.Random(0)
     supernet = channels_last(Supernet(space, CHANNELS))
     x = images(BATCH, EDGE, CHANNELS)
     times = []
@@ -71,7 +71,7 @@ def contiguous_copy(network: Network) -> Network:
 
 def evaluation_ratio(name: str, paths: int, repeats: int) -> dict[str, float]:
     """Evaluating an architecture (set, copy, forward over val images) over the forward passes alone."""
-    space, rng, ratios = read_space(name), random.Random(0), []
+    space, rng, ratios = shipped_space(name), random.Random(0), []
     supernet = channels_last(Supernet(space, CHANNELS)).eval()
     batches = [images(250, EDGE, CHANNELS) for _ in range(4)]
     for _ in range(paths):
@@ -104,7 +104,7 @@ def peak_memory(name: str, paths_per_step: int) -> dict[str, float]:
         code = f"from nasmake.benchmarks.steps import take_steps; take_steps({name!r}, {kind!r}, {paths_per_step})"
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
         peaks[kind] = float(done.stdout)
-    space = read_space(name)
+    space = shipped_space(name)
     parameters = sum(parameter.numel() for parameter in Supernet(space, CHANNELS).parameters())
     state = 3 * 4 * parameters / 2**20  # weights, gradients and momentum, float32
     return peaks | {"supernet_state": state, "ratio": peaks["supernet"] / (peaks["alone"] + state)}
@@ -113,7 +113,7 @@ def peak_memory(name: str, paths_per_step: int) -> dict[str, float]:
 def take_steps(name: str, kind: str, paths_per_step: int) -> None:
     """Take three steps with the largest path and print the peak memory they added, in MiB."""
     one_thread()
-    space = read_space(name)
+    space = shipped_space(name)
     largest = space.canonical(tuple(len(decision.choices) - 1 for decision in space.decisions))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model: nn.Module = Network(space.decode(largest), CHANNELS)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nasmake.benchmarks import cpu_seconds, read_space
+from nasmake.benchmarks import cpu_seconds, shipped_space
 from nasmake.costs.table import CostTable
 from nasmake.costs.units import units_of_space
 from nasmake.data.loading.arrays import ArraySource, Augmentation, BatchSource
@@ -19,7 +19,7 @@ PASSES = 50  # of our batches in one measurement
 
 def costed_per_second(name: str, count: int = 100_000) -> float:
     """Architectures whose MACs, parameters and latency are looked up in one CPU second."""
-    space, rng = read_space(name), random.Random(0)
+    space, rng = shipped_space(name), random.Random(0)
     costs = CostTable(space, 3, 32, dict.fromkeys(units_of_space(space, 3, 32), 10**5))
     drawn = [space.sample(rng) for _ in range(count)]
 

@@ -10,7 +10,7 @@ from nasmake.core.errors import InputError
 from nasmake.costs.table import with_costs
 from nasmake.search_spaces import Architecture, NetworkSpec
 from nasmake.search_spaces.architecture_file import RUN
-from nasmake.search_spaces.library import SPACES, architecture_file, edge_and_channels, read_architecture, read_space
+from nasmake.search_spaces.library import SPACES, architecture_file, edge_and_channels, load_space, read_architecture
 
 FROM_FILE = ("name", "source", "state", "scores")  # what is told of a file besides its network
 
@@ -40,7 +40,7 @@ def from_decisions(text: str, space_path: Path, num_classes: int | None) -> Subj
     Raises:
         InputError: the file is no space, or the text is none of its vectors.
     """
-    space = read_space(space_path)
+    space = load_space(space_path)
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
@@ -66,7 +66,7 @@ def from_file(name_or_file: str, space_path: Path | None, num_classes: int | Non
     path = architecture_file(name_or_file, root)
     architecture, content = read_architecture(path, [] if space_path else [root / SPACES], num_classes)
     if space_path is not None:
-        architecture.check_member(read_space(space_path), str(path))
+        architecture.check_member(load_space(space_path), str(path))
     return Subject(architecture, f"{path.stem} {architecture.space}", content)
 
 
@@ -91,7 +91,7 @@ def describe(subject: Subject, input_size: int | None) -> dict[str, Any]:
     return observed | with_costs(architecture, facts.get("channels") or channels, size)
 
 
-def table(spec: NetworkSpec, content: Mapping[str, Any]) -> str:
+def architecture_table(spec: NetworkSpec, content: Mapping[str, Any]) -> str:
     """A network as text: its blocks in columns, and what `describe` said in a line."""
     rows = [
         ["block", *RUN],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from nasmake.core.errors import InputError
-from nasmake.search_spaces.architecture_file import MEMBERSHIP, read_network
+from nasmake.search_spaces.architecture_file import MEMBERSHIP, parse_network
 from nasmake.search_spaces.space import Decisions, SearchSpace
 from nasmake.search_spaces.spec import NetworkSpec
 
@@ -65,7 +65,7 @@ class Architecture:
         Raises:
             InputError: one line with file, block, key, value and what is allowed.
         """
-        spec = read_network(content, source, num_classes)
+        spec = parse_network(content, source, num_classes)
         given = [key for key in MEMBERSHIP if key in content]
         if not given:
             return cls(spec)

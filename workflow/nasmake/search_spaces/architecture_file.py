@@ -39,7 +39,7 @@ KEYS = {"stem": True, "blocks": True, "head": True, "class_num": False, "dropout
 )
 
 
-def read_network(content: Any, source: str, num_classes: int | None = None) -> NetworkSpec:
+def parse_network(content: Any, source: str, num_classes: int | None = None) -> NetworkSpec:
     """The network in the parsed content of the file called `source`.
 
     Args:

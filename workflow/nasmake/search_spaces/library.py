@@ -22,7 +22,7 @@ def space_file(name: str, folders: Iterable[Path]) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def read_space(path: Path) -> SearchSpace:
+def load_space(path: Path) -> SearchSpace:
     """Read a space file.
 
     Raises:
@@ -91,7 +91,7 @@ def read_architecture(
     architecture = Architecture.from_json(content, str(path), num_classes)
     own_space = space_file(architecture.space, folders) if architecture.space else None
     if own_space is not None:
-        architecture.check_member(read_space(own_space), str(path))
+        architecture.check_member(load_space(own_space), str(path))
     return architecture, content
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 from nasmake.core.errors import InputError
 from nasmake.core.files import fingerprint
 from nasmake.search_spaces.blocks import Block, Decision, joint_decisions, separate_decisions
-from nasmake.search_spaces.space_file import read_space
+from nasmake.search_spaces.space_file import parse_space_file
 from nasmake.search_spaces.spec import LayerSpec, NetworkSpec
 
 Decisions = tuple[int, ...]
@@ -62,7 +62,7 @@ class SearchSpace:
         Raises:
             InputError: one line with file, key, block, value and what is allowed.
         """
-        file = read_space(mapping, source)
+        file = parse_space_file(mapping, source)
         settings = file.settings
         stem, first = settings["first_conv_filter_size"], settings["first_mbconv_filter_size"]
         return cls(

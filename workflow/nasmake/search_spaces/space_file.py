@@ -47,7 +47,7 @@ class SpaceFile:
     settings: Mapping[str, Any]
 
 
-def read_space(content: Any, source: str) -> SpaceFile:
+def parse_space_file(content: Any, source: str) -> SpaceFile:
     """Validate the parsed content of the file called `source`.
 
     Raises:
