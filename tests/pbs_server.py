@@ -1,20 +1,20 @@
 #!/usr/bin/env -S python3 -S -E
-"""A stand-in for PBS on one host: qsub, qstat and qdel by the name it is called by.
+"""A PBS server for tests, on one host. A symbolic link named qsub, qstat or qdel runs that command.
 
-States, exit statuses and texts are those that an OpenPBS 23.06 server gave an ordinary user. Jobs start in a home
-folder with a bare environment. The folder of the state, beside these programs, may hold files that make it misbehave:
+Job states, exit statuses and messages are copied from an OpenPBS 23.06 server that was used as an ordinary user. Jobs
+start in a home folder with a minimal environment. The folder `state`, next to the links, holds the state of the server.
+A test can write these files to the folder to change the behaviour of the server:
 
-  minute      seconds that a minute of walltime takes; 60 if it is not there
-  kill_delay  seconds between TERM and KILL; 1 if it is not there, 10 on the server
-  delay       seconds that a job is queued before it runs
-  hold        while it is there, jobs stay queued
-  slow        seconds that qstat takes
-  slow_qsub   seconds until qsub accepts a job
-  no_reply    while it is there, qsub accepts jobs, but says that it got no reply
-  no_qdel     while it is there, qdel finds no server
-  sick        number of calls of qstat that fail, counted down
-  limit       jobs that a user may have, queued and running
-  ends/<name> what becomes of a job of that name in place of running it: a list of attributes, one every half second
+  minute          seconds that a minute of walltime takes; default 60
+  kill_delay      seconds between SIGTERM and SIGKILL; default 1 (a real server waits 10)
+  hold            if this file exists, jobs stay queued
+  qstat_seconds   seconds that qstat takes
+  qsub_seconds    seconds until qsub accepts a job
+  qsub_no_reply   if this file exists, qsub accepts jobs but reports that the server did not reply
+  qdel_fails      if this file exists, qdel cannot connect to the server
+  qstat_failures  number of calls of qstat that fail; each failure decreases it
+  limit           maximum number of queued and running jobs
+  ends/<name>     JSON list of attributes that a job of this name gets, one after the other, instead of running
 """
 
 import fcntl
@@ -31,26 +31,24 @@ STATE = Path(sys.argv[0]).absolute().parent / "state"
 HOME = STATE / "home"
 QUEUES = ("rt_HC", "rt_HG", "rt_HF", "R1234")
 USER_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C"}
-GONE = "91"
+DELETED = "91"  # substate
 
 
 def main():
     program = Path(sys.argv[0]).name
-    note(program, sys.argv[1:])
+    with (STATE / "calls").open("a") as calls:
+        calls.write(json.dumps([program, *sys.argv[1:]]) + "\n")
     sys.exit({"qsub": qsub, "qstat": qstat, "qdel": qdel}[program](sys.argv[1:]))
 
 
-def note(program, arguments):
-    with (STATE / "calls").open("a") as calls:
-        calls.write(json.dumps([program, *arguments]) + "\n")
-
-
 def setting(name, default):
+    """Return the value of a file that a test wrote, converted to the type of `default`."""
     path = STATE / name
     return type(default)(path.read_text()) if path.is_file() else default
 
 
 def refuse(text, status):
+    """Print an error message and return the exit status."""
     print(text, file=sys.stderr)
     return status
 
@@ -59,8 +57,8 @@ def refuse(text, status):
 
 
 def qsub(arguments):
-    options, script = parsed(arguments)
-    options = directives(script) | options
+    options, script = parse_arguments(arguments)
+    options = parse_directives(script) | options
     resources = dict(part.split("=", 1) for part in options.get("-l", []))
     if "-P" not in options:
         return refuse("qsub: group is not specified.", 32)
@@ -74,7 +72,7 @@ def qsub(arguments):
         return refuse(f"qsub: Unknown resource Resource_List.{min(unknown)}", 187)
     if seconds(resources["walltime"]) > 168 * 3600:
         return refuse("qsub: Job violates queue and/or server resource limits", 188)
-    time.sleep(setting("slow_qsub", 0.0))
+    time.sleep(setting("qsub_seconds", 0.0))
     with locked():
         if len([job for job in all_jobs() if job["job_state"] != "F"]) >= setting("limit", 1000):
             return refuse("qsub: would exceed queue generic's per-user limit", 38)
@@ -87,15 +85,19 @@ def qsub(arguments):
         extra = {"project": options["-P"][0], "Output_Path": log, "walltime": resources["walltime"]}
         variables = ",".join([f"PBS_O_WORKDIR={Path.cwd()}", *options.get("-v", [])])
         save(job, attributes | extra | {"select": resources["select"], "Variable_List": variables})
-    if setting("hold", "") == "":
-        start(job)
-    if setting("no_reply", ""):
+    if not setting("hold", "") and detached():
+        try:
+            run_job(job)
+        finally:
+            os._exit(0)
+    if setting("qsub_no_reply", ""):
         return refuse("Failed to recv data from background qsub", 255)
     print(job)
     return 0
 
 
-def parsed(arguments):
+def parse_arguments(arguments):
+    """Return the options, as lists of values by name, and the script."""
     options, rest = {}, list(arguments)
     while rest and rest[0].startswith("-"):
         options.setdefault(rest[0], []).append(rest[1])
@@ -104,15 +106,15 @@ def parsed(arguments):
     return options, script
 
 
-def directives(script):
-    """Options in the lines of the script that begin with #PBS."""
-    found = {}
+def parse_directives(script):
+    """Return the options in the lines of the script that start with #PBS, as lists of values by name."""
+    options = {}
     for line in Path(script).read_text().splitlines() if Path(script).is_file() else []:
         if line.startswith("#PBS "):
             words = line.split()[1:]
             for option, value in zip(words[::2], words[1::2], strict=True):
-                found.setdefault(option, []).append(value)
-    return found
+                options.setdefault(option, []).append(value)
+    return options
 
 
 def seconds(walltime):
@@ -123,17 +125,8 @@ def seconds(walltime):
 # -- the node
 
 
-def start(job):
-    """Run the job in a process that nobody waits for."""
-    if detached():
-        try:
-            node(job)
-        finally:
-            os._exit(0)
-
-
 def detached():
-    """Whether this is the new one of two processes: it lives on by itself."""
+    """Fork. Return True in the new process, which runs in its own session and without the terminal's streams."""
     if os.fork():
         return False
     os.setsid()
@@ -142,8 +135,8 @@ def detached():
     return True
 
 
-def node(job):
-    time.sleep(setting("delay", 0.0))
+def run_job(job):
+    """Run a job until it ends, as the PBS process on a node does."""
     attributes = change(job, {"job_state": "R", "substate": "42"}, unless_ended=True)
     if attributes["job_state"] != "R":
         return
@@ -167,11 +160,11 @@ def node(job):
             start_new_session=True,
         )
     (STATE / f"{job}.pid").write_text(str(process.pid))
-    change(job, ended(job, process, seconds(attributes["walltime"]) / 60 * setting("minute", 60.0)))
+    change(job, wait_for_end(job, process, seconds(attributes["walltime"]) / 60 * setting("minute", 60.0)))
 
 
-def ended(job, process, limit):
-    """Attributes of a job that has run to its end, or to its walltime, or was killed."""
+def wait_for_end(job, process, limit):
+    """Wait at most `limit` seconds for a job and return its final attributes."""
     try:
         status = process.wait(timeout=limit)
     except subprocess.TimeoutExpired:
@@ -181,8 +174,8 @@ def ended(job, process, limit):
         comment = "Job has finished and exceeded resource walltime"
         return {"job_state": "F", "substate": "93", "Exit_status": "-29", "comment": comment}
     if (STATE / f"{job}.deleted").exists():
-        return {"job_state": "F", "substate": GONE, "Exit_status": "271", "comment": "terminated by user"}
-    if status < 0:  # the shell itself was killed, as by qsig
+        return {"job_state": "F", "substate": DELETED, "Exit_status": "271", "comment": "terminated by user"}
+    if status < 0:  # a signal killed the shell itself, as qsig does
         return {"job_state": "F", "substate": "93", "Exit_status": str(256 - status), "comment": "Job run and failed"}
     end = "finished" if status == 0 else "failed"
     substate = "93" if status else "92"
@@ -190,6 +183,7 @@ def ended(job, process, limit):
 
 
 def kill(session):
+    """Send SIGTERM to a session and, if it does not end within kill_delay, SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(session, number)
@@ -205,23 +199,23 @@ def kill(session):
 
 
 def qstat(arguments):
-    time.sleep(setting("slow", 0.0))
-    sick = setting("sick", 0)
-    if sick:
-        (STATE / "sick").write_text(str(sick - 1))
+    time.sleep(setting("qstat_seconds", 0.0))
+    failures = setting("qstat_failures", 0)
+    if failures:
+        (STATE / "qstat_failures").write_text(str(failures - 1))
         return refuse("qstat: cannot connect to server pbs1 (errno=15010)", 255)
     status = 0
-    asked = [argument for argument in arguments if not argument.startswith("-")]
-    for job in asked or [path.stem for path in STATE.glob("*.json")]:
+    jobs = [argument for argument in arguments if not argument.startswith("-")]
+    for job in jobs or [path.stem for path in STATE.glob("*.json")]:
         if (STATE / f"{job}.json").is_file():
-            print(text(job, load(job)), end="\n\n")
+            print(format_job(job, load(job)), end="\n\n")
         else:
             status = refuse(f"qstat: Unknown Job Id {job}", 153)
     return status
 
 
-def text(job, attributes):
-    """As `qstat -f` prints it: long values are wrapped, and go on after a tab."""
+def format_job(job, attributes):
+    """Return the attributes in the format of `qstat -f`: continuation lines of long values start with a tab."""
     lines = [f"Job Id: {job}"]
     for name, value in attributes.items():
         line = f"    {name} = {value}"
@@ -235,7 +229,7 @@ def text(job, attributes):
 
 def qdel(jobs):
     status = 0
-    if setting("no_qdel", ""):
+    if setting("qdel_fails", ""):
         return refuse("qdel: cannot connect to server pbs1 (errno=15010)", 255)
     for job in jobs:
         if not (STATE / f"{job}.json").is_file():
@@ -251,9 +245,9 @@ def delete(job):
     (STATE / f"{job}.deleted").touch()
     pid = STATE / f"{job}.pid"
     if load(job)["job_state"] == "Q":
-        change(job, {"job_state": "F", "substate": GONE, "comment": "Job deleted"})
+        change(job, {"job_state": "F", "substate": DELETED, "comment": "Job deleted"})
         return
-    while not pid.is_file():
+    while not pid.is_file():  # the job has just started
         time.sleep(0.02)
     if detached():
         kill(int(pid.read_text()))
@@ -264,6 +258,7 @@ def delete(job):
 
 
 def locked():
+    """Lock the state; closing the returned file unlocks it."""
     stream = (STATE / "lock").open("a")
     fcntl.flock(stream, fcntl.LOCK_EX)
     return stream
@@ -284,6 +279,7 @@ def save(job, attributes):
 
 
 def change(job, changes, unless_ended=False):
+    """Change attributes of a job and return all of them; with unless_ended, do not change a job that has ended."""
     with locked():
         attributes = load(job)
         if not (unless_ended and attributes["job_state"] == "F"):

@@ -1,4 +1,4 @@
-"""A work directory on a host with the stand-in for PBS, and a small workflow in it."""
+"""A temporary PBS site: the server of `pbs_server`, and a work directory in which Snakemake runs."""
 
 import json
 import os
@@ -18,7 +18,15 @@ OPTIONS = (
 
 
 class Site:
-    """Work directory, programs and server."""
+    """A temporary PBS site.
+
+    Attributes:
+        folder: work directory of Snakemake.
+        programs: folder of qsub, qstat and qdel.
+        state: folder of the server's state; see `pbs_server`.
+        environment: environment variables of Snakemake.
+        printed: file with the output of Snakemake.
+    """
 
     def __init__(self, folder):
         self.folder, self.programs, self.state = folder / "work", folder / "bin", folder / "bin" / "state"
@@ -31,15 +39,17 @@ class Site:
         self.printed = folder / "printed.txt"
 
     def workflow(self, text):
+        """Write the Snakefile."""
         (self.folder / "Snakefile").write_text(text)
 
     def set(self, name, value):
+        """Change the behaviour of the server; see `pbs_server` for the names."""
         (self.state / name).write_text(str(value))
 
     def start(self, *arguments, project="grp", options=OPTIONS):
-        """Start Snakemake in a session of its own; what it prints goes to a file."""
-        paying = ("--pbs-project", project) if project else ()
-        command = [Path(sys.executable).parent / "snakemake", *options, *paying, *arguments]
+        """Start Snakemake in a new session, and return the process."""
+        project_options = ("--pbs-project", project) if project else ()
+        command = [Path(sys.executable).parent / "snakemake", *options, *project_options, *arguments]
         with self.printed.open("w") as printed:
             return subprocess.Popen(
                 [str(part) for part in command],
@@ -52,45 +62,46 @@ class Site:
             )
 
     def run(self, *arguments, project="grp", options=OPTIONS):
-        """Run Snakemake to its end; returns its exit status and what it printed."""
+        """Run Snakemake until it ends, and return its exit status and its output."""
         status = self.start(*arguments, project=project, options=options).wait(timeout=120)
         return status, self.printed.read_text()
 
     def calls(self, program):
-        """Arguments of each call of a program of PBS."""
-        notes = self.state / "calls"
-        calls = [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
+        """Return the arguments of each call of qsub, qstat or qdel."""
+        path = self.state / "calls"
+        calls = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [arguments for name, *arguments in calls if name == program]
 
     def jobs(self):
-        """Attributes of each job, by id."""
+        """Return the attributes of each job, by job id."""
         paths = sorted(self.state.glob("*.json"), key=lambda path: int(path.name.partition(".")[0]))
         return {path.stem: json.loads(path.read_text()) for path in paths}
 
     def states(self):
-        """State, substate and exit status of each job, by id."""
+        """Return state/substate/exit status of each job, such as F/92/0, by job id."""
         names = ("job_state", "substate", "Exit_status")
-        return {job: "/".join(found[name] for name in names if name in found) for job, found in self.jobs().items()}
+        return {job_id: "/".join(job[name] for name in names if name in job) for job_id, job in self.jobs().items()}
 
-    def wait_for(self, what, seconds=60):
+    def wait_for(self, condition, seconds=60):
+        """Wait until a function returns a true value, and return this value."""
         deadline = time.monotonic() + seconds
-        while not (found := what()):
-            assert time.monotonic() < deadline, f"waited in vain; {self.states()}; {self.printed.read_text()[-4000:]}"
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"timeout; {self.states()}; {self.printed.read_text()[-4000:]}"
             time.sleep(0.05)
-        return found
+        return value
 
     def all_running(self, number):
-        """Whether so many jobs have begun their work: each makes a file `begun.<i>`."""
+        """Return True if `number` jobs have created their file `begun.<i>`."""
         return len(list(self.folder.glob("begun.*"))) == number
 
     def crash(self, process):
-        """Kill Snakemake as a power cut does, and take its lock away, which the user has to do."""
+        """Kill Snakemake with SIGKILL, and remove its lock as `snakemake --unlock` does."""
         process.send_signal(signal.SIGKILL)
         process.wait()
         for lock in (self.folder / ".snakemake/locks").glob("*.lock"):
             lock.unlink()
 
     def end_all(self):
-        """Delete what a test has left."""
-        if open_jobs := [job for job, found in self.jobs().items() if found["job_state"] not in "FXM"]:
-            subprocess.run([self.programs / "qdel", *open_jobs], env=self.environment, timeout=60)
+        """Delete the jobs that a test left in the queue or running."""
+        if job_ids := [job_id for job_id, job in self.jobs().items() if job["job_state"] not in "FXM"]:
+            subprocess.run([self.programs / "qdel", *job_ids], env=self.environment, timeout=60)

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a crash of Snakemake: nothing goes on unseen, nothing is submitted twice."""
+"""Ctrl-C, SIGTERM and a crash of Snakemake: every job is deleted or followed, and none is submitted twice."""
 
 import signal
 import time
@@ -23,7 +23,8 @@ rule tail:
 """
 
 
-def work(site, number=6, word="first"):
+def write_workflow(site, number=6, word="first"):
+    """Write the workflow WORK. Its jobs do not end before `finish` is called."""
     site.workflow(WORK.replace("NUMBER", str(number)).replace("WORD", word))
     (site.folder / "working").touch()
     lock = site.folder / "Snakefile.lock"
@@ -32,11 +33,12 @@ def work(site, number=6, word="first"):
 
 
 def finish(site):
+    """Let the running jobs end."""
     (site.folder / "working").unlink()
 
 
 def crash_at_work(site, number):
-    """Start Snakemake and kill it when so many jobs are at work."""
+    """Start Snakemake and kill it when `number` jobs are running."""
     process = site.start()
     site.wait_for(lambda: site.all_running(number))
     site.crash(process)
@@ -47,13 +49,13 @@ def all_have_succeeded(site):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_interrupted_in_a_status_round(site, number):
-    """Running and queued jobs; the signal comes while qstat is at work, and once more while jobs are deleted."""
-    work(site)
+def test_interrupt_during_a_status_round(site, number):
+    """The signal arrives while qstat runs, and again while jobs are deleted."""
+    write_workflow(site)
     process = site.start()
     site.wait_for(lambda: site.all_running(6))
     rounds = len(site.calls("qstat"))
-    site.set("slow", 3)
+    site.set("qstat_seconds", 3)
     site.wait_for(lambda: len(site.calls("qstat")) > rounds)
     process.send_signal(number)
     site.wait_for(lambda: site.calls("qdel"))
@@ -63,14 +65,14 @@ def test_interrupted_in_a_status_round(site, number):
     site.wait_for(lambda: set(site.states().values()) == {"F/91/271"})
     assert len(site.calls("qdel")) == 1
 
-    site.set("slow", 0)
+    site.set("qstat_seconds", 0)
     finish(site)
-    assert site.run()[0] == 0  # and it goes on from there
+    assert site.run()[0] == 0  # the next run continues
     assert len(site.calls("qsub")) == 6 + 6 + 1
 
 
-def test_interrupted_while_jobs_are_queued_and_others_are_being_submitted(site):
-    work(site, 40)
+def test_interrupt_during_submission(site):
+    write_workflow(site, 40)
     site.set("hold", "yes")
     process = site.start()
     site.wait_for(lambda: len(site.jobs()) >= 3)
@@ -89,11 +91,11 @@ rule work:
 """
 
 
-def test_next_run_waits_for_jobs_that_take_their_time_to_end(site):
-    """PBS gives a deleted job ten seconds; its successor must not run beside it."""
+def test_next_run_waits_for_deleted_jobs_that_still_run(site):
+    """PBS waits ten seconds before it kills a deleted job. The new job must not run at the same time."""
     site.workflow(LINGERING)
     site.set("kill_delay", 10)
-    trap = ("--pbs-prologue", "trap : TERM")  # else the job's shell is gone at once, and PBS sees the end in that
+    trap = ("--pbs-prologue", "trap : TERM")  # otherwise the job's shell, and so the PBS job, would end at once
     process = site.start(*trap)
     site.wait_for(lambda: site.all_running(1) and site.calls("qstat"))
     process.send_signal(signal.SIGINT)
@@ -103,102 +105,102 @@ def test_next_run_waits_for_jobs_that_take_their_time_to_end(site):
     site.wait_for(lambda: len(site.calls("qsub")) == 2)
     assert site.states()["1.pbs1"] == "F/91/271"
     assert process.wait(timeout=60) == 0
-    assert " is still " not in site.printed.read_text() and len(site.calls("qdel")) == 1
+    assert "of an earlier run" not in site.printed.read_text() and len(site.calls("qdel")) == 1
 
 
-def test_crash_and_restart_takes_up_running_jobs(site):
-    work(site)
+def test_restart_after_a_crash_follows_running_jobs(site):
+    write_workflow(site)
     crash_at_work(site, 6)
     assert set(site.states().values()) == {"R/42"}
 
     process = site.start()
-    site.wait_for(lambda: site.printed.read_text().count(" is still PBS job ") == 6)
+    site.wait_for(lambda: site.printed.read_text().count(" of an earlier run is queued or running") == 6)
     finish(site)
     assert process.wait(timeout=60) == 0, site.printed.read_text()
-    assert len(site.calls("qsub")) == 6 + 1  # and the tail
+    assert len(site.calls("qsub")) == 6 + 1  # one more for rule tail
     assert (site.folder / "tail.txt").read_text() == "first\n" * 6
 
-    work(site, word="second")  # params were recorded
+    write_workflow(site, word="second")  # the params of the first results were recorded
     finish(site)
     assert site.run()[0] == 0
     assert (site.folder / "tail.txt").read_text() == "second\n" * 6
 
 
-def test_crash_in_the_middle_of_submitting(site):
-    """Killed at any moment, even while qsub is at work: no job is submitted twice, none is lost."""
-    work(site, 40)
+def test_crash_during_submission(site):
+    """No job is submitted twice, and none is lost."""
+    write_workflow(site, 40)
     site.set("hold", "yes")
     process = site.start()
     site.wait_for(lambda: len(site.calls("qsub")) >= 4)
     site.crash(process)
-    time.sleep(1)  # a qsub that was under way ends
+    time.sleep(1)  # a qsub that was running ends
     submitted = len(site.jobs())
     assert 3 <= submitted < 40
 
     process = site.start()
     site.wait_for(lambda: len(site.jobs()) == 40)
-    assert site.printed.read_text().count(" is still PBS job ") == submitted
+    assert site.printed.read_text().count(" of an earlier run is queued or running") == submitted
     process.send_signal(signal.SIGINT)
     process.wait(timeout=60)
     assert set(site.states().values()) == {"F/91"}
 
 
-def test_crash_while_qsub_is_at_work(site):
-    """The restart comes at once, and waits for the qsub that the dead Snakemake has left."""
-    work(site, 1)
-    site.set("slow_qsub", 6)
+def test_crash_while_qsub_runs(site):
+    """The next run waits for the qsub that the killed Snakemake started."""
+    write_workflow(site, 1)
+    site.set("qsub_seconds", 6)
     process = site.start()
     site.wait_for(lambda: site.calls("qsub"))
     site.crash(process)
     assert site.jobs() == {}
-    site.set("slow_qsub", 0)
+    site.set("qsub_seconds", 0)
     process = site.start()
-    site.wait_for(lambda: " is still PBS job 1.pbs1" in site.printed.read_text())
+    site.wait_for(lambda: "PBS job 1.pbs1 of an earlier run is queued or running" in site.printed.read_text())
     finish(site)
     assert process.wait(timeout=60) == 0
     assert len(site.calls("qsub")) == 1 + 1
 
 
-def test_outdated_job_that_cannot_be_deleted_holds_up_the_new_one(site):
-    work(site, 1)
+def test_new_job_waits_while_an_outdated_job_cannot_be_deleted(site):
+    write_workflow(site, 1)
     crash_at_work(site, 1)
-    site.set("no_qdel", "yes")
-    work(site, 1, word="second")
+    site.set("qdel_fails", "yes")
+    write_workflow(site, 1, word="second")
     process = site.start()
     site.wait_for(lambda: len(site.calls("qdel")) > 3, seconds=90)
     assert list(site.states().values()) == ["R/42"]
-    (site.state / "no_qdel").unlink()
+    (site.state / "qdel_fails").unlink()
     site.wait_for(lambda: list(site.states().values()) == ["F/91/271", "R/42"])
     finish(site)
     assert process.wait(timeout=60) == 0, site.printed.read_text()
     assert (site.folder / "tail.txt").read_text() == "second\n"
 
 
-def test_results_that_were_finished_just_before_ctrl_c_are_recorded_later(site):
-    work(site, 1)
+def test_results_made_just_before_ctrl_c_are_recorded_by_the_next_run(site):
+    write_workflow(site, 1)
     process = site.start("--seconds-between-status-checks", 60)
     site.wait_for(lambda: site.all_running(1))
-    site.wait_for(lambda: site.calls("qstat"))  # the next round is a minute away
+    site.wait_for(lambda: site.calls("qstat"))  # the next status round starts 60 seconds later
     finish(site)
     site.wait_for(lambda: all_have_succeeded(site))
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) != 0
-    work(site, 1, word="second")
+    write_workflow(site, 1, word="second")
     status, printed = site.run()
     assert status == 1
-    assert "0.txt: PBS job 1.pbs1 made it from other inputs or params" in printed
-    work(site, 1)
+    assert "0.txt: PBS job 1.pbs1 of an earlier run made this file from other inputs or params" in printed
+    write_workflow(site, 1)
     finish(site)
     assert site.run()[0] == 0
     assert len(site.calls("qsub")) == 1 + 1
 
 
-def test_crash_and_other_params_or_inputs_since(site):
-    """A job that is left is deleted and submitted anew where its results would be of yesterday."""
-    work(site, 2)
+def test_params_or_inputs_change_after_a_crash(site):
+    """Jobs with outdated params or inputs are deleted and submitted again."""
+    write_workflow(site, 2)
     crash_at_work(site, 2)
 
-    work(site, 2, word="second")
+    write_workflow(site, 2, word="second")
     process = site.start()
     site.wait_for(lambda: list(site.states().values()) == ["F/91/271", "F/91/271", "R/42", "R/42"])
     site.crash(process)
@@ -211,28 +213,28 @@ def test_crash_and_other_params_or_inputs_since(site):
     assert (site.folder / "tail.txt").read_text() == "second\n" * 2
 
 
-def test_jobs_that_end_while_no_snakemake_is_there(site):
-    """Their results count, and are recorded: what has changed since is seen, at once or later."""
-    work(site, 2)
+def test_jobs_end_while_no_snakemake_is_running(site):
+    """Their results are valid. Their provenance is recorded, so a later change of params triggers a rerun."""
+    write_workflow(site, 2)
     crash_at_work(site, 2)
     finish(site)
     site.wait_for(lambda: all_have_succeeded(site))
 
-    work(site, 2, word="second")
+    write_workflow(site, 2, word="second")
     status, printed = site.run()
     assert status == 1
-    assert "made it from other inputs or params, while no Snakemake was there; delete it, or type: snakemake" in printed
-    work(site, 2)
+    assert "made this file from other inputs or params; delete the file, or type: snakemake" in printed
+    write_workflow(site, 2)
     finish(site)
     status, printed = site.run()
     assert status == 0, printed
     assert len(site.calls("qsub")) == 2 + 1
-    work(site, 2, word="third")
+    write_workflow(site, 2, word="third")
     finish(site)
     assert site.run()[0] == 0
     assert (site.folder / "tail.txt").read_text() == "third\n" * 2
 
-    work(site, 2, word="fourth")  # once more over results that are recorded: they count, though they are asked for
+    write_workflow(site, 2, word="fourth")  # again, but over outputs whose provenance is recorded
     for begun in site.folder.glob("begun.*"):
         begun.unlink()
     crash_at_work(site, 2)
@@ -240,31 +242,33 @@ def test_jobs_that_end_while_no_snakemake_is_there(site):
     site.wait_for(lambda: all_have_succeeded(site))
     before = len(site.calls("qsub"))
     status, printed = site.run()
-    assert status == 0 and printed.count(" was PBS job ") == 2
+    assert status == 0 and printed.count(" of an earlier run has finished") == 2
     assert len(site.calls("qsub")) == before + 1
     assert (site.folder / "tail.txt").read_text() == "fourth\n" * 2
 
 
-def test_crash_and_a_server_that_does_not_answer(site):
-    work(site, 1)
+def test_server_does_not_answer_after_a_crash(site):
+    write_workflow(site, 1)
     crash_at_work(site, 1)
-    site.set("sick", 100)
+    site.set("qstat_failures", 100)
     status, printed = site.run()
     assert status == 1
-    assert "qstat does not tell whether jobs of the last run are at work: 1.pbs1; try again" in printed
+    assert "qstat: no state reported for jobs of an earlier run (1.pbs1); try again" in printed
     assert len(site.calls("qsub")) == 1
 
 
-def test_group_of_jobs_is_one_pbs_job_and_is_taken_up_unless_it_is_divided_anew(site):
+def test_group_job_is_one_pbs_job_and_is_followed_unless_the_groups_change(site):
     grouped = WORK.replace("    resources: gpu=1\n", '    group: "four"\n')
     site.workflow(grouped.replace("NUMBER", "4").replace("WORD", "first"))
     for name in ("working", "Snakefile.lock"):
         (site.folder / name).touch()
     process = site.start("--group-components", "four=4")
-    site.wait_for(lambda: len(list(site.folder.glob("begun.*"))) >= 2)  # --cores all: as many at once as there are
+    site.wait_for(
+        lambda: len(list(site.folder.glob("begun.*"))) >= 2
+    )  # --cores all: the number of parallel members depends on the host
     site.crash(process)
     process = site.start("--group-components", "four=4")
-    site.wait_for(lambda: site.printed.read_text().count(" is still PBS job ") == 1)
+    site.wait_for(lambda: site.printed.read_text().count(" of an earlier run is queued or running") == 1)
     site.crash(process)
     process = site.start("--group-components", "four=1")
     site.wait_for(lambda: list(site.states().values()) == ["F/91/271", *["R/42"] * 4])
@@ -289,14 +293,14 @@ rule last:
 """
 
 
-def test_group_that_ends_while_no_snakemake_is_there(site):
+def test_group_job_ends_while_no_snakemake_is_running(site):
     site.workflow(CHAIN.replace("WORD", "one"))
     (site.folder / "working").touch()
     crash_at_work(site, 1)
     finish(site)
     site.wait_for(lambda: all_have_succeeded(site))
     site.workflow(CHAIN.replace("WORD", "one") + "rule more:\n    output: 'more.txt'\n    shell: 'touch {output}'\n")
-    assert site.run("more.txt")[0] == 0  # asks for something else: what was left stays noted
+    assert site.run("more.txt")[0] == 0  # a run with other targets keeps the journal entry
     assert site.run("more.txt", "last.txt", "--forcerun", "more")[0] == 0
     assert list((site.folder / ".snakemake/pbs_jobs").iterdir()) == []
     site.workflow(CHAIN.replace("WORD", "two"))
@@ -304,13 +308,13 @@ def test_group_that_ends_while_no_snakemake_is_there(site):
     assert (site.folder / "last.txt").read_text() == "two\n"
 
 
-def test_five_hundred_jobs_are_five_calls_a_round(site):
-    work(site, 500)
+def test_500_jobs_need_five_calls_of_qstat_per_round(site):
+    write_workflow(site, 500)
     site.set("hold", "yes")
     process = site.start("--seconds-between-status-checks", 5)
     site.wait_for(lambda: len(site.jobs()) == 500, seconds=300)
-    asked = len(site.calls("qstat"))
-    site.wait_for(lambda: len(site.calls("qstat")) >= asked + 20, seconds=120)
+    calls_before = len(site.calls("qstat"))
+    site.wait_for(lambda: len(site.calls("qstat")) >= calls_before + 20, seconds=120)
     calls = [set(call[2:]) for call in site.calls("qstat")][-15:]
     first = min(index for index in range(5) if len(set.union(*calls[index : index + 5])) == 500)
     rounds = [calls[start : start + 5] for start in (first, first + 5)]

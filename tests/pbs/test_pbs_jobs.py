@@ -1,4 +1,4 @@
-"""Jobs through --executor pbs and a stand-in for the server: what is asked, where they start, how each end is told."""
+"""Jobs of --executor pbs on a test server: arguments of qsub, environment of a job, reports of each end."""
 
 import json
 import os
@@ -9,54 +9,54 @@ from test_pbs_verdicts import ENDS, attributes
 
 ENVIRONMENT = """
 rule all:
-    input: "told.txt"
+    input: "environment.txt"
 
-rule tell:
-    output: "told.txt"
-    log: "logs/tell.log"
+rule show:
+    output: "environment.txt"
+    log: "logs/show.log"
     threads: 2
     resources: gpu=1, runtime=90
     shell: "(pwd; echo $PATH; echo braces {{1..3}} $MOOD) > {output}"
 """
 
 
-def test_where_a_job_starts_and_what_it_is_given(site):
+def test_arguments_of_qsub_and_environment_of_a_job(site):
     site.workflow(ENVIRONMENT)
     prologue = ('export MOOD="quite ${HOME:+well}"', "echo prologue of $PBS_JOBID")
     status, printed = site.run("--pbs-extra=-p 1", "--pbs-prologue", *prologue)
     assert status == 0, printed
 
-    folder, path, words = (site.folder / "told.txt").read_text().splitlines()
+    folder, path, braces = (site.folder / "environment.txt").read_text().splitlines()
     assert folder == str(site.folder)
     assert path.startswith(site.environment["PATH"].split(os.pathsep)[0])
-    assert words == "braces 1 2 3 quite well"
+    assert braces == "braces 1 2 3 quite well"
     (call,) = site.calls("qsub")
-    asked = dict(zip(call[:-1:2], call[1:-1:2], strict=True))
-    log = Path(asked.pop("-o"))
-    assert asked == {
+    options = dict(zip(call[:-1:2], call[1:-1:2], strict=True))
+    log = Path(options.pop("-o"))
+    assert options == {
         "-P": "grp",
         "-q": "rt_HG",
         "-l": "walltime=1:30:00",
-        "-N": "tell",
+        "-N": "show",
         "-r": "n",
         "-j": "oe",
         "-k": "oed",
         "-p": "1",
     }
     assert "select=1" in call
-    assert f"Job 1 is PBS job 1.pbs1, log {log}" in printed
-    header, said = log.read_text().splitlines()[:2]
-    assert header == f"PBS job 1.pbs1 on {os.uname().nodename}, queue rt_HG, GPUs as the node shows them"
-    assert said == "prologue of 1.pbs1"
+    assert f"Job 1: PBS job 1.pbs1 submitted, log {log}" in printed
+    header, prologue_line = log.read_text().splitlines()[:2]
+    assert header == f"PBS job 1.pbs1 on {os.uname().nodename}, queue rt_HG, CUDA_VISIBLE_DEVICES not set"
+    assert prologue_line == "prologue of 1.pbs1"
     assert list((site.folder / ".snakemake/pbs_jobs").iterdir()) == []
 
 
-def test_every_end_is_told_in_the_words_of_its_reason(site):
+def test_every_failure_is_reported_with_its_reason(site):
     cases = [case for case in ENDS if case[4]]
     for number, case in enumerate(cases):
         ends = [attributes("E", "51", None), attributes(*case[:4])]
         (site.state / "ends" / f"fails.{number}").write_text(json.dumps(ends))
-    # A node lost of a job that PBS may run again: Exit_status is there while it is queued anew.
+    # PBS queues a job again after its node was lost: the job has an Exit_status although it has not ended.
     requeued = [attributes("Q", "10", "-20"), attributes("R", "42", None), attributes("F", "93", "-20")]
     (site.state / "ends" / f"fails.{len(cases)}").write_text(json.dumps(requeued))
     site.workflow(
@@ -65,13 +65,13 @@ def test_every_end_is_told_in_the_words_of_its_reason(site):
     )
     status, printed = site.run()
     assert status == 1
-    names = {job: found["Job_Name"] for job, found in site.jobs().items()}
-    for job, name in names.items():
+    names = {job_id: job["Job_Name"] for job_id, job in site.jobs().items()}
+    for job_id, name in names.items():
         number = int(name.partition(".")[2])
-        why = cases[number][4] if number < len(cases) else "its node was lost"
-        assert f"message: PBS job {job}: " in printed
-        line = next(line for line in printed.splitlines() if f"PBS job {job}: " in line)
-        assert why in line
+        reason = cases[number][4] if number < len(cases) else "the node was lost"
+        assert f"message: PBS job {job_id}: " in printed
+        line = next(line for line in printed.splitlines() if f"PBS job {job_id}: " in line)
+        assert reason in line
     assert len(names) == len(cases) + 1
     assert len(site.calls("qsub")) == len(names)
 
@@ -96,12 +96,12 @@ rule long:
 """
 
 
-def test_real_ends_and_a_retry_with_more_walltime(site):
+def test_ends_of_jobs_that_run_and_a_retry_with_more_walltime(site):
     site.workflow(REAL_ENDS)
     site.set("minute", 3)
     status, printed = site.run()
     assert status == 1
-    states = [(found["Job_Name"], found["walltime"], site.states()[job]) for job, found in site.jobs().items()]
+    states = [(job["Job_Name"], job["walltime"], site.states()[job_id]) for job_id, job in site.jobs().items()]
     assert sorted(states) == [
         ("bad", "1:00:00", "F/93/1"),
         ("good", "1:00:00", "F/92/0"),
@@ -109,19 +109,19 @@ def test_real_ends_and_a_retry_with_more_walltime(site):
         ("long", "0:01:00", "F/93/-29"),
         ("long", "1:30:00", "F/92/0"),
     ]
-    assert ": walltime exceeded: raise runtime. " in printed
-    ids = {found["Job_Name"]: job for job, found in site.jobs().items()}
-    said = {line for line in printed.splitlines() if line.startswith(("bad: ", "killed: ", "long: "))}
-    assert said == {  # at the end, and not of what a retry has mended
+    assert ": the job exceeded its walltime; raise runtime. " in printed
+    ids = {job["Job_Name"]: job_id for job_id, job in site.jobs().items()}
+    reasons = {line for line in printed.splitlines() if line.startswith(("bad: ", "killed: ", "long: "))}
+    assert reasons == {  # no reason for a job whose retry succeeded
         f"bad: PBS job {ids['bad']}: exit status 1",
-        f"killed: PBS job {ids['killed']}: killed from outside by signal 9 (exit status 265)",
+        f"killed: PBS job {ids['killed']}: signal 9 from outside killed the job (exit status 265)",
     }
     assert (site.folder / "long.txt").exists()
     logs = [call[call.index("-o") + 1] for call in site.calls("qsub") if "long" in call]
     assert len(set(logs)) == 2
 
 
-def test_refusals_are_failures_of_the_job_in_the_words_of_pbs(site):
+def test_a_refused_job_fails_with_the_message_of_pbs(site):
     site.workflow(
         "rule all:\n    input: 'queue.txt', 'long.txt', 'big.txt'\n"
         "rule queue:\n    output: 'queue.txt'\n    resources: pbs_queue='rt_XX'\n    shell: 'touch {output}'\n"
@@ -130,16 +130,17 @@ def test_refusals_are_failures_of_the_job_in_the_words_of_pbs(site):
     )
     status, printed = site.run()
     assert status == 1
-    assert "qsub refused it (exit 170): qsub: Unknown queue" in printed
-    assert "qsub refused it (exit 188): qsub: Job violates queue and/or server resource limits" in printed
-    assert "no queue of --pbs-shapes holds gpu=2 threads=1 mem_mb=1000; ask for less, or set pbs_queue" in printed
+    assert "qsub refused the job (exit status 170): qsub: Unknown queue" in printed
+    assert "qsub refused the job (exit status 188): qsub: Job violates queue and/or server resource limits" in printed
+    expected = "expected a request that fits one of the queues; request less or set pbs_queue"
+    assert f"--pbs-shapes: request per node is gpu=2 threads=1 mem_mb=1000; {expected}" in printed
     site.workflow(
         "rule all:\n    input: '0.txt', '1.txt'\n"
         "rule touch:\n    output: '{i}.txt'\n    group: 'pair'\n    resources: gpu=1\n    shell: 'touch {output}'\n"
     )
     status, printed = site.run("--group-components", "pair=2")
     assert status == 1
-    assert "\npair_touch: not submitted: no queue of --pbs-shapes holds gpu=2 threads=2" in printed
+    assert "\npair_touch: not submitted: --pbs-shapes: request per node is gpu=2 threads=2" in printed
     assert site.jobs() == {}
     assert list((site.folder / ".snakemake/pbs_jobs").iterdir()) == []
 
@@ -157,82 +158,82 @@ def test_reservation(site):
     site.workflow(TOUCH.replace("range(5)", "range(1)"))
     status, printed = site.run("--pbs-reservation", "R1234")
     assert status == 0, printed
-    (found,) = site.jobs().values()
-    assert found["queue"] == "R1234" and found["Variable_List"].endswith(",RTYPE=rt_HC")
+    (job,) = site.jobs().values()
+    assert job["queue"] == "R1234" and job["Variable_List"].endswith(",RTYPE=rt_HC")
 
 
-def test_a_user_at_the_limit_of_jobs_waits(site):
+def test_jobs_above_the_limit_of_a_user_wait(site):
     site.workflow(TOUCH)
     site.set("limit", 2)
     status, printed = site.run()
     assert status == 0, printed
     assert len(site.jobs()) == 5 < len(site.calls("qsub"))
-    assert "qsub refused it (exit 38): qsub: would exceed queue generic's per-user limit" in printed
+    assert "qsub refused the job (exit status 38): qsub: would exceed queue generic's per-user limit" in printed
 
 
-def test_qstat_that_fails_is_asked_again(site):
+def test_a_failed_qstat_is_called_again(site):
     site.workflow(TOUCH)
-    site.set("sick", 3)
+    site.set("qstat_failures", 3)
     status, printed = site.run()
     assert status == 0, printed
-    assert (site.state / "sick").read_text() == "0"
+    assert (site.state / "qstat_failures").read_text() == "0"
     assert set(site.states().values()) == {"F/92/0"}
 
 
-def test_job_that_pbs_no_longer_knows(site):
-    """Three rounds in a row, then it has failed; the others go on."""
+def test_a_job_unknown_to_pbs_in_three_rounds_has_failed(site):
     site.workflow(TOUCH)
     site.set("hold", "yes")
     process = site.start()
     site.wait_for(lambda: len(site.jobs()) == 5)
     (site.state / "3.pbs1.json").unlink()
-    site.wait_for(lambda: "PBS job 3.pbs1: PBS has not known it for 3 rounds" in site.printed.read_text())
+    site.wait_for(
+        lambda: "PBS job 3.pbs1: PBS did not know the job in 3 consecutive status rounds" in site.printed.read_text()
+    )
     assert process.poll() is None
-    told = [call for call in site.calls("qstat") if "3.pbs1" in call]
-    assert len(told) >= 3
+    queries = [call for call in site.calls("qstat") if "3.pbs1" in call]
+    assert len(queries) >= 3
 
 
 def test_without_a_project(site):
     site.workflow(TOUCH)
     status, printed = site.run(project=None)
     assert status == 1
-    line = "no group or project pays for PBS jobs; type: export ABCI_GROUP=your-group, or give --pbs-project"
-    assert printed.splitlines()[-1] == f"Error: {line}"
+    remedy = "type: export ABCI_GROUP=your-group, or give --pbs-project"
+    assert printed.splitlines()[-1] == f"Error: --pbs-project: no group or project pays for PBS jobs; {remedy}"
     assert site.calls("qsub") == []
     assert site.run("-n", project=None)[0] == 0
 
 
-def test_site_where_nobody_pays(site):
+def test_site_without_charges(site):
     site.workflow(TOUCH)
     (site.folder / "profile").mkdir()
     (site.folder / "profile/config.yaml").write_text("pbs-project: none\n")
     status, printed = site.run("--profile", "profile", project=None)
     assert status == 1
     assert len(site.calls("qsub")) == 5 and all("-P" not in call for call in site.calls("qsub"))
-    assert "qsub refused it (exit 32): qsub: group is not specified" in printed
+    assert "qsub refused the job (exit status 32): qsub: group is not specified" in printed
 
 
-def test_job_script_of_the_user_is_refused(site):
+def test_jobscript_option_is_refused(site):
     site.workflow(TOUCH)
     (site.folder / "mine.sh").write_text("{exec_job}\n")
     status, printed = site.run("--jobscript", "mine.sh")
     assert status == 1
-    assert printed.splitlines()[-1].startswith(
-        "Error: --jobscript: --executor pbs has a job script of its own; give --pbs-p"
-    )
+    message = "--jobscript: --executor pbs does not accept a job script; use --pbs-prologue instead"
+    assert printed.splitlines()[-1] == f"Error: {message}"
 
 
-def test_job_whose_qsub_got_no_reply_is_found_by_its_log(site):
+def test_job_is_identified_by_its_log_if_qsub_got_no_reply(site):
     site.workflow(TOUCH)
-    site.set("no_reply", "yes")
+    site.set("qsub_no_reply", "yes")
     status, printed = site.run()
     assert status == 0, printed
     assert len(site.calls("qsub")) == len(site.jobs()) == 5
 
 
-def test_without_pbs(site, tmp_path):
+def test_without_the_pbs_commands(site):
     site.workflow(TOUCH)
     site.environment["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     status, printed = site.run()
     assert status == 1
-    assert "qsub, qstat, qdel: not found; --executor pbs runs where PBS's own commands are" in printed
+    assert "PATH: qsub, qstat, qdel not found; run --executor pbs on a host with the PBS commands" in printed

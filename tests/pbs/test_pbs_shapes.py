@@ -1,7 +1,7 @@
-"""The queue of a job, and what qsub is asked for."""
+"""The queue of a job, and the resources in the arguments of qsub."""
 
 import pytest
-from snakemake_executor_plugin_pbs.shapes import Request, Shape, choose, walltime
+from snakemake_executor_plugin_pbs.shapes import Request, Shape, choose_queue, format_walltime
 from snakemake_interface_common.exceptions import ApiError
 
 ABCI = [
@@ -30,42 +30,49 @@ ABCI = [
         (0, 1, 2_000_000, None),
     ],
 )
-def test_smallest_shape_that_holds(gpu, threads, mem_mb, queue):
+def test_first_shape_that_the_request_fits(gpu, threads, mem_mb, queue):
     request = Request(gpu, threads, mem_mb)
     if queue is None:
-        with pytest.raises(ValueError, match=f"no queue of --pbs-shapes holds {request}; ask for less"):
-            choose(ABCI, request, None)
+        with pytest.raises(
+            ValueError, match=f"--pbs-shapes: request per node is {request}; expected .* that fits one of the queues"
+        ):
+            choose_queue(ABCI, request, None)
     else:
-        assert choose(ABCI, request, None) == queue
+        assert choose_queue(ABCI, request, None) == queue
 
 
-def test_wanted_queue_wins_unless_it_has_too_few_gpus():
-    assert choose(ABCI, Request(1, 1, 8000), "rt_HF") == "rt_HF"
-    assert choose(ABCI, Request(1, 64, 8000), "rt_HG") == "rt_HG"
-    assert choose(ABCI, Request(9, 1, 8000), "R1234") == "R1234"
-    with pytest.raises(ValueError, match="pbs_queue: rt_HG has gpu=1 a node, not 2; ask for less"):
-        choose(ABCI, Request(2, 1, 8000), "rt_HG")
+def test_pbs_queue_overrides_the_shapes_unless_it_has_too_few_gpus():
+    assert choose_queue(ABCI, Request(1, 1, 8000), "rt_HF") == "rt_HF"
+    assert choose_queue(ABCI, Request(1, 64, 8000), "rt_HG") == "rt_HG"
+    assert choose_queue(ABCI, Request(9, 1, 8000), "R1234") == "R1234"
+    with pytest.raises(ValueError, match="pbs_queue rt_HG: gpu is 2; expected at most 1 per node; request fewer GPUs"):
+        choose_queue(ABCI, Request(2, 1, 8000), "rt_HG")
 
 
-def test_without_shapes_pbs_chooses():
-    assert choose([], Request(2, 1, 8000), None) is None
-    assert choose([], Request(2, 1, 8000), "gpuq") == "gpuq"
+def test_without_shapes_pbs_chooses_the_queue():
+    assert choose_queue([], Request(2, 1, 8000), None) is None
+    assert choose_queue([], Request(2, 1, 8000), "gpuq") == "gpuq"
 
 
 def test_select():
-    request = Request.of({"gpu": 2, "mem_mb": 8000, "nodes": 3}, 4)
+    request = Request.from_resources({"gpu": 2, "mem_mb": 8000, "nodes": 3}, 4)
     assert request.select(has_shape=True) == "3"
     assert request.select(has_shape=False) == "3:ncpus=4:ngpus=2:mem=8000mb"
-    assert Request.of({}, 1).select(has_shape=False) == "1:ncpus=1"
+    assert Request.from_resources({}, 1).select(has_shape=False) == "1:ncpus=1"
 
 
-def test_walltime():
-    assert [walltime(minutes) for minutes in (60, 1, 0.5, 10_080)] == ["1:00:00", "0:01:00", "0:00:30", "168:00:00"]
+def test_format_walltime():
+    assert [format_walltime(minutes) for minutes in (60, 1, 0.5, 10_080)] == [
+        "1:00:00",
+        "0:01:00",
+        "0:00:30",
+        "168:00:00",
+    ]
 
 
 @pytest.mark.parametrize(
     "text", ["rt_HG", "rt_HG:gpu=1:threads=16", "rt_HG:gpu=x:threads=1:mem_mb=1", "a:cores=1:b=2:c=3"]
 )
-def test_shape_that_cannot_be_read(text):
-    with pytest.raises(ApiError, match=r"--pbs-shapes: .*QUEUE:gpu=N:threads=N:mem_mb=N"):
+def test_invalid_shape(text):
+    with pytest.raises(ApiError, match=f"--pbs-shapes: shape is {text}; expected QUEUE:gpu=N:threads=N:mem_mb=N"):
         Shape.parse(text)

@@ -1,35 +1,35 @@
-"""What PBS says of a job, and what is made of it: the transcripts of an OpenPBS server."""
+"""Verdicts on jobs and reasons of failures, from output that an OpenPBS server printed."""
 
 import pytest
-from snakemake_executor_plugin_pbs.verdicts import Verdict, read_qstat, read_unknown, reason, verdict
+from snakemake_executor_plugin_pbs.verdicts import Verdict, failure_reason, parse_qstat, parse_unknown_ids, verdict
 
-ENDS = [  # state, substate, exit status, comment, reason or a part of it; None for success
+ENDS = [  # job state, substate, exit status, comment, expected reason (a part of it) or None for success
     ("F", "92", "0", "Job run at Tue and finished", None),
     ("F", "93", "3", "Job run at Tue and failed", "exit status 3"),
     ("F", "93", "1", "Job run at Tue and failed", "exit status 1"),
-    ("F", "93", "137", "Job run at Tue and failed", "its script was killed by signal 9"),
-    ("F", "93", "265", "Job run at Tue and failed", "killed from outside by signal 9"),
-    ("F", "93", "-29", "Job run at Tue and exceeded resource walltime", "walltime exceeded: raise runtime"),
-    ("F", "91", "271", "Job run at Tue and terminated by user", "deleted by qdel"),
-    ("F", "91", "265", "Job run at Tue and terminated by user", "deleted by qdel"),
-    ("F", "91", None, "Not Running", "deleted by qdel"),
-    ("F", "92", None, "Not Running", "never started: a job that it depends on failed"),
-    ("F", "93", "-20", "", "its node was lost"),
-    ("F", "91", "0", "", "deleted by qdel"),
-    ("F", "93", "-27", "", "more memory than it had asked for: raise mem_mb"),
-    ("F", "93", "-10", "", "the user is not known on the node"),
+    ("F", "93", "137", "Job run at Tue and failed", "signal 9 killed a command of the job script"),
+    ("F", "93", "265", "Job run at Tue and failed", "signal 9 from outside killed the job"),
+    ("F", "93", "-29", "Job run at Tue and exceeded resource walltime", "the job exceeded its walltime; raise runtime"),
+    ("F", "91", "271", "Job run at Tue and terminated by user", "the job was deleted with qdel"),
+    ("F", "91", "265", "Job run at Tue and terminated by user", "the job was deleted with qdel"),
+    ("F", "91", None, "Not Running", "the job was deleted with qdel"),
+    ("F", "92", None, "Not Running", "the job never started, because a job that it depends on failed"),
+    ("F", "93", "-20", "", "the node was lost"),
+    ("F", "91", "0", "", "the job was deleted with qdel"),
+    ("F", "93", "-27", "", "used more memory than it requested; raise mem_mb"),
+    ("F", "93", "-10", "", "the user does not exist on the node"),
     ("F", "93", "-8", "", "exit status -8"),
-    ("M", "92", None, "", "PBS moved it to another server"),
+    ("M", "92", None, "", "PBS moved the job to another server"),
     ("X", "93", "3", "", "exit status 3"),
     (
         "F",
         "93",
         "271",
         "Job run at Tue and exceeded resource walltime",
-        "walltime exceeded: raise runtime",
+        "the job exceeded its walltime; raise runtime",
     ),  # older PBS
 ]
-ALIVE = [
+NOT_ENDED = [
     ("Q", "10", None),
     ("R", "42", None),
     ("E", "51", "-29"),
@@ -37,38 +37,39 @@ ALIVE = [
     ("Q", "10", "-20"),
     ("H", "20", None),
 ]
-ALIVE += [("W", "30", None), ("T", "0", None), ("S", "43", None), ("B", "1", None), ("U", "1", None)]
+NOT_ENDED += [("W", "30", None), ("T", "0", None), ("S", "43", None), ("B", "1", None), ("U", "1", None)]
 
 
 def attributes(state, substate, status, comment=""):
-    said = {"job_state": state, "substate": substate, "comment": comment}
-    return said | ({} if status is None else {"Exit_status": status})
+    """Return the attributes of a job; without a status there is no Exit_status."""
+    job = {"job_state": state, "substate": substate, "comment": comment}
+    return job | ({} if status is None else {"Exit_status": status})
 
 
-@pytest.mark.parametrize(("state", "substate", "status", "comment", "why"), ENDS)
-def test_ended(state, substate, status, comment, why):
+@pytest.mark.parametrize(("state", "substate", "status", "comment", "reason"), ENDS)
+def test_ended(state, substate, status, comment, reason):
     job = attributes(state, substate, status, comment)
-    if why is None:
+    if reason is None:
         assert verdict(job) is Verdict.SUCCESS
     else:
         assert verdict(job) is Verdict.FAILED
-        assert why in reason(job)
+        assert reason in failure_reason(job)
 
 
-@pytest.mark.parametrize(("state", "substate", "status"), ALIVE)
-def test_not_ended_whatever_the_exit_status_says(state, substate, status):
+@pytest.mark.parametrize(("state", "substate", "status"), NOT_ENDED)
+def test_a_job_with_an_exit_status_may_not_have_ended(state, substate, status):
     assert verdict(attributes(state, substate, status)) is Verdict.RUNNING
 
 
-def test_nothing_told_is_no_end():
+def test_a_job_without_attributes_has_not_ended():
     assert verdict({}) is Verdict.RUNNING
 
 
-def test_walltime_of_older_servers_stands_in_the_log():
+def test_older_servers_report_an_exceeded_walltime_only_in_the_log():
     job = attributes("F", "91", "271", "terminated")
     log = "epoch 3\n=>> PBS: job killed: walltime 13 exceeded limit 10\n"
-    assert reason(job, log) == "walltime exceeded: raise runtime"
-    assert reason(job, "epoch 3\n") == "deleted by qdel"
+    assert failure_reason(job, log) == "the job exceeded its walltime; raise runtime"
+    assert failure_reason(job, "epoch 3\n") == "the job was deleted with qdel"
 
 
 QSTAT = """Job Id: 1.vm
@@ -89,17 +90,17 @@ Job Id: 2[].vm
 """
 
 
-def test_text_of_qstat_with_wrapped_lines():
-    jobs = read_qstat(QSTAT)
+def test_output_of_qstat_with_continuation_lines():
+    jobs = parse_qstat(QSTAT)
     assert list(jobs) == ["1.vm", "2[].vm"]
     assert jobs["1.vm"]["Variable_List"].endswith(":/into/one/line,PBS_O_WORKDIR=/work")
     assert jobs["1.vm"]["comment"].endswith("mem=167772160kb) and exceeded resource walltime")
     assert jobs["1.vm"]["Resource_List.walltime"] == "00:00:10"
-    assert reason(jobs["1.vm"]) == "walltime exceeded: raise runtime"
+    assert failure_reason(jobs["1.vm"]) == "the job exceeded its walltime; raise runtime"
     assert jobs["2[].vm"] == {"job_state": "B"}
-    assert read_qstat("") == read_qstat("garbage\n = \n") == {}
+    assert parse_qstat("") == parse_qstat("garbage\n = \n") == {}
 
 
 def test_unknown_ids():
-    said = "qstat: Unknown Job Id 9999.vm\nqstat: Unknown Job Id 8.vm\nqstat: cannot connect to server vm\n"
-    assert read_unknown(said) == {"9999.vm", "8.vm"}
+    errors = "qstat: Unknown Job Id 9999.vm\nqstat: Unknown Job Id 8.vm\nqstat: cannot connect to server vm\n"
+    assert parse_unknown_ids(errors) == {"9999.vm", "8.vm"}

@@ -1,10 +1,13 @@
 """Snakemake executor for PBS Professional and OpenPBS: `snakemake --executor pbs`.
 
-One qstat asks for up to 100 jobs, and may fail; Ctrl-C and SIGTERM delete every job of the run; a Snakemake that was
-killed finds the jobs that it left when it is started again.
+The executor submits each Snakemake job with qsub. One call of qstat queries up to 100 jobs; if it fails, the executor
+asks again in the next round. Ctrl-C and SIGTERM delete all jobs of the run. If Snakemake is killed, the next run in the
+same work directory continues with the jobs that are queued, running or finished.
 
-A rule's resources: `gpu`, `mem_mb`, `threads`, `nodes`, `runtime` in minutes, and `pbs_queue`, which wins over the
-queue that is chosen.
+A rule can set `threads` and the resources `gpu`, `mem_mb` (all three per node), `nodes`, `runtime` (minutes) and
+`pbs_queue`. `pbs_queue` overrides the queue that the executor would choose.
+
+This module holds the options; `executor` holds the executor.
 """
 
 import os
@@ -13,28 +16,30 @@ from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-from snakemake_executor_plugin_pbs.executor import PROJECT, Executor
-from snakemake_executor_plugin_pbs.shapes import FORM
+from snakemake_executor_plugin_pbs.executor import PROJECT_VARIABLE, Executor
+from snakemake_executor_plugin_pbs.shapes import SHAPE_FORMAT
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
 
 @dataclass
 class ExecutorSettings(ExecutorSettingsBase):
-    """Options that begin with --pbs-, or keys of a profile that begin with pbs-."""
+    """Options of the command line that start with --pbs-, and keys of a profile that start with pbs-."""
 
     project: str | None = field(
         default=None,
         metadata={
             "type": str,
-            "help": f"Who pays (qsub -P), or none, where nobody has to; else {PROJECT} of the environment.",
+            "help": "Project or group that pays for the jobs (qsub -P), or none if the site does not charge. "
+            f"Default: the environment variable {PROJECT_VARIABLE}.",
         },
     )
     shapes: list[str] = field(
         default_factory=list,
         metadata={
-            "help": f"Queues that give each node of a job a fixed share, from the smallest: {FORM}. A job goes to the "
-            "first that holds it. Without shapes PBS chooses, by ncpus, ngpus and mem.",
+            "help": "Queues that give a job a fixed share of each node, from the smallest to the largest, each as "
+            f"{SHAPE_FORMAT}. A job is submitted to the first queue that it fits. Without shapes, the job requests "
+            "ncpus, ngpus and mem, and PBS chooses the queue.",
             "nargs": "+",
         },
     )
@@ -42,24 +47,25 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=None,
         metadata={
             "type": str,
-            "help": "Queue of an advance reservation; the shape's name goes along as RTYPE (qsub -v), ABCI's way.",
+            "help": "Queue of an advance reservation. The name of the shape is then passed as RTYPE (qsub -v), "
+            "as ABCI requires.",
         },
     )
     prologue: list[str] = field(
         default_factory=list,
-        metadata={"help": "Commands of bash that begin every job, such as 'module load cuda'.", "nargs": "+"},
+        metadata={"help": "Bash commands to run at the start of every job, such as 'module load cuda'.", "nargs": "+"},
     )
     extra: str | None = field(
-        default=None, metadata={"type": str, "help": "Further arguments of qsub: --pbs-extra='-p 1'"}
+        default=None, metadata={"type": str, "help": "Additional arguments of qsub, such as --pbs-extra='-p 1'."}
     )
     logdir: Path | None = field(
-        default=None, metadata={"type": Path, "help": "Folder of PBS's logs; .snakemake/pbs_logs if not given."}
+        default=None, metadata={"type": Path, "help": "Folder of the PBS logs. Default: .snakemake/pbs_logs."}
     )
 
     def __post_init__(self) -> None:
-        """Let the workflow's own files see who pays, which are read before the executor starts."""
+        """Export the project, because the workflow's files are read before the executor starts."""
         if self.project is not None:
-            os.environ[PROJECT] = self.project
+            os.environ[PROJECT_VARIABLE] = self.project
 
 
 common_settings = CommonSettings(

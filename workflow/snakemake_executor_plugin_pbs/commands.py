@@ -1,4 +1,8 @@
-"""The three programs of PBS that are called, each with a time limit and out of reach of the terminal's Ctrl-C."""
+"""Run qsub, qstat and qdel.
+
+Each call has a time limit. Each program runs in its own session, so that Ctrl-C in the terminal does not reach it.
+This module imports only `verdicts`.
+"""
 
 import os
 import signal
@@ -8,24 +12,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, TypeVar
 
-from snakemake_executor_plugin_pbs.verdicts import read_qstat, read_unknown
+from snakemake_executor_plugin_pbs.verdicts import parse_qstat, parse_unknown_ids
 
-BATCH = 100  # jobs in one call of qstat or qdel: one call for each is too much for a PBS server
-ANSWER = 60.0  # seconds that qstat and qdel may take
-ACCEPT = 120.0  # seconds that qsub may take: a job whose qsub was given up may be queued all the same
-TRIES, PAUSE = 3, 5.0  # of qdel, and seconds between them
-NO_ANSWER = -1
-# Exit statuses of qsub, which are PBS's errors modulo 256 (pbs_error.h of OpenPBS).
-LIMITS = (38, 39, 198)  # of jobs of a user, of resources of queued jobs, of jobs in a queue
-SHUTTING_DOWN = 212
-NO_REPLY = 255  # of the server: it may have accepted the job
+BATCH_SIZE = 100  # jobs in one call of qstat or qdel; a call per job would overload the PBS server
+QUERY_TIMEOUT = 60.0  # seconds, for qstat and qdel
+QSUB_TIMEOUT = 120.0  # seconds; a job can be queued although its qsub exceeded this limit
+QDEL_ATTEMPTS = 3
+RETRY_DELAY = 5.0  # seconds
+NO_ANSWER = -1  # status of a program that did not start, or did not end within its time limit
+# Exit statuses of qsub. They are PBS error numbers modulo 256 (pbs_error.h of OpenPBS).
+LIMIT_REACHED = (38, 39, 198)  # jobs of a user, resources of queued jobs, jobs in a queue
+SERVER_SHUTTING_DOWN = 212
+NO_REPLY = 255  # the server did not reply, but may have accepted the job
 
-Job = TypeVar("Job")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a program printed; status NO_ANSWER if it was not done in time or could not be started."""
+class CommandResult:
+    """Result of a program.
+
+    Attributes:
+        status: exit status, or NO_ANSWER.
+        out: standard output.
+        err: standard error.
+    """
 
     status: int
     out: str
@@ -33,15 +44,26 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Jobs of which qstat told the attributes, and those that it says are unknown; of others it told nothing."""
+class QstatResult:
+    """Result of a call of qstat; a job that is in neither attribute has an unknown state.
+
+    Attributes:
+        jobs: attributes of each job that qstat reported, by job id.
+        unknown_ids: ids of the jobs that PBS does not know.
+    """
 
     jobs: dict[str, dict[str, str]]
-    unknown: set[str]
+    unknown_ids: set[str]
 
 
-def run(command: Sequence[str], seconds: float, output: IO[str] | None = None) -> Answer:
-    """Run a program to its end, or for so many seconds; `output` takes what it prints, in place of the answer."""
+def run(command: Sequence[str], timeout: float, output: IO[str] | None = None) -> CommandResult:
+    """Run a program until it ends or exceeds the time limit.
+
+    Args:
+        command: program and arguments.
+        timeout: time limit in seconds.
+        output: file for the standard output. `out` of the result is then empty.
+    """
     try:
         process = subprocess.Popen(
             command,
@@ -53,57 +75,65 @@ def run(command: Sequence[str], seconds: float, output: IO[str] | None = None) -
             start_new_session=True,
         )
     except OSError as error:
-        return Answer(NO_ANSWER, "", str(error))
+        return CommandResult(NO_ANSWER, "", str(error))
     with process:
         try:
-            out, err = process.communicate(timeout=seconds)
+            out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # with its children, which hold the pipes
-            return Answer(NO_ANSWER, "", f"{command[0]}: no answer in {seconds:.0f} seconds")
-    return Answer(process.returncode, out or "", err)
+            os.killpg(process.pid, signal.SIGKILL)  # the whole session, because child processes keep the pipes open
+            return CommandResult(NO_ANSWER, "", f"{command[0]}: no answer within {timeout:.0f} seconds")
+    return CommandResult(process.returncode, out or "", err)
 
 
-def qsub(arguments: Sequence[str], id_file: IO[str]) -> Answer:
-    """Submit a job; its id goes straight into the file."""
+def qsub(arguments: Sequence[str], id_file: IO[str]) -> CommandResult:
+    """Submit a job and write its id directly to `id_file`."""
     with id_file:
-        return run(["qsub", *arguments], ACCEPT, id_file)
+        return run(["qsub", *arguments], QSUB_TIMEOUT, id_file)
 
 
-def find(log: str) -> str:
-    """Id of the job that writes this log; empty if there is none: asked where qsub ended without a clear answer."""
-    time.sleep(PAUSE)  # a part of qsub that lives on in the background may still be at work
-    jobs = read_qstat(run(["qstat", "-f"], ANSWER).out)
-    return next((external for external, job in jobs.items() if job.get("Output_Path", "").endswith(log)), "")
+def find_job_by_log(log: str) -> str:
+    """Return the id of the job that writes this log, or "" if there is none.
+
+    Call this function if qsub did not report whether PBS accepted the job.
+    """
+    time.sleep(RETRY_DELAY)  # a background process of qsub may still be submitting the job
+    jobs = parse_qstat(run(["qstat", "-f"], QUERY_TIMEOUT).out)
+    return next((job_id for job_id, job in jobs.items() if job.get("Output_Path", "").endswith(log)), "")
 
 
-def qstat(ids: Sequence[str]) -> Seen:
-    """Ask for jobs, ended ones too (-x). The JSON form of OpenPBS 23.06 has the first job only, so it is text."""
-    answer = run(["qstat", "-x", "-f", *ids], ANSWER)
-    return Seen(read_qstat(answer.out), read_unknown(answer.err))
+def qstat(job_ids: Sequence[str]) -> QstatResult:
+    """Query jobs, including jobs that have ended."""
+    # No -F json: the JSON output of OpenPBS 23.06 contains only the first of several jobs.
+    result = run(["qstat", "-x", "-f", *job_ids], QUERY_TIMEOUT)
+    return QstatResult(parse_qstat(result.out), parse_unknown_ids(result.err))
 
 
-def qdel(ids: Sequence[str]) -> str:
-    """Delete jobs; returns what PBS said if some may be left. That one has ended, or is unknown, is no fault."""
-    for attempt in range(TRIES):
-        answer = run(["qdel", *ids], ANSWER)
-        left = [line for line in answer.err.splitlines() if line and not _is_gone(line)]
-        if answer.status == 0 or (answer.status != NO_ANSWER and not left):
+def qdel(job_ids: Sequence[str]) -> str:
+    """Delete jobs; a job that has ended or is unknown is not an error.
+
+    Returns:
+        "" on success, otherwise the errors that PBS printed.
+    """
+    for attempt in range(QDEL_ATTEMPTS):
+        result = run(["qdel", *job_ids], QUERY_TIMEOUT)
+        errors = [
+            line
+            for line in result.err.splitlines()
+            if line and "has finished" not in line and "Unknown Job Id" not in line
+        ]
+        if result.status == 0 or (result.status != NO_ANSWER and not errors):
             return ""
-        if attempt + 1 < TRIES:
-            time.sleep(PAUSE)
-    return " ".join(left)
+        if attempt + 1 < QDEL_ATTEMPTS:
+            time.sleep(RETRY_DELAY)
+    return " ".join(errors)
 
 
-def must_wait(answer: Answer) -> bool:
-    """Whether qsub's refusal passes by itself: a limit of jobs, a server that restarts."""
-    restarts = answer.status == SHUTTING_DOWN or "cannot connect to server" in answer.err.lower()
-    return answer.status in LIMITS or restarts
+def is_temporary_refusal(result: CommandResult) -> bool:
+    """Return True if the same qsub can succeed later: a limit is reached, or the server restarts."""
+    server_is_down = result.status == SERVER_SHUTTING_DOWN or "cannot connect to server" in result.err.lower()
+    return result.status in LIMIT_REACHED or server_is_down
 
 
-def batches(jobs: Sequence[Job]) -> list[Sequence[Job]]:
-    """The jobs, or their ids, in groups of at most BATCH."""
-    return [jobs[start : start + BATCH] for start in range(0, len(jobs), BATCH)]
-
-
-def _is_gone(line: str) -> bool:
-    return "has finished" in line or "Unknown Job Id" in line
+def batches(items: Sequence[T]) -> list[Sequence[T]]:
+    """Split jobs or job ids into sequences of at most BATCH_SIZE."""
+    return [items[start : start + BATCH_SIZE] for start in range(0, len(items), BATCH_SIZE)]

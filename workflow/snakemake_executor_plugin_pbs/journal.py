@@ -1,7 +1,8 @@
-"""Which PBS jobs were submitted from this work directory and have not been seen to end.
+"""The journal: files that record which PBS jobs were submitted from a work directory and have not ended yet.
 
-Two files a job, named by its outputs: what it is, written before qsub, and the id, written by qsub itself. So a
-Snakemake that dies at any moment, even while qsub is at work, leaves no job that nobody knows of.
+Each job has two files, named after its outputs. The first describes the job and is written before qsub starts. The
+second receives the job id directly from qsub. So every submitted job is recorded, even if Snakemake is killed while
+qsub runs. This module starts no program and imports nothing from the package.
 """
 
 import fcntl
@@ -19,14 +20,16 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
 @dataclass(frozen=True)
 class Entry:
-    """A job of this run or of one before.
+    """Description of a submitted job. Its fields are also the keys of the JSON file.
 
     Attributes:
-        key: of its outputs.
-        outputs: there is one job at a time that makes them; a group of jobs may be put together anew in each run.
-        members: the jobs, one or those of a group: digests of all that decides their outputs, by keys of their own.
-        log: file that PBS writes.
-        is_deleted: PBS was told to delete it; it may take its time, or have ended well just before.
+        key: digest of the outputs; see `outputs_key`.
+        outputs: output files of the job, or of all members of a group job. Only one job at a time may write them.
+            Snakemake can form the groups differently in each run, so the key alone does not identify an output.
+        members: provenance digest of each member, by the member's key. A job without a group is its only member.
+        log: path of the log that PBS writes.
+        is_deleted: True if qdel was called for this job. The job may still be running, or may have succeeded just
+            before the call.
     """
 
     key: str
@@ -37,22 +40,18 @@ class Entry:
 
     @classmethod
     def of(cls, job: JobExecutorInterface, log: Path) -> "Entry":
-        """The entry of a job that is about to be submitted, with its inputs as they are now."""
+        """Describe a job that is about to be submitted, with the current state of its inputs."""
         members = members_of(job)
-        outputs = [name for member in members for name in _names(member)]
-        digests = {key_of(member): digest_of(member, within=outputs) for member in members}
-        return cls(key_of(job), outputs, digests, str(log))
-
-    def is_complete(self) -> bool:
-        """Whether all outputs are there."""
-        return all(Path(output).exists() for output in self.outputs)
+        outputs = [name for member in members for name in _output_names(member)]
+        digests = {outputs_key(member): provenance_digest(member, within=outputs) for member in members}
+        return cls(outputs_key(job), outputs, digests, str(log))
 
 
 class Journal:
-    """The entries of a work directory.
+    """The journal of a work directory.
 
     Args:
-        folder: where they are; made if it is not there.
+        folder: folder of the files. It is created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,43 +59,46 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, entry: Entry) -> IO[str]:
-        """Note a job before it is submitted.
+        """Record a job that is about to be submitted.
 
         Returns:
-            The file for qsub's output, empty. It is locked as long as this process or qsub lives.
+            The empty file for the output of qsub. It is locked until both this process and qsub have closed it.
         """
         self.id_file(entry.key).unlink(missing_ok=True)
         self._write_entry(entry)
         stream = self.id_file(entry.key).open("w")
-        _lock(stream, fcntl.LOCK_EX)
+        _try_lock(stream, fcntl.LOCK_EX)
         return stream
 
     def mark_deleted(self, entry: Entry) -> None:
-        """Note that PBS was told to delete a job."""
+        """Record that qdel was called for a job."""
         self._write_entry(replace(entry, is_deleted=True))
 
     def remove(self, entry: Entry) -> None:
-        """Forget a job that has ended."""
+        """Remove the files of a job that has ended or was not accepted."""
         self.id_file(entry.key).unlink(missing_ok=True)
         self._entry_file(entry.key).unlink(missing_ok=True)
 
-    def read(self, patience: float) -> dict[str, Entry]:
-        """All entries of jobs that PBS has accepted, by id.
+    def read(self, timeout: float) -> dict[str, Entry]:
+        """Read the entries of all jobs that PBS accepted.
 
         Args:
-            patience: seconds to wait for calls of qsub that a Snakemake has left at work.
+            timeout: seconds to wait for calls of qsub that an earlier Snakemake started and that still run.
+
+        Returns:
+            The entries, by job id.
         """
-        found, deadline = {}, time.monotonic() + patience
+        entries, deadline = {}, time.monotonic() + timeout
         for path in sorted(self.folder.glob("*.json")):
             id_file = self.id_file(path.stem)
-            while _is_open(id_file) and time.monotonic() < deadline:
+            while _is_locked(id_file) and time.monotonic() < deadline:
                 time.sleep(0.1)
-            if external := read_id(id_file):
-                found[external] = Entry(**json.loads(path.read_text()))
-        return found
+            if job_id := read_job_id(id_file):
+                entries[job_id] = Entry(**json.loads(path.read_text()))
+        return entries
 
     def id_file(self, key: str) -> Path:
-        """Where qsub writes the id of a job."""
+        """Return the path of the file that receives the job id from qsub."""
         return self.folder / f"{key}.id"
 
     def _write_entry(self, entry: Entry) -> None:
@@ -106,63 +108,66 @@ class Journal:
         return self.folder / f"{key}.json"
 
 
-def read_id(id_file: Path) -> str:
-    """The job's id, such as 1234.pbs1, in what qsub printed; empty if there is none."""
-    printed = id_file.read_text(errors="replace") if id_file.is_file() else ""
-    return next((word for word in reversed(printed.split()) if re.fullmatch(r"\d+(\[\d*\])?\.\S+", word)), "")
+def read_job_id(id_file: Path) -> str:
+    """Return the job id, such as 1234.pbs1, from the output of qsub, or "" if there is none."""
+    output = id_file.read_text(errors="replace") if id_file.is_file() else ""
+    return next((word for word in reversed(output.split()) if re.fullmatch(r"\d+(\[\d*\])?\.\S+", word)), "")
 
 
-def key_of(job: JobExecutorInterface) -> str:
-    """What stands for the outputs of a job, or of a group of jobs."""
-    return _digest(sorted(_names(member) for member in members_of(job)))
+def outputs_key(job: JobExecutorInterface) -> str:
+    """Return a digest of the output paths of a job or of a group job."""
+    return _digest(sorted(_output_names(member) for member in members_of(job)))
 
 
-def digest_of(job: JobExecutorInterface, within: Sequence[str] = ()) -> str:
-    """What stands for all that decides a job's outputs: its rule's code, inputs, params.
+def provenance_digest(job: JobExecutorInterface, within: Sequence[str] = ()) -> str:
+    """Return a digest of everything that determines the outputs of a job: code, inputs and params of its rule.
 
     Args:
-        job: one job.
-        within: outputs of its group, which are no inputs from outside.
+        job: a job that is not a group job.
+        within: outputs of the job's group. The digest ignores the state of these files, because the group writes them.
     """
     rule, inputs = job.rule, [str(path) for path in job.input]
     code = [str(getattr(rule, name, None)) for name in ("shellcmd", "run_func_src", "script", "notebook", "wrapper")]
     params = [repr(sorted(map(repr, value)) if isinstance(value, set | frozenset) else value) for value in job.params]
-    outside = [[path, *_state(Path(path))] for path in inputs if path not in within]
-    return _digest([rule.name, code, _names(job), inputs, outside, params])
+    external_inputs = [[path, *_modification_and_size(Path(path))] for path in inputs if path not in within]
+    return _digest([rule.name, code, _output_names(job), inputs, external_inputs, params])
 
 
 def members_of(job: JobExecutorInterface) -> list[JobExecutorInterface]:
-    """The jobs of a group, or the one job."""
+    """Return the jobs of a group job, or a list of the one job."""
     return list(job.jobs) if job.is_group() else [job]
 
 
-def _names(job: JobExecutorInterface) -> list[str]:
-    """A job's outputs, or what stands for them where it has none."""
+def _output_names(job: JobExecutorInterface) -> list[str]:
+    """Return the output paths of a job, or its rule and wildcards if the job has no output."""
     return [str(value) for value in job.output] or [job.rule.name, *map(str, job.wildcards)]
 
 
-def _state(path: Path) -> tuple[int, int]:
-    """Time and size of a file; a file that was made again differs."""
+def _modification_and_size(path: Path) -> tuple[int, int]:
+    """Return the modification time in nanoseconds and the size in bytes, or zeros if the file cannot be read."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return (0, 0)
-    return (found.st_mtime_ns, found.st_size)
+    return (status.st_mtime_ns, status.st_size)
 
 
-def _is_open(id_file: Path) -> bool:
-    """Whether a qsub that this process has not started may still write its id."""
+def _is_locked(id_file: Path) -> bool:
+    """Return True if a qsub that another process started may still write to the file."""
     try:
         with id_file.open("r") as stream:
-            return not _lock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return not _try_lock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
 
 
-def _lock(stream: IO[str], how: int) -> bool:
-    """Take the lock; where the file system has none, it counts as taken."""
+def _try_lock(stream: IO[str], operation: int) -> bool:
+    """Lock a file; return False if another process holds the lock.
+
+    On a file system without locks the result is True: waiting for a lock would otherwise never end.
+    """
     try:
-        fcntl.flock(stream, how)
+        fcntl.flock(stream, operation)
     except BlockingIOError:
         return False
     except OSError:
@@ -170,5 +175,5 @@ def _lock(stream: IO[str], how: int) -> bool:
     return True
 
 
-def _digest(facts: Any) -> str:
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]

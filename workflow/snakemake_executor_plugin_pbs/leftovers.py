@@ -1,91 +1,118 @@
-"""What a Snakemake that died has left: jobs at work, and results that nobody has recorded."""
+"""Leftover jobs: PBS jobs that an earlier run of Snakemake submitted and whose end that run did not see.
+
+A run that was killed leaves its jobs in the queue or running. This module queries their state and records finished
+results. It imports `commands`, `journal` and `verdicts`.
+"""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
 from snakemake_executor_plugin_pbs import commands
-from snakemake_executor_plugin_pbs.journal import Entry, Journal, digest_of, key_of
+from snakemake_executor_plugin_pbs.journal import Entry, Journal, outputs_key, provenance_digest
 from snakemake_executor_plugin_pbs.verdicts import Attributes, Verdict, verdict
 
-ROUNDS = 3  # in a row in which PBS does not know a job, until it counts as lost
+QSTAT_ROUNDS = 3  # consecutive calls of qstat in which PBS does not know a job before the job counts as lost
 
 
 @dataclass(frozen=True)
-class Left:
-    """A job of an earlier run that is at work, or has ended well without anyone noticing."""
+class Leftover:
+    """A job of an earlier run that is queued or running, or has succeeded.
 
-    external: str
+    Attributes:
+        job_id: id of the PBS job.
+        entry: its entry in the journal.
+        has_succeeded: True if the job has ended; False if it is queued or running.
+    """
+
+    job_id: str
     entry: Entry
-    has_ended: bool
+    has_succeeded: bool
 
-    def serves(self, entry: Entry, is_forced: bool) -> bool:
-        """Whether its outputs will be, or are, those that a job is asked for now."""
+    def can_replace(self, entry: Entry, is_forced: bool) -> bool:
+        """Return True if this job writes, or has written, the outputs that a new job would write.
+
+        Args:
+            entry: the new job.
+            is_forced: True if the user asked to run the new job even though its outputs exist.
+        """
         if self.entry.members != entry.members:
             return False
-        return self.entry.is_complete() and not is_forced if self.has_ended else not self.entry.is_deleted
+        if self.has_succeeded:
+            return not is_forced and all(Path(output).exists() for output in self.entry.outputs)
+        return not self.entry.is_deleted
 
 
-def left_behind(journal: Journal, workflow: WorkflowExecutorInterface) -> dict[str, Left]:
-    """Jobs of the journal that are at work, or have succeeded and may be asked for, by key; the others are forgotten.
+def find_leftovers(journal: Journal, workflow: WorkflowExecutorInterface) -> dict[str, Leftover]:
+    """Find the leftover jobs of a work directory and remove the other jobs from its journal.
 
-    A job records no provenance: Snakemake does that when it sees the end. So results that were finished while none was
-    there, and are not asked for again, are recorded here; otherwise a later change of params would go unnoticed.
+    Snakemake records the provenance of a result (code, inputs, params) when it sees the end of the job. If a job ended
+    while no Snakemake was running and its outputs are up to date, this function records the provenance instead.
+    Otherwise a later change of params would not trigger a rerun.
+
+    Returns:
+        Jobs that are queued or running, and jobs that have succeeded but whose outputs are not all up to date in this
+        run's DAG, by the key of their entry.
 
     Raises:
-        ApiError: PBS does not tell of a job, or there is a result of other inputs or params than today's.
+        ApiError: PBS does not report the state of a job, or a result was made from other inputs or params.
     """
-    noted = journal.read(patience=commands.ACCEPT)
-    left: dict[str, Left] = {}
-    if not noted:
-        return left
-    known = _attributes_of(list(noted))
-    complete = {key_of(job): job for job in workflow.dag.jobs if job.output and not workflow.dag.needrun(job)}
-    for external, entry in noted.items():
-        for key in entry.members.keys() & complete.keys():
-            _record(complete[key], entry, external, workflow)
-        state = verdict(known[external])
-        if entry.members.keys() <= complete.keys() or state is Verdict.FAILED:
+    entries = journal.read(timeout=commands.QSUB_TIMEOUT)
+    leftovers: dict[str, Leftover] = {}
+    if not entries:
+        return leftovers
+    attributes = _query_jobs(list(entries))
+    up_to_date = {outputs_key(job): job for job in workflow.dag.jobs if job.output and not workflow.dag.needrun(job)}
+    for job_id, entry in entries.items():
+        for key in entry.members.keys() & up_to_date.keys():
+            _record_provenance(up_to_date[key], entry, job_id, workflow)
+        state = verdict(attributes[job_id])
+        if entry.members.keys() <= up_to_date.keys() or state is Verdict.FAILED:
             journal.remove(entry)
         else:
-            left[entry.key] = Left(external, entry, state is Verdict.SUCCESS)
-    return left
+            leftovers[entry.key] = Leftover(job_id, entry, state is Verdict.SUCCESS)
+    return leftovers
 
 
-def _record(job: JobExecutorInterface, entry: Entry, external: str, workflow: WorkflowExecutorInterface) -> None:
+def _record_provenance(
+    job: JobExecutorInterface, entry: Entry, job_id: str, workflow: WorkflowExecutorInterface
+) -> None:
+    """Record the provenance of the job's outputs unless Snakemake has recorded it already."""
     if workflow.persistence.metadata(job.output[0]) is not None:
         return
-    if entry.members[key_of(job)] != digest_of(job, within=entry.outputs):
+    if entry.members[outputs_key(job)] != provenance_digest(job, within=entry.outputs):
         raise ApiError(
-            f"{job.output[0]}: PBS job {external} made it from other inputs or params, while no Snakemake was there; "
-            f"delete it, or type: snakemake --forcerun {job.rule.name}"
+            f"{job.output[0]}: PBS job {job_id} of an earlier run made this file from other inputs or params; "
+            f"delete the file, or type: snakemake --forcerun {job.rule.name}"
         )
     workflow.async_run(workflow.persistence.finished(job))
 
 
-def _attributes_of(ids: Sequence[str]) -> dict[str, Attributes]:
-    """What PBS knows of the jobs; an unknown one counts as ended.
+def _query_jobs(job_ids: Sequence[str]) -> dict[str, Attributes]:
+    """Return the attributes of each job, by job id; a job that PBS does not know counts as ended.
 
     Raises:
-        ApiError: it does not tell.
+        ApiError: qstat does not report the state of a job in QSTAT_ROUNDS calls.
     """
-    known: dict[str, Attributes] = {}
-    for batch in commands.batches(ids):
-        for attempt in range(ROUNDS):
-            seen = commands.qstat(batch)
-            known |= seen.jobs
-            silent = [external for external in batch if external not in known]
-            if not silent:
+    attributes: dict[str, Attributes] = {}
+    for batch in commands.batches(job_ids):
+        for attempt in range(QSTAT_ROUNDS):
+            result = commands.qstat(batch)
+            attributes |= result.jobs
+            missing = [job_id for job_id in batch if job_id not in attributes]
+            if not missing:
                 break
-            if attempt + 1 < ROUNDS:
-                time.sleep(commands.PAUSE)
-        if not set(silent) <= seen.unknown:
+            if attempt + 1 < QSTAT_ROUNDS:
+                time.sleep(commands.RETRY_DELAY)
+        if not set(missing) <= result.unknown_ids:
             raise ApiError(
-                f"qstat does not tell whether jobs of the last run are at work: {' '.join(silent)}; try again"
+                f"qstat: no state reported for jobs of an earlier run ({' '.join(missing)}); "
+                "try again when the PBS server answers"
             )
-        known |= {external: {"job_state": "F"} for external in silent}
-    return known
+        attributes |= {job_id: {"job_state": "F"} for job_id in missing}
+    return attributes

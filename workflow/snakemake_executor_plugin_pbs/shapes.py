@@ -1,4 +1,7 @@
-"""What a job asks of PBS: a queue, and one chunk of resources a node."""
+"""Choose the queue of a job and write its resources in the form that qsub expects.
+
+This module starts no program and imports nothing from the package.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +9,19 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import ApiError
 
-FORM = "QUEUE:gpu=N:threads=N:mem_mb=N"
+SHAPE_FORMAT = "QUEUE:gpu=N:threads=N:mem_mb=N"
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A queue whose jobs have a fixed share of a node each, such as ABCI's resource types."""
+    """A queue that gives a job a fixed share of each node, such as a resource type of ABCI.
+
+    Attributes:
+        queue: name of the queue.
+        gpu: GPUs per node.
+        threads: CPU cores per node.
+        mem_mb: memory per node, in MB.
+    """
 
     queue: str
     gpu: int
@@ -20,25 +30,28 @@ class Shape:
 
     @classmethod
     def parse(cls, text: str) -> "Shape":
-        """Read QUEUE:gpu=N:threads=N:mem_mb=N.
+        """Parse a value of --pbs-shapes.
 
         Raises:
-            ApiError: it is something else.
+            ApiError: `text` does not have the form of SHAPE_FORMAT.
         """
         queue, *parts = text.split(":")
         try:
             return cls(queue, **{name: int(value) for name, _, value in (part.partition("=") for part in parts)})
         except (TypeError, ValueError):
-            raise ApiError(f"--pbs-shapes: {text}: not of the form {FORM}") from None
-
-    def holds(self, request: "Request") -> bool:
-        """Whether a node's share is enough."""
-        return request.gpu <= self.gpu and request.threads <= self.threads and request.mem_mb <= self.mem_mb
+            raise ApiError(f"--pbs-shapes: shape is {text}; expected {SHAPE_FORMAT}") from None
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a job needs on each of its nodes."""
+    """Resources that a job requests on each of its nodes.
+
+    Attributes:
+        gpu: GPUs per node.
+        threads: CPU cores per node.
+        mem_mb: memory per node, in MB; 0 requests no particular amount.
+        nodes: number of nodes.
+    """
 
     gpu: int
     threads: int
@@ -46,8 +59,8 @@ class Request:
     nodes: int = 1
 
     @classmethod
-    def of(cls, resources: Mapping[str, Any], threads: int) -> "Request":
-        """From the resources of a Snakemake job: gpu, mem_mb, nodes."""
+    def from_resources(cls, resources: Mapping[str, Any], threads: int) -> "Request":
+        """Read the request from the resources and the threads of a Snakemake job."""
         return cls(
             int(resources.get("gpu") or 0),
             threads,
@@ -58,8 +71,17 @@ class Request:
     def __str__(self) -> str:
         return f"gpu={self.gpu} threads={self.threads} mem_mb={self.mem_mb}"
 
+    def fits(self, shape: Shape) -> bool:
+        """Return True if the shape provides at least the requested resources."""
+        return self.gpu <= shape.gpu and self.threads <= shape.threads and self.mem_mb <= shape.mem_mb
+
     def select(self, has_shape: bool) -> str:
-        """The argument of `-l select=`: a shape's share cannot be divided, elsewhere each resource is asked for."""
+        """Return the argument of `qsub -l select=`.
+
+        Args:
+            has_shape: True if the queue determines the resources of a node. The argument is then only the number of
+                nodes, because such a queue refuses requests for single resources.
+        """
         if has_shape:
             return str(self.nodes)
         ngpus = [f"ngpus={self.gpu}"] if self.gpu else []
@@ -67,29 +89,41 @@ class Request:
         return ":".join([str(self.nodes), f"ncpus={self.threads}", *ngpus, *mem])
 
 
-def choose(shapes: Sequence[Shape], request: Request, wanted: str | None) -> str | None:
-    """The wanted queue, or that of the first shape that holds the request: they are listed from the smallest.
+def choose_queue(shapes: Sequence[Shape], request: Request, pbs_queue: str | None) -> str | None:
+    """Choose the queue of a job.
+
+    Args:
+        shapes: queues of the site, from the smallest to the largest.
+        request: resources of the job.
+        pbs_queue: queue that the rule sets, or None.
 
     Returns:
-        None where there are no shapes, and PBS chooses.
+        `pbs_queue` if the rule sets one, otherwise the first queue that the request fits. None if there are no shapes;
+        PBS then uses its default queue.
 
     Raises:
-        ValueError: no shape holds it, or the wanted queue has fewer GPUs.
+        ValueError: the request fits no shape, or the shape of `pbs_queue` has fewer GPUs than requested.
     """
-    if wanted:
-        too_small = [shape for shape in shapes if shape.queue == wanted and shape.gpu < request.gpu]
-        if too_small:
-            raise ValueError(f"pbs_queue: {wanted} has gpu={too_small[0].gpu} a node, not {request.gpu}; ask for less")
-        return wanted
+    if pbs_queue:
+        for shape in shapes:
+            if shape.queue == pbs_queue and shape.gpu < request.gpu:
+                raise ValueError(
+                    f"pbs_queue {pbs_queue}: gpu is {request.gpu}; expected at most {shape.gpu} per node; "
+                    "request fewer GPUs or set another pbs_queue"
+                )
+        return pbs_queue
     if not shapes:
         return None
     for shape in shapes:
-        if shape.holds(request):
+        if request.fits(shape):
             return shape.queue
-    raise ValueError(f"no queue of --pbs-shapes holds {request}; ask for less, or set pbs_queue")
+    raise ValueError(
+        f"--pbs-shapes: request per node is {request}; expected a request that fits one of the queues; "
+        "request less or set pbs_queue"
+    )
 
 
-def walltime(minutes: float) -> str:
-    """Minutes as h:mm:ss."""
+def format_walltime(minutes: float) -> str:
+    """Return the walltime in the form h:mm:ss."""
     seconds = round(minutes * 60)
     return f"{seconds // 3600}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"

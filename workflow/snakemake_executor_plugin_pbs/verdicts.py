@@ -1,93 +1,101 @@
-"""What PBS says of a job, and what it means.
+"""Parse the output of qstat and decide whether a PBS job is running, has succeeded or has failed.
 
-Measured on OpenPBS 23.06 as an ordinary user. An exit status alone does not tell: a job deleted while it was queued has
-none, one that goes back into the queue after its node was lost has an old one, and one deleted while it ran may have 0.
+This module starts no program and imports nothing from the package.
+
+The rules were measured on OpenPBS 23.06 as an ordinary user. The exit status alone is not enough. A job that was
+deleted from the queue has no exit status. A job that PBS queued again after a node failure keeps its old exit status.
+A job that was deleted while it ran can have exit status 0.
 """
 
 import re
 from collections.abc import Mapping
 from enum import Enum
 
-MOVED = "M"
-ENDED = ("F", "X", MOVED)  # finished, expired (of an array), at another server
-NORMAL_END = "92"  # substate of a job that ended by itself, without an error
-DELETED = "91"
-WALLTIME = "-29"
-LOST_NODE = "-20"
-SIGNALLED = 256  # added by PBS to a signal that ended a job's session; a shell adds 128 to one that ended a command
-OF_SERVER = {  # exit statuses below 0, names of OpenPBS's job.h
-    "-1": "PBS could not start it (before its files were there)",
-    "-2": "PBS could not start it (after its files were there)",
-    "-3": "PBS could not start it and was to try again",
-    "-10": "the user is not known on the node",
-    LOST_NODE: "its node was lost",
-    "-26": "it took more virtual memory than it had asked for",
-    "-27": "it took more memory than it had asked for: raise mem_mb",
-    "-28": "it took more CPU time than it may",
-    WALLTIME: "walltime exceeded: raise runtime",
-    "-30": "PBS could not join it to its session",
+MOVED = "M"  # job state
+ENDED_STATES = ("F", "X", MOVED)  # finished, expired (member of an array), moved to another server
+NORMAL_END = "92"  # substate of a job that ended by itself without an error
+DELETED = "91"  # substate
+WALLTIME_EXCEEDED = "-29"  # exit status
+NODE_LOST = "-20"  # exit status
+SHELL_SIGNAL_OFFSET = 128  # a shell adds this to the signal that ended one of its commands
+PBS_SIGNAL_OFFSET = 256  # PBS adds this to the signal that ended the whole session of a job
+PBS_ERRORS = {  # negative exit statuses come from PBS itself (job.h of OpenPBS)
+    "-1": "PBS could not start the job (before it staged the files)",
+    "-2": "PBS could not start the job (after it staged the files)",
+    "-3": "PBS could not start the job and asked for another attempt",
+    "-10": "the user does not exist on the node",
+    NODE_LOST: "the node was lost",
+    "-26": "the job used more virtual memory than it requested",
+    "-27": "the job used more memory than it requested; raise mem_mb",
+    "-28": "the job used more CPU time than its limit",
+    WALLTIME_EXCEEDED: "the job exceeded its walltime; raise runtime",
+    "-30": "PBS could not attach the job to its session",
 }
 
-Attributes = Mapping[str, str]
+Attributes = Mapping[str, str]  # attributes of one job, as qstat -f prints them
 
 
 class Verdict(Enum):
-    """State of a job, as far as Snakemake is concerned."""
+    """Result of a job so far."""
 
-    RUNNING = "running"  # or queued, held, ending
+    RUNNING = "running"  # also queued, held or exiting
     SUCCESS = "success"
     FAILED = "failed"
 
 
-def read_qstat(text: str) -> dict[str, dict[str, str]]:
-    """Attributes of each job in the text of `qstat -f`, by job id; long values go on in lines that begin with a tab."""
+def parse_qstat(text: str) -> dict[str, dict[str, str]]:
+    """Parse the output of `qstat -f`.
+
+    Args:
+        text: output of qstat. A continuation line of a long value starts with a tab.
+
+    Returns:
+        The attributes of each job, by job id.
+    """
     jobs: dict[str, dict[str, str]] = {}
     attributes: dict[str, str] = {}
     for line in text.replace("\n\t", "").splitlines():
         if line.startswith("Job Id: "):
             attributes = jobs.setdefault(line.removeprefix("Job Id: ").strip(), {})
-        elif found := re.match(r" {4}(\S+) = (.*)$", line):
-            attributes[found[1]] = found[2]
+        elif match := re.match(r" {4}(\S+) = (.*)$", line):
+            attributes[match[1]] = match[2]
     return jobs
 
 
-def read_unknown(text: str) -> set[str]:
-    """Ids of the jobs of which qstat says that there is no such."""
-    return set(re.findall(r"Unknown Job Id (\S+)", text))
+def parse_unknown_ids(errors: str) -> set[str]:
+    """Return the ids of the jobs that PBS does not know, from the error output of qstat."""
+    return set(re.findall(r"Unknown Job Id (\S+)", errors))
 
 
 def verdict(job: Attributes) -> Verdict:
-    """Whether a job has ended, and well."""
-    if job.get("job_state") not in ENDED:
+    """Return the verdict on a job; a job without attributes counts as running."""
+    if job.get("job_state") not in ENDED_STATES:
         return Verdict.RUNNING
-    good = job.get("Exit_status") == "0" and job.get("substate", NORMAL_END) == NORMAL_END
-    return Verdict.SUCCESS if good else Verdict.FAILED
+    succeeded = job.get("Exit_status") == "0" and job.get("substate", NORMAL_END) == NORMAL_END
+    return Verdict.SUCCESS if succeeded else Verdict.FAILED
 
 
-def reason(job: Attributes, log: str = "") -> str:
-    """Why a job failed, and what to do.
+def failure_reason(job: Attributes, log: str = "") -> str:
+    """Return why a job failed and, if the user can change a setting, which one.
 
     Args:
-        job: what qstat said.
-        log: what the job printed: older versions of PBS give walltime no exit status of its own.
+        job: attributes of the failed job.
+        log: end of the job's log. Older versions of PBS report an exceeded walltime only in the log.
     """
     status = job.get("Exit_status")
     if job.get("job_state") == MOVED:
-        return "PBS moved it to another server"
-    if "exceeded resource walltime" in job.get("comment", "") or re.search(r"=>> PBS: job killed: walltime", log):
-        status = WALLTIME
-    if status in OF_SERVER:
-        return OF_SERVER[status]
+        return "PBS moved the job to another server"
+    if "exceeded resource walltime" in job.get("comment", "") or "=>> PBS: job killed: walltime" in log:
+        status = WALLTIME_EXCEEDED
+    if status in PBS_ERRORS:
+        return PBS_ERRORS[status]
     if job.get("substate") == DELETED:
-        return "deleted by qdel"
+        return "the job was deleted with qdel"
     if status is None:
-        return "never started: a job that it depends on failed"
-    return _reason_of_exit(int(status))
-
-
-def _reason_of_exit(status: int) -> str:
-    if status > SIGNALLED:
-        return f"killed from outside by signal {status - SIGNALLED} (exit status {status})"
-    if status > 128:
-        return f"its script was killed by signal {status - 128} (exit status {status})"
-    return f"exit status {status}"
+        return "the job never started, because a job that it depends on failed"
+    code = int(status)
+    if code > PBS_SIGNAL_OFFSET:
+        return f"signal {code - PBS_SIGNAL_OFFSET} from outside killed the job (exit status {code})"
+    if code > SHELL_SIGNAL_OFFSET:
+        return f"signal {code - SHELL_SIGNAL_OFFSET} killed a command of the job script (exit status {code})"
+    return f"exit status {code}"
