@@ -37,7 +37,7 @@ def finish(site):
     (site.folder / "working").unlink()
 
 
-def crash_at_work(site, number):
+def crash_while_running(site, number):
     """Start Snakemake and kill it when `number` jobs are running."""
     process = site.start()
     site.wait_for(lambda: site.all_running(number))
@@ -110,7 +110,7 @@ def test_next_run_waits_for_deleted_jobs_that_still_run(site):
 
 def test_restart_after_a_crash_follows_running_jobs(site):
     write_workflow(site)
-    crash_at_work(site, 6)
+    crash_while_running(site, 6)
     assert set(site.states().values()) == {"R/42"}
 
     process = site.start()
@@ -163,7 +163,7 @@ def test_crash_while_qsub_runs(site):
 
 def test_new_job_waits_while_an_outdated_job_cannot_be_deleted(site):
     write_workflow(site, 1)
-    crash_at_work(site, 1)
+    crash_while_running(site, 1)
     site.set("qdel_fails", "yes")
     write_workflow(site, 1, word="second")
     process = site.start()
@@ -198,7 +198,7 @@ def test_results_made_just_before_ctrl_c_are_recorded_by_the_next_run(site):
 def test_params_or_inputs_change_after_a_crash(site):
     """Jobs with outdated params or inputs are deleted and submitted again."""
     write_workflow(site, 2)
-    crash_at_work(site, 2)
+    crash_while_running(site, 2)
 
     write_workflow(site, 2, word="second")
     process = site.start()
@@ -216,7 +216,7 @@ def test_params_or_inputs_change_after_a_crash(site):
 def test_jobs_end_while_no_snakemake_is_running(site):
     """Their results are valid. Their provenance is recorded, so a later change of params triggers a rerun."""
     write_workflow(site, 2)
-    crash_at_work(site, 2)
+    crash_while_running(site, 2)
     finish(site)
     site.wait_for(lambda: all_have_succeeded(site))
 
@@ -237,7 +237,7 @@ def test_jobs_end_while_no_snakemake_is_running(site):
     write_workflow(site, 2, word="fourth")  # again, but over outputs whose provenance is recorded
     for begun in site.folder.glob("begun.*"):
         begun.unlink()
-    crash_at_work(site, 2)
+    crash_while_running(site, 2)
     finish(site)
     site.wait_for(lambda: all_have_succeeded(site))
     before = len(site.calls("qsub"))
@@ -249,7 +249,7 @@ def test_jobs_end_while_no_snakemake_is_running(site):
 
 def test_server_does_not_answer_after_a_crash(site):
     write_workflow(site, 1)
-    crash_at_work(site, 1)
+    crash_while_running(site, 1)
     site.set("qstat_failures", 100)
     status, printed = site.run()
     assert status == 1
@@ -296,7 +296,7 @@ rule last:
 def test_group_job_ends_while_no_snakemake_is_running(site):
     site.workflow(CHAIN.replace("WORD", "one"))
     (site.folder / "working").touch()
-    crash_at_work(site, 1)
+    crash_while_running(site, 1)
     finish(site)
     site.wait_for(lambda: all_have_succeeded(site))
     site.workflow(CHAIN.replace("WORD", "one") + "rule more:\n    output: 'more.txt'\n    shell: 'touch {output}'\n")
