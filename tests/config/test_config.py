@@ -1,8 +1,10 @@
+"""Tests of all modules of nasmake.config, through load(); tests/test_predecessor.py tests config.aiaccel too."""
+
 from copy import deepcopy
 
 import pytest
 from nasmake.config import Config, keys, load
-from nasmake.core.errors import InputError, nearest
+from nasmake.core.errors import InputError
 from nasmake.pipeline.checks import check_parameters
 
 ONE_TRIAL = {"optimize": {"trial_number": 1}}
@@ -44,7 +46,7 @@ def test_run_may_be_named_and_may_look_like_a_number():
 
 @pytest.mark.parametrize("name", ["a b", "../x", "a/b", ".hidden", "", "a\n", "日本"])
 def test_run_that_is_no_folder_name(name):
-    assert error_of(ONE_TRIAL | {"run": name}).startswith("run: ")
+    assert error_of(ONE_TRIAL | {"run": name}).startswith("run is ")
 
 
 @pytest.mark.parametrize(
@@ -115,12 +117,12 @@ def test_whole_section_may_be_text():
 @pytest.mark.parametrize(
     "raw, message",
     [
-        ({"supernt": {}}, "supernt: unknown key; did you mean 'supernet'?"),
+        ({"supernt": {}}, "supernt: unknown key; did you mean supernet?"),
         ({"supernet": {"epoch": 3}}, "supernet.epoch: unknown key; "),
-        ({"supernet": {"batchsize": 3}}, "supernet.batchsize: unknown key; did you mean 'batch_size'?"),
-        ({"search": {"constraint": {"mac": 3}}}, "search.constraint.mac: unknown key; did you mean 'macs'?"),
-        (with_parameter(uper=1), "optimize.parameters.0.uper: unknown key; did you mean 'upper'?"),
-        ({"zzz": 1}, "zzz: unknown key; allowed: ABCI, dataset, environment, evidence, final"),
+        ({"supernet": {"batchsize": 3}}, "supernet.batchsize: unknown key; did you mean batch_size?"),
+        ({"search": {"constraint": {"mac": 3}}}, "search.constraint.mac: unknown key; did you mean macs?"),
+        (with_parameter(uper=1), "optimize.parameters.0.uper: unknown key; did you mean upper?"),
+        ({"zzz": 1}, "zzz: unknown key; expected one of ABCI, dataset, environment, evidence, final"),
     ],
 )
 def test_unknown_key_names_the_nearest(raw, message):
@@ -129,55 +131,80 @@ def test_unknown_key_names_the_nearest(raw, message):
 
 def test_unknown_key_is_told_before_other_problems():
     raw = {"dataset": {"name": "mnist", "pathh": "x"}, **ONE_TRIAL}
-    assert error_of(raw) == "dataset.pathh: unknown key; did you mean 'path'? (and 1 more)"
+    assert error_of(raw) == "dataset.pathh: unknown key; did you mean path? (and 1 more)"
 
 
 @pytest.mark.parametrize(
     "raw, message",
     [
-        ({"dataset": {"name": "mnist"}}, "dataset.name: 'mnist' is not allowed; allowed: 'digits', 'digits_canvas', "),
-        ({"dataset": {"num_data_architecture_search": 0}}, "dataset.num_data_architecture_search: 0 is not allowed; "),
-        ({"dataset": {"image_size": 32}}, "dataset.image_size: 32 is for image_folder and imagenet only"),
-        ({"dataset": {"name": "image_folder"}}, "dataset.image_size: None is needed for image_folder"),
-        ({"dataset": {"url": "http://x/y"}}, "dataset.url: 'http://x/y' has no checksum; add dataset.sha256"),
-        ({"dataset": {"url": "ftp://x", "sha256": "0" * 64}}, "dataset.url: 'ftp://x' must begin with http://"),
-        ({"dataset": {"sha256": "123"}}, "dataset.sha256: '123' is not allowed; "),
-        ({"nas": {"seed": -1}}, "nas.seed: -1 is not allowed; "),
-        ({"nas": {"seed": "x"}}, "nas.seed: 'x' is not allowed; "),
-        ({"nas": {"seed": 1.5}}, "nas.seed: 1.5 is not allowed; "),
-        ({"nas": {"seed": [1]}}, "nas.seed: [1] is not allowed; "),
-        ({"nas": {"type": "simultaneus"}}, "nas.type: 'simultaneus' is not allowed; allowed: "),
-        ({"nas": {"skip_train": "maybe"}}, "nas.skip_train: 'maybe' "),
-        ({"nas": 3}, "nas: 3 is not allowed; "),
-        ({"supernet": {"lr": 0}}, "supernet.lr: 0 is not allowed; "),
-        ({"supernet": {"lr": float("nan")}}, "supernet.lr: nan is not allowed; "),
-        ({"supernet": {"lr": ".inf"}}, "supernet.lr: inf is not allowed; "),
-        ({"supernet": {"optimizer": "SGD"}}, "supernet.optimizer: 'SGD' is not allowed; allowed: 'MomentumSGD', "),
-        ({"search": {"population_size": 1}}, "search.population_size: 1 is not allowed; "),
-        ({"trainer": {"accelerator": "tpu"}}, "trainer.accelerator: 'tpu' is not allowed; allowed: 'auto', 'cpu', "),
-        ({"trainer": {"strategy": "ddp_spawn"}}, "trainer.strategy: 'ddp_spawn' is not allowed: its processes are no "),
-        ({"trainer": {"stratgy": "ddp"}}, "trainer.stratgy: unknown key; did you mean 'strategy'? (other arguments "),
-        ({"trainer": {"max_epochs": 3}}, "trainer.max_epochs: unknown key; allowed: accelerator, enable_model_summary"),
+        ({"dataset": {"name": "mnist"}}, "dataset.name is mnist; expected digits, digits_canvas, "),
+        (
+            {"dataset": {"num_data_architecture_search": 0}},
+            "dataset.num_data_architecture_search is 0; expected 1 or more",
+        ),
+        (
+            {"dataset": {"image_size": 32}},
+            "dataset.image_size is 32; expected null, except for image_folder and imagenet",
+        ),
+        (
+            {"dataset": {"name": "image_folder"}},
+            "dataset.image_size is null; expected a number of pixels for image_folder",
+        ),
+        (
+            {"dataset": {"url": "http://x/y"}},
+            "dataset.url is http://x/y; expected dataset.sha256 with it; type: shasum",
+        ),
+        (
+            {"dataset": {"url": "ftp://x", "sha256": "0" * 64}},
+            "dataset.url is ftp://x; expected a URL that begins with http://",
+        ),
+        ({"dataset": {"sha256": "123"}}, "dataset.sha256 is 123; expected 64 hexadecimal digits"),
+        ({"nas": {"seed": -1}}, "nas.seed is -1; expected 0 or more"),
+        ({"nas": {"seed": "x"}}, "nas.seed is x; expected a whole number"),
+        ({"nas": {"seed": 1.5}}, "nas.seed is 1.5; expected a whole number"),
+        ({"nas": {"seed": [1]}}, "nas.seed is [1]; expected a whole number"),
+        ({"nas": {"type": "simultaneus"}}, "nas.type is simultaneus; expected separate or simultaneous"),
+        ({"nas": {"skip_train": "maybe"}}, "nas.skip_train is maybe; expected true or false"),
+        ({"nas": 3}, "nas is 3; expected a mapping of keys to values"),
+        ({"supernet": {"lr": 0}}, "supernet.lr is 0; expected more than 0"),
+        ({"supernet": {"lr": float("nan")}}, "supernet.lr is NaN; expected a finite number"),
+        ({"supernet": {"lr": ".inf"}}, "supernet.lr is Infinity; expected a finite number"),
+        ({"supernet": {"optimizer": "SGD"}}, "supernet.optimizer is SGD; expected MomentumSGD, "),
+        ({"search": {"population_size": 1}}, "search.population_size is 1; expected 2 or more"),
+        ({"trainer": {"accelerator": "tpu"}}, "trainer.accelerator is tpu; expected auto, cpu, gpu or mps"),
+        (
+            {"trainer": {"strategy": "ddp_spawn"}},
+            "trainer.strategy is ddp_spawn; expected auto, ddp, ddp_find_unused_parameters_true; others ",
+        ),
+        (
+            {"trainer": {"stratgy": "ddp"}},
+            "trainer.stratgy: unknown key; did you mean strategy? (nasmake sets the other ",
+        ),
+        (
+            {"trainer": {"max_epochs": 3}},
+            "trainer.max_epochs: unknown key; expected one of accelerator, enable_model_summary",
+        ),
         (
             {"environment": {"gpus": 3, "device_ids": [0, 1]}},
-            "environment.device_ids: [0, 1] are fewer than environment.gpus: 3; ",
+            "environment.device_ids is [0, 1]; expected at least 3 numbers (environment.gpus)",
         ),
-        ({"environment": {"gpus": 2}, "trainer": {"accelerator": "mps"}}, "environment.gpus: 2: a Mac has one GPU; "),
-        ({"optimize": {"trial_number": 0}}, "optimize.trial_number: 0 is not allowed; "),
-        ({"optimize": {"trial_number": 10000}}, "optimize.trial_number: 10000 is not allowed; "),
-        ({"optimize": {"trial_number": "ten"}}, "optimize.trial_number: 'ten' is not allowed; "),
-        ({"optimize": {"trial_number": 1, "lag": 0}}, "optimize.lag: 0 is not allowed; "),
-        ({"optimize": {"trial_number": 1, "goal": "minimize"}}, "optimize.goal: 'minimize' is not allowed; "),
-        ({"optimize": {"trial_number": 2}}, "optimize.parameters: nothing is searched, so all trials are equal; "),
+        (
+            {"environment": {"gpus": 2}, "trainer": {"accelerator": "mps"}},
+            "environment.gpus is 2; expected 1, because a Mac has one GPU",
+        ),
+        ({"optimize": {"trial_number": 0}}, "optimize.trial_number is 0; expected 1 or more"),
+        ({"optimize": {"trial_number": 10000}}, "optimize.trial_number is 10000; expected 9999 or less"),
+        ({"optimize": {"trial_number": "ten"}}, "optimize.trial_number is ten; expected a whole number"),
+        ({"optimize": {"trial_number": 1, "lag": 0}}, "optimize.lag is 0; expected 1 or more"),
+        ({"optimize": {"trial_number": 1, "goal": "minimize"}}, "optimize.goal is minimize; expected maximize"),
+        (
+            {"optimize": {"trial_number": 2}},
+            "optimize.trial_number is 2; expected 1, because optimize.parameters is empty",
+        ),
     ],
 )
 def test_value_that_is_not_allowed(raw, message):
     assert error_of(ONE_TRIAL | raw).startswith(message)
-
-
-def test_limits_of_numbers_are_in_the_message():
-    assert "greater than or equal to 1" in error_of({"optimize": {"trial_number": 0}})
-    assert "less than or equal to 9999" in error_of({"optimize": {"trial_number": 10000}})
 
 
 @pytest.mark.parametrize("number", [1, 9999])
@@ -190,32 +217,35 @@ def test_most_and_fewest_trials_are_allowed(number):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"lower": 2.0}, "optimize.parameters.0.initial_lr: lower 2 is above upper 1; swap them"),
-        ({"lower": 0.0, "log": True}, "optimize.parameters.0.initial_lr: a log scale needs lower above 0, found 0"),
-        ({"lower": ...}, "optimize.parameters.0.initial_lr: uniform_float takes `lower` and `upper`"),
-        ({"choices": [1]}, "optimize.parameters.0.initial_lr: uniform_float takes `lower` and `upper`"),
-        ({"initial": 2}, "optimize.parameters.0.initial_lr: initial 2 is not in 0.1 .. 1"),
-        ({"initial": "x"}, "optimize.parameters.0.initial_lr: initial 'x' is not a number"),
-        ({"type": "uniform"}, "optimize.parameters.0.type: 'uniform' is not allowed; allowed: 'uniform_int', "),
-        ({"type": ...}, "optimize.parameters.0.type: missing"),
-        ({"lower": "a"}, "optimize.parameters.0.lower: 'a' is not allowed; "),
+        ({"lower": 2.0}, "optimize.parameters.0.initial_lr: lower is 2; expected at most upper, 1"),
+        (
+            {"lower": 0.0, "log": True},
+            "optimize.parameters.0.initial_lr: lower is 0; expected more than 0 with log: true",
+        ),
+        ({"lower": ...}, "optimize.parameters.0.initial_lr: uniform_float takes lower and upper"),
+        ({"choices": [1]}, "optimize.parameters.0.initial_lr: uniform_float takes lower and upper"),
+        ({"initial": 2}, "optimize.parameters.0.initial_lr: initial is 2; expected 0.1 .. 1"),
+        ({"initial": "x"}, "optimize.parameters.0.initial_lr: initial is x; expected a number"),
+        ({"type": "uniform"}, "optimize.parameters.0.type is uniform; expected uniform_int, "),
+        ({"type": ...}, "optimize.parameters.0.type is missing"),
+        ({"lower": "a"}, "optimize.parameters.0.lower is a; expected a number"),
         (
             {"name": "lam", "type": "uniform_int", "lower": 1.5, "upper": 3},
-            "optimize.parameters.0.lam: bounds 1.5 .. 3",
+            "optimize.parameters.0.lam: lower is 1.5; expected a whole number",
         ),
-        ({"type": "categorical"}, "optimize.parameters.0.initial_lr: categorical takes `choices`"),
+        ({"type": "categorical"}, "optimize.parameters.0.initial_lr: categorical takes choices"),
         (
             {"type": "categorical", "lower": ..., "upper": ..., "choices": []},
-            "optimize.parameters.0.initial_lr: categorical takes `choices` (not empty)",
+            "optimize.parameters.0.initial_lr: categorical takes choices (not empty)",
         ),
         (
             {"type": "categorical", "lower": ..., "upper": ..., "choices": [0.1], "initial": 0.2},
-            "optimize.parameters.0.initial_lr: initial 0.2 is not among the choices [0.1]",
+            "optimize.parameters.0.initial_lr: initial is 0.2; expected one of [0.1]",
         ),
         # checked by nasmake.pipeline.checks.check_parameters:
         (
             {"name": "initial_lrr"},
-            "optimize.parameters: 'initial_lrr' is not a key that can be searched; did you mean 'in",
+            "optimize.parameters: 'initial_lrr' is not a key that can be searched; did you mean in",
         ),
         ({"name": "supernet"}, "optimize.parameters: 'supernet' is not a key that can be searched; "),
         ({"name": "dataset.flip"}, "optimize.parameters: 'dataset.flip' is not a key that can be searched; "),
@@ -224,11 +254,14 @@ def test_most_and_fewest_trials_are_allowed(number):
             {"name": "retrain.num_epochs"},
             "optimize.parameters: 'retrain.num_epochs' is not a key that can be searched; ",
         ),
-        ({"lower": 0.0}, "optimize.parameters: initial_lr: its value supernet.lr: 0.0 is not allowed; "),
-        ({"name": "momentum", "upper": 1.5}, "optimize.parameters: momentum: its value supernet.momentum: 1.5 is not"),
+        ({"lower": 0.0}, "optimize.parameters: initial_lr: its value supernet.lr is 0.0; expected more than 0"),
+        (
+            {"name": "momentum", "upper": 1.5},
+            "optimize.parameters: momentum: its value supernet.momentum is 1.5; expected 1 or less",
+        ),
         (
             {"name": "optimizer", "type": "categorical", "lower": ..., "upper": ..., "choices": ["Adam", "Sgd"]},
-            "optimize.parameters: optimizer: its value supernet.optimizer: 'Sgd' is not allowed; allowed: 'Mom",
+            "optimize.parameters: optimizer: its value supernet.optimizer is Sgd; expected Mom",
         ),
     ],
 )
@@ -262,11 +295,6 @@ def test_keys_are_those_that_hold_values():
     assert set(found) >= {f"trainer.{name}" for name in Config.model_fields["trainer"].annotation.model_fields}
 
 
-def test_nearest_offers_one_or_all():
-    assert nearest("epoch", ["epochs", "seed"]) == "did you mean 'epochs'?"
-    assert nearest("zz", ["b", "a"]) == "allowed: a, b"
-
-
 def test_choices_of_numbers_with_an_initial_value_may_come_as_text():
     texts = {"name": "lam", "type": "categorical", "choices": ["1", "4"], "initial": "4"}
     assert load({"optimize": {"parameters": [texts]}}).optimize.parameters[0].choices == [1, 4]
@@ -274,7 +302,9 @@ def test_choices_of_numbers_with_an_initial_value_may_come_as_text():
 
 def test_initial_value_of_an_int_is_whole():
     parameter = {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 10, "initial": 1.5}
-    assert "initial 1.5 of uniform_int must be a whole number" in error_of({"optimize": {"parameters": [parameter]}})
+    assert "initial is 1.5; expected a whole number for uniform_int" in error_of(
+        {"optimize": {"parameters": [parameter]}}
+    )
     written_otherwise = {"optimize": {"parameters": [parameter | {"initial": "1e1"}]}}
     assert repr(load(written_otherwise).optimize.parameters[0].initial) == "10"
 
@@ -285,12 +315,12 @@ def test_section_without_anything_under_it_has_its_defaults():
 
 def test_value_that_is_no_text_is_never_read_as_one():
     """An unquoted date of YAML has no place anywhere, and says so."""
-    assert error_of(ONE_TRIAL | {"nas": {"seed": "2026-01-01"}}).startswith("nas.seed: ")
+    assert error_of(ONE_TRIAL | {"nas": {"seed": "2026-01-01"}}).startswith("nas.seed is 2026-01-01; expected")
 
 
 @pytest.mark.parametrize("path", ["", " ", "o{x}ut"])
 def test_path_that_is_none(path):
-    assert error_of(ONE_TRIAL | {"environment": {"result_dir": path}}).startswith("environment.result_dir")
+    assert error_of(ONE_TRIAL | {"environment": {"result_dir": path}}).startswith("environment.result_dir is ")
 
 
 def test_paths_are_made_plain():

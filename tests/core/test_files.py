@@ -1,3 +1,5 @@
+"""Tests of nasmake.core.files and nasmake.core.provenance."""
+
 import json
 import subprocess
 import sys

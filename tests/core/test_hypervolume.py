@@ -1,3 +1,5 @@
+"""Tests of hypervolume() in nasmake.core.pareto; test_pareto.py tests the front."""
+
 import math
 from random import Random
 
@@ -45,14 +47,14 @@ def test_it_is_the_share_of_points_that_are_beaten(points):
     beaten = 0
     for _ in range(draws):
         loss, macs = rng.uniform(0, 2), rng.uniform(0, 10)
-        beaten += any(own[0] <= loss and own[1] <= macs for own in points)
+        beaten += any(point[0] <= loss and point[1] <= macs for point in points)
     assert hypervolume(points, REFERENCE) == pytest.approx(beaten / draws, abs=0.06)
 
 
 @pytest.mark.parametrize("space", [shipped("proxyless_digits"), build(small())], ids=["proxyless", "mnasnet"])
 def test_reference_is_guessing_with_the_costliest_network(space):
     costs = CostTable(space, 1, 8)
-    found = reference_of(space, costs)
-    assert found.val_loss == pytest.approx(-math.log(1 / space.num_classes))
+    reference = reference_of(space, costs)
+    assert reference.val_loss == pytest.approx(-math.log(1 / space.num_classes))
     rng = Random(0)
-    assert found.macs >= max(costs.macs(space.sample(rng)) for _ in range(300))
+    assert reference.macs >= max(costs.macs(space.sample(rng)) for _ in range(300))

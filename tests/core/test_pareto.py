@@ -8,11 +8,11 @@ points = st.integers(1, 3).flatmap(lambda size: st.lists(st.tuples(*[st.integers
 
 
 @given(points)
-def test_front_is_what_no_other_point_dominates(found):
+def test_front_is_what_no_other_point_dominates(drawn):
     def dominates(one, other):
         return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
-    assert non_dominated(found) == [not any(dominates(one, point) for one in found) for point in found]
+    assert non_dominated(drawn) == [not any(dominates(one, point) for one in drawn) for point in drawn]
 
 
 def test_equal_points_share_their_fate():

@@ -17,22 +17,22 @@ def test_seeds_are_64_bits_and_the_same_everywhere():
     assert int(printed) == derive_seed(0, "retrain", "order", 3) < 2**64
 
 
-def test_places_do_not_collide():
-    places = [(seed, epoch, step) for seed in range(12) for epoch in range(12) for step in range(12)]
-    places += [("1", 2, 3), ("1,2", 3), (1, "2", 3), ("a", "b"), ("ab",), ()]
-    assert len({derive_seed(*place) for place in places}) == len(places)
+def test_seed_keys_do_not_collide():
+    seed_keys = [(seed, epoch, step) for seed in range(12) for epoch in range(12) for step in range(12)]
+    seed_keys += [("1", 2, 3), ("1,2", 3), (1, "2", 3), ("a", "b"), ("ab",), ()]
+    assert len({derive_seed(*seed_key) for seed_key in seed_keys}) == len(seed_keys)
 
 
-def test_a_numpy_number_is_refused_and_does_not_become_another_place():
+def test_a_numpy_number_is_refused_and_does_not_become_another_seed_key():
     with pytest.raises(TypeError):
         derive_seed(np.int64(1))
 
 
-def test_generators_start_at_their_place():
+def test_generators_are_functions_of_their_seed_key():
     assert numpy_generator(1, "a").random() == numpy_generator(1, "a").random() != numpy_generator(1, "b").random()
     assert python_random(1, "a").random() == python_random(1, "a").random() != python_random(1, "b").random()
     draws = []
-    for place in ("a", "a", "b"):
-        seed_torch(torch.device("cpu"), 1, place)
+    for part in ("a", "a", "b"):
+        seed_torch(torch.device("cpu"), 1, part)
         draws.append(torch.rand(1).item())
     assert draws[0] == draws[1] != draws[2]

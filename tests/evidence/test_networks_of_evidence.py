@@ -67,5 +67,5 @@ def test_window_with_too_few_random_networks_is_refused(searches):
 
 
 def test_equal_seeds_are_refused():
-    with pytest.raises(InputError, match=r"config: evidence.seeds: \[1, 2, 1\]: must be different"):
+    with pytest.raises(InputError, match=r"config: evidence.seeds is \[1, 2, 1\]; expected different numbers"):
         load({"evidence": {"seeds": [1, 2, 1]}, "optimize": {"trial_number": 1}})

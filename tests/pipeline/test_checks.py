@@ -101,7 +101,7 @@ def test_own_folder_comes_before_the_shipped_one(tmp_path):
 def test_space_that_is_not_there(tmp_path):
     text = error_of(study(nas={"search_space": "proxyles", "search_space_config_path": str(tmp_path)}))
     assert text.startswith("nas.search_space: 'proxyles': no file " + str(tmp_path))
-    assert text.endswith("did you mean 'proxyless'?")
+    assert text.endswith("did you mean proxyless?")
 
 
 def test_folder_of_spaces_that_is_not_there():
@@ -245,7 +245,7 @@ def test_table_without_a_limit_is_not_read_and_this_is_said():
 
 def test_searched_parameters_are_checked_too():
     parameter = {"name": "initial_lrr", "type": "uniform_float", "lower": 0.1, "upper": 1}
-    assert "did you mean 'initial_lr'?" in error_of(study(optimize={"parameters": [parameter]}))
+    assert "did you mean initial_lr?" in error_of(study(optimize={"parameters": [parameter]}))
 
 
 REWARD = {"objective": "mnasnet_reward"}
@@ -295,9 +295,9 @@ def test_reward_with_a_target_in_every_trial_can_start(search, parameters):
 def test_exponent_that_would_reward_cost_is_refused(key):
     with pytest.raises(InputError) as error:
         study(search={"reward": {key: 0.07}})
-    assert str(error.value).startswith(f"config: search.reward.{key}: 0.07 is not allowed; ")
+    assert str(error.value).startswith(f"config: search.reward.{key} is 0.07; expected 0 or less")
     text = error_of(study(search=REWARD | {"reward": {"target": 1e6}}, **searched(f"search.reward.{key}", -0.07, 0.07)))
-    assert text.startswith(f"config: optimize.parameters: search.reward.{key}: its value search.reward.{key}: 0.07 ")
+    assert text.startswith(f"config: optimize.parameters: search.reward.{key}: its value search.reward.{key} is 0.07; ")
 
 
 @pytest.mark.parametrize("front", [[], ["flops"]])

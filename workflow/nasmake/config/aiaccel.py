@@ -1,7 +1,4 @@
-"""What the files of the predecessor, aiaccel's examples/nas, say in other words.
-
-Imported by the Snakefile: no torch here.
-"""
+"""Names of aiaccel's NAS example (examples/nas), so that its configuration files work here unchanged."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -9,7 +6,7 @@ from typing import Any
 
 from nasmake.core.nested import assign, value_at
 
-# The predecessor's hyperparameters, which it kept without sections.
+# Hyperparameters that aiaccel keeps outside of sections, and the keys that they stand for.
 ALIASES = {
     "batch_size_supernet_train": "supernet.batch_size",
     "batch_size_architecture_search": "search.batch_size",
@@ -25,29 +22,36 @@ ALIASES = {
         *("start_factor", "end_factor", "total_epochs"),
     )
 }
-# Its trainer_config.yaml names its own files and class; hyperparameter.yaml has a number that nothing read.
+# aiaccel's trainer_config.yaml names its other files and a class; hyperparameter.yaml has a number that nothing reads.
 WITHOUT_EFFECT = ("trainer._target_", "trainer.nas_config", "trainer.parameter_config", "total_iters")
 
 
 def path_of(name: str) -> str:
-    """The dotted path that a searched parameter's name stands for."""
+    """Return the dotted path of a hyperparameter.
+
+    Args:
+        name: an alias of aiaccel, such as `initial_lr` for `supernet.lr`. Any other name is a path already.
+    """
     return ALIASES.get(name, name)
 
 
 def in_sections(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a configuration in which hyperparameters that stand alone are in their sections, and win there."""
-    changed = deepcopy({name: value for name, value in raw.items() if name not in ALIASES})
-    for name in WITHOUT_EFFECT:
-        *parents, last = name.split(".")
-        section = value_at(changed, parents[0], {}) if parents else changed
+    """Return a copy of a configuration with aiaccel's aliases moved to their sections.
+
+    The value of an alias replaces a value that the section has. Keys in WITHOUT_EFFECT are left out.
+    """
+    sections = deepcopy({name: value for name, value in raw.items() if name not in ALIASES})
+    for path in WITHOUT_EFFECT:
+        parent, _, last = path.rpartition(".")
+        section = sections.get(parent) if parent else sections
         if isinstance(section, dict):
             section.pop(last, None)
     for name in ALIASES.keys() & raw.keys():
-        assign(changed, ALIASES[name], raw[name])
-    return changed
+        assign(sections, ALIASES[name], raw[name])
+    return sections
 
 
 def without_effect(raw: Mapping[str, Any]) -> list[str]:
-    """One line for the keys of the predecessor's files that do nothing here."""
-    given = [name for name in WITHOUT_EFFECT if value_at(raw, name, None) is not None]
-    return [f"{', '.join(given)}: without effect: files are named behind --configfile"] * bool(given)
+    """Return a warning of one line if a configuration has keys of aiaccel that do nothing here, else no line."""
+    given = [path for path in WITHOUT_EFFECT if value_at(raw, path, None) is not None]
+    return [f"{', '.join(given)}: without effect; name your files behind --configfile"] if given else []

@@ -1,9 +1,7 @@
-"""The whole configuration: all sections, their defaults, and errors of one line.
-
-Imported by the Snakefile: no torch here.
-"""
+"""The model of the whole configuration, and the function that loads one."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -26,50 +24,70 @@ from nasmake.core.errors import InputError, one_line
 class Config(Section):
     """The whole configuration."""
 
+    # After validation, these keys are not None: run, dataset.crop_padding, dataset.flip, search.algorithm,
+    # supernet.sampler, nas.num_epochs_retrain and optimize.lag.
+
     run: Name | None = Field(
-        None, description="folder of the results; null: <search_space>_<dataset>, or <architecture>_<dataset>"
+        None,
+        description="name of the folder in environment.result_dir that holds this run; null: <search_space>_<dataset>, "
+        "or <architecture>_<dataset> with nas.architecture",
     )
-    dataset: Dataset = Field(default_factory=Dataset, description="data set and split")
-    environment: Environment = Field(default_factory=Environment, description="machine")
-    nas: Nas = Field(default_factory=Nas, description="search as a whole")
-    supernet: Supernet = Field(default_factory=Supernet, description="supernet training")
+    dataset: Dataset = Field(default_factory=Dataset, description="the data set and its split")
+    environment: Environment = Field(default_factory=Environment, description="the machine that runs the jobs")
+    nas: Nas = Field(default_factory=Nas, description="the search as a whole: search space, seed, epochs and stages")
+    supernet: Supernet = Field(default_factory=Supernet, description="training of the supernet")
     search: Search = Field(default_factory=Search, description="architecture search")
-    latency: Latency = Field(default_factory=Latency, description="measured latency")
-    retrain: Retrain = Field(default_factory=Retrain, description="retraining from scratch")
-    trainer: Trainer = Field(default_factory=Trainer, description="lightning.Trainer")
-    optimize: Optimize = Field(default_factory=Optimize, description="study over hyperparameters")
-    promote: Promote = Field(default_factory=Promote, description="trials that are trained on all data")
-    final: Final = Field(default_factory=Final, description="final retraining and test")
-    evidence: Evidence = Field(default_factory=Evidence, description="does the search work: snakemake evidence")
-    resource: Resource = Field(default_factory=Resource, description="predecessor's scheduler keys")
-    ABCI: Abci = Field(default_factory=Abci, description="ABCI")
-    generic: dict[str, Any] = Field(default_factory=dict, description="predecessor's job keys: no effect")
+    latency: Latency = Field(default_factory=Latency, description="measurement of the latency table")
+    retrain: Retrain = Field(default_factory=Retrain, description="training of the best network from scratch")
+    trainer: Trainer = Field(default_factory=Trainer, description="options of Lightning's Trainer")
+    optimize: Optimize = Field(default_factory=Optimize, description="hyperparameter optimisation (HPO) over trials")
+    promote: Promote = Field(
+        default_factory=Promote, description="choice of the trials whose networks are trained on all training data"
+    )
+    final: Final = Field(default_factory=Final, description="final training and test of the promoted networks")
+    evidence: Evidence = Field(
+        default_factory=Evidence,
+        description="experiments of `snakemake evidence` that measure how well the search works",
+    )
+    resource: Resource = Field(default_factory=Resource, description="aiaccel's scheduler keys; profiles replace them")
+    ABCI: Abci = Field(default_factory=Abci, description="the ABCI cluster")
+    generic: dict[str, Any] = Field(default_factory=dict, description="aiaccel's job keys; they have no effect")
 
     @model_validator(mode="after")
-    def _resolved(self) -> "Config":
+    def _resolve(self) -> "Config":
         if self.run is None:
             self.run = f"{self.nas.architecture_name or self.nas.search_space}_{self.dataset.name}"
-        alternating = self.nas.type == "simultaneous"
-        of_asng = {"search.alpha", "search.epsilon"} & {path_of(own.name) for own in self.optimize.parameters}
-        self.search.algorithm = self.search.algorithm or ("asng" if alternating or of_asng else "evolution")
-        self.supernet.sampler = self.supernet.sampler or ("asng" if alternating else "uniform")
-        lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs)
-        self.nas.num_epochs_retrain = next((n for n in lengths if n is not None), 60)
+        simultaneous = self.nas.type == "simultaneous"
+        searched = {path_of(parameter.name) for parameter in self.optimize.parameters}
+        asng = simultaneous or not searched.isdisjoint({"search.alpha", "search.epsilon"})
+        self.search.algorithm = self.search.algorithm or ("asng" if asng else "evolution")
+        self.supernet.sampler = self.supernet.sampler or ("asng" if simultaneous else "uniform")
+        lengths = (self.nas.num_epochs_retrain, self.retrain.hyperparameters.num_epochs, self.retrain.num_epochs, 60)
+        self.nas.num_epochs_retrain = next(epochs for epochs in lengths if epochs is not None)
         self.optimize.lag = self.optimize.lag or self.resource.num_node
         if self.trainer.accelerator == "mps" and self.environment.gpus > 1:
-            raise ValueError(f"environment.gpus: {self.environment.gpus}: a Mac has one GPU; set 1")
+            raise ValueError(f"environment.gpus is {self.environment.gpus}; expected 1, because a Mac has one GPU")
         if not self.optimize.parameters and self.optimize.trial_number > 1:
             raise ValueError(
-                "optimize.parameters: nothing is searched, so all trials are equal; set optimize.trial_number: 1"
+                f"optimize.trial_number is {self.optimize.trial_number}; expected 1, because optimize.parameters is "
+                "empty and all trials would be equal"
             )
         return self
 
+    @property
+    def run_folder(self) -> Path:
+        """The folder of this run, `<environment.result_dir>/<run>`."""
+        return Path(self.environment.result_dir, f"{self.run}")
+
 
 def load(raw: Mapping[str, Any]) -> Config:
-    """Check a configuration and fill in its defaults.
+    """Validate a configuration and fill in the defaults.
+
+    Args:
+        raw: the content of configuration files. Keys of aiaccel's files are allowed.
 
     Raises:
-        InputError: one line with the key's path, its value, what is allowed and the nearest valid key.
+        InputError: a key is unknown or its value is not allowed. The line names the key, its value and what is allowed.
     """
     try:
         return Config.model_validate(in_sections(raw))
@@ -78,7 +96,12 @@ def load(raw: Mapping[str, Any]) -> Config:
 
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
-    """Dotted paths of all keys that hold values."""
+    """Yield the dotted paths of all keys that are not sections.
+
+    Args:
+        model: the model whose keys are wanted.
+        prefix: text in front of each path, such as "supernet.".
+    """
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):

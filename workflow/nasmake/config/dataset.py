@@ -1,68 +1,87 @@
 """Section `dataset`: the data, and how its training images are divided."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from nasmake.config.base import Count, FilePath, Section
 
 DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "imagenet", "image_folder"]
+SHA256 = "^[0-9a-f]{64}$"
+
+
+def _check_sha256(text: str) -> str:
+    if not re.fullmatch(SHA256, text):
+        raise ValueError("expected 64 hexadecimal digits in lower case")
+    return text
 
 
 class DatasetRetrain(Section):
-    """Where the same data set lies for retraining."""
+    """Folders of the same data set that retraining and the final test use instead of dataset.path."""
 
-    train: FilePath | None = Field(None, description="folder of the images to train on; null: dataset.path")
-    test: FilePath | None = Field(None, description="folder of the images of the test; null: dataset.path")
+    train: FilePath | None = Field(
+        None, description="folder of the same data set with the images for retraining; null: dataset.path"
+    )
+    test: FilePath | None = Field(
+        None, description="folder of the same data set with the images for the final test; null: dataset.path"
+    )
 
 
 class Dataset(Section):
-    """The data, and how its training part is divided."""
+    """The data, and how its training images are divided."""
 
-    name: DATASETS = Field("cifar10", description="the data set; imagenet and image_folder lie in dataset.path")
-    path: FilePath = Field("resources/datasets", description="folder of prepared data sets and archives")
+    name: DATASETS = Field(
+        "cifar10", description="the data set; images of imagenet and image_folder lie in dataset.path"
+    )
+    path: FilePath = Field("resources/datasets", description="folder of the prepared data sets and of their archives")
     num_data_architecture_search: Count = Field(
-        10000, description="images held out as val: the score of the search and of the trials"
+        10000, description="number of training images held out as val; the search and the trials are scored on them"
     )
     num_search_classes: Count | None = Field(
         None,
-        description="classes, drawn by the seed, in supernet training and search; limits are on the network for all "
-        "classes, which retraining trains; null: all",
+        description="number of classes in supernet training and search, drawn with nas.seed; retraining always uses "
+        "all classes, and limits apply to the network for all classes; null: all",
     )
-    image_size: Count | None = Field(None, description="edge in pixels; needed for image_folder; null: of imagenet 224")
+    image_size: Count | None = Field(
+        None, description="height and width of the images in pixels; required for image_folder; null: 224 for imagenet"
+    )
     crop_padding: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="random crop after padding by this many pixels; null: 4, for digits 1, for imagenet 0"
+        None,
+        description="pixels of black on each side of a training image before a random crop; null: 4, 1 for the digits "
+        "sets, 0 for imagenet",
     )
-    flip: bool | None = Field(None, description="random horizontal flip in training; null: true, for digits false")
-    url: str | None = Field(None, description="mirror of a CIFAR archive (http, https, file); needs dataset.sha256")
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
-        None, description="checksum of the archive, instead of the built-in one"
+    flip: bool | None = Field(
+        None, description="mirror training images at random, left to right; null: true, false for the digits sets"
     )
+    url: str | None = Field(
+        None, description="URL of another source of the CIFAR archive (http, https or file); requires dataset.sha256"
+    )
+    sha256: (
+        Annotated[str, AfterValidator(_check_sha256), WithJsonSchema({"type": "string", "pattern": SHA256})] | None
+    ) = Field(None, description="SHA-256 checksum of the CIFAR archive; null: the checksum of the official archive")
 
-    retrain: DatasetRetrain = Field(default_factory=DatasetRetrain, description="data of the retraining")
+    retrain: DatasetRetrain = Field(default_factory=DatasetRetrain, description="other folders of the data set")
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Dataset":
+    def _resolve(self) -> "Dataset":
         digits = self.name.startswith("digits")
         if self.crop_padding is None:
             self.crop_padding = {"imagenet": 0}.get(self.name, 1 if digits else 4)
         if self.flip is None:
             self.flip = not digits
         if self.url is not None and self.sha256 is None:
-            raise ValueError(
-                f"url: {self.url!r} has no checksum; add dataset.sha256 (of the file: `shasum -a 256 FILE`)"
-            )
+            raise ValueError(f"url is {self.url}; expected dataset.sha256 with it; type: shasum -a 256 FILE")
         if self.url is not None and not self.url.startswith(("http://", "https://", "file://")):
-            raise ValueError(f"url: {self.url!r} must begin with http://, https:// or file://")
+            raise ValueError(f"url is {self.url}; expected a URL that begins with http://, https:// or file://")
         if self.name == "imagenet":
             self.image_size = self.image_size or 224
             if self.crop_padding:
-                raise ValueError(f"crop_padding: {self.crop_padding}: imagenet has crops of its own; set null")
-        elif (self.name == "image_folder") != (self.image_size is not None):
-            need = (
-                "is needed for image_folder; for example 32"
-                if self.image_size is None
-                else "is for image_folder and imagenet only"
-            )
-            raise ValueError(f"image_size: {self.image_size} {need}")
+                raise ValueError(
+                    f"crop_padding is {self.crop_padding}; expected null, because imagenet has other crops"
+                )
+        elif self.name == "image_folder" and self.image_size is None:
+            raise ValueError("image_size is null; expected a number of pixels for image_folder, such as 32")
+        elif self.name != "image_folder" and self.image_size is not None:
+            raise ValueError(f"image_size is {self.image_size}; expected null, except for image_folder and imagenet")
         return self

@@ -6,44 +6,48 @@ from pydantic import Field, model_validator
 
 from nasmake.config.base import Count, FilePath, Section
 
-NO_GROUP = "[group]"  # the predecessor's placeholder
+NO_GROUP = "[group]"  # the placeholder in aiaccel's files
 
 
 class Environment(Section):
-    """The machine."""
+    """The machine that runs the jobs."""
 
-    result_dir: FilePath = Field("results", description="folder of the results; a run has its own folder in it")
+    result_dir: FilePath = Field("results", description="folder of the results; each run has its own folder in it")
     gpus: Annotated[int, Field(ge=0)] = Field(
-        1, description="GPUs of a training job, a process for each; above 1 so many processes on the CPU too"
+        1,
+        description="number of GPUs of a training job; the job runs one process per GPU; a number above 1 also sets "
+        "the number of processes on a CPU",
     )
     device_ids: list[int] | None = Field(
-        None, description="GPUs to choose from, as many as gpus or more, by their numbers on the node; null: all"
+        None, description="numbers of the node's GPUs that jobs may use, at least as many as gpus; null: all GPUs"
     )
     num_workers: Annotated[int, Field(ge=0)] = Field(
-        0, description="loader processes of a job, for imagenet; the other sets are held in memory"
+        0, description="number of processes that load images for a job of imagenet; other data sets are held in memory"
     )
 
     @model_validator(mode="after")
-    def _enough_devices(self) -> "Environment":
+    def _check_devices(self) -> "Environment":
         if self.device_ids is not None and len(set(self.device_ids)) < self.gpus:
             raise ValueError(
-                f"device_ids: {self.device_ids} are fewer than environment.gpus: {self.gpus}; name as many, or null"
+                f"device_ids is {self.device_ids}; expected at least {self.gpus} numbers (environment.gpus), or null"
             )
         return self
 
 
 class Resource(Section):
-    """The predecessor's scheduler keys; profiles have taken their place."""
+    """aiaccel's scheduler keys, which profiles replace."""
 
-    type: str = Field("local", description="no effect: choose a profile")
-    num_node: Count = Field(4, description="trials that can run at once: what optimize.lag is, where that is null")
+    type: str = Field("local", description="no effect; choose a profile instead")
+    num_node: Count = Field(4, description="number of trials that may run at once, if optimize.lag is null")
 
 
 class Abci(Section):
-    """ABCI."""
+    """The ABCI cluster."""
 
-    group: str = Field(NO_GROUP, description="group that pays (qsub -P); ABCI_GROUP in the environment wins")
+    group: str = Field(
+        NO_GROUP, description="group that pays for the jobs (qsub -P); the environment variable ABCI_GROUP has priority"
+    )
     job_script_preamble: FilePath | None = Field(
-        None, description="file whose commands (module load, ...) begin every job on a cluster"
+        None, description="file with shell commands, such as module load, that run at the start of every cluster job"
     )
     job_execution_options: str = Field("", description="no effect in this version")

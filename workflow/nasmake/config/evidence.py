@@ -1,4 +1,4 @@
-"""Section `evidence` of the configuration. Imported by the Snakefile: no torch here."""
+"""Section `evidence`: the experiments of `snakemake evidence`."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,26 +10,31 @@ Seeds = Annotated[list[int], Field(min_length=2)]
 
 
 class Evidence(Section):
-    """What `snakemake evidence` measures, besides the sections above: config/presets/evidence.yaml."""
+    """The size of the experiments; config/presets/evidence.yaml sets the other sections for them."""
 
-    seeds: Seeds = Field(default_factory=lambda: [1, 2, 3, 4, 5], description="each trains a supernet and searches it")
-    networks: Annotated[int, Field(ge=6)] = Field(27, description="networks over the whole space whose ranking counts")
+    seeds: Seeds = Field(
+        default_factory=lambda: [1, 2, 3, 4, 5],
+        description="seeds of the repetitions; each repetition trains a supernet and searches it",
+    )
+    networks: Annotated[int, Field(ge=6)] = Field(
+        27, description="number of networks of the search space whose ranking is compared with training from scratch"
+    )
     retrain_seeds: Seeds = Field(
-        default_factory=lambda: [101, 102, 103], description="each trains every network from scratch"
+        default_factory=lambda: [101, 102, 103], description="seeds with which every network is trained from scratch"
     )
     min_macs: Annotated[int, Field(ge=0)] = Field(
-        0, description="lower end of the cost window; its upper one: search.constraint.macs"
+        0, description="fewest multiply-adds of a compared network; search.constraint.macs is the most"
     )
     random_networks: Annotated[int, Field(ge=2)] = Field(
-        4, description="random networks of the window that are trained for each seed"
+        4, description="number of random networks between these limits that are trained for each seed"
     )
     easy_dataset: Literal["digits", "digits_canvas"] = Field(
-        "digits", description="data set on which recalibration is judged"
+        "digits", description="data set on which the effect of BatchNorm recalibration is measured"
     )
 
     @model_validator(mode="after")
-    def _distinct(self) -> Self:
+    def _check_seeds(self) -> Self:
         for name, seeds in (("seeds", self.seeds), ("retrain_seeds", self.retrain_seeds)):
             if len(set(seeds)) < len(seeds):
-                raise ValueError(f"{name}: {seeds}: must be different numbers, for each counts as a repetition")
+                raise ValueError(f"{name} is {seeds}; expected different numbers, because each counts as a repetition")
         return self

@@ -1,4 +1,4 @@
-"""Section `latency`: how a latency table is measured."""
+"""Section `latency`: how the latency table is measured."""
 
 from typing import Annotated
 
@@ -8,11 +8,13 @@ from nasmake.config.base import Count, FilePath, Section
 
 
 class Latency(Section):
-    """The table of latencies that a limit on latency needs."""
+    """The latency table, which a limit or an objective on the latency requires."""
 
     table: FilePath | None = Field(
-        None, description="file of an earlier measurement, here or on another machine; null: measured when needed"
+        None, description="file of an earlier measurement on this or another machine; null: measured when needed"
     )
-    batch_size: Count = Field(1, description="images of a timed forward pass")
-    runs: Annotated[int, Field(ge=50)] = Field(50, description="timed passes of each piece; the median counts")
-    warmup: Annotated[int, Field(ge=1)] = Field(3, description="untimed passes before every ten timed ones")
+    batch_size: Count = Field(1, description="number of images in a timed forward pass")
+    runs: Annotated[int, Field(ge=50)] = Field(
+        50, description="number of timed passes of each profiled unit; the table holds their median"
+    )
+    warmup: Annotated[int, Field(ge=1)] = Field(3, description="number of untimed passes before every ten timed passes")

@@ -10,41 +10,52 @@ from nasmake.config.base import Count, FilePath, Name, Section
 
 
 class Nas(Section):
-    """The search as a whole."""
+    """The search as a whole: search space, seed, epochs, and stages to skip."""
 
     search_space: Name = Field(
-        "proxyless", description="first part of the space file's name, config_<this>_<data>.yaml"
+        "proxyless", description="first part of the search space's file name, config_<search_space>_<dataset>.yaml"
     )
     search_space_config_path: FilePath = Field(
-        "config/search_spaces", description="folder where the space file is looked up"
+        "config/search_spaces", description="folder that holds the file of the search space"
     )
     supernet: FilePath | None = Field(
-        None, description="supernet that is taken instead of training one: a supernet.safetensors of another run"
+        None, description="supernet.safetensors of another run, which replaces supernet training; null: train one"
     )
     architecture: FilePath | None = Field(
-        None, description="network that is taken instead of searching one: a name in config/architectures, or a file"
+        None, description="name in config/architectures, or file, of a network that replaces the search; null: search"
     )
     seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of every stage")
     type: Literal["separate", "simultaneous"] = Field(
-        "separate", description="search after supernet training, or simultaneous: steps of both in turn, in one stage"
+        "separate",
+        description="separate: search after supernet training; simultaneous: one stage alternates steps of both",
     )
-    num_epochs_supernet_train: Count = Field(60, description="epochs of supernet training; simultaneous: of both")
+    num_epochs_supernet_train: Count = Field(
+        60, description="number of epochs of supernet training; with type simultaneous, of the joint stage"
+    )
     num_epochs_architecture_search: Count = Field(
-        20, description="separate: epochs of search.population_size evaluations"
+        20, description="number of epochs of a separate search; an epoch evaluates search.population_size candidates"
     )
-    num_epochs_retrain: Count | None = Field(60, description="epochs of retraining from scratch; wins over the others")
-    skip_train: bool = Field(False, description="leave supernet training out: needs supernet, which alone is enough")
+    num_epochs_retrain: Count | None = Field(
+        60,
+        description="number of epochs of retraining; null: retrain.hyperparameters.num_epochs, or else "
+        "retrain.num_epochs, or else 60",
+    )
+    skip_train: bool = Field(
+        False, description="skip supernet training; requires nas.supernet, which has the same effect without this key"
+    )
     skip_architecture_search: bool = Field(
-        False, description="leave supernet training and search out: needs architecture, which alone is enough"
+        False,
+        description="skip supernet training and search; requires nas.architecture, which has the same effect without "
+        "this key",
     )
     skip_retrain: bool = Field(
         False,
-        description="leave the retraining of the trials out: their objective is the val accuracy of the found network "
-        "with inherited weights; promoted networks are trained and tested as always",
+        description="skip the retraining of the trials; a trial's objective is then the val accuracy of its network "
+        "with weights of the supernet, and promoted networks are still trained and tested",
     )
 
     @property
     def architecture_name(self) -> str | None:
-        """The name of `architecture`, as a folder can have it."""
-        file = self.architecture and PurePath(self.architecture).name.removesuffix(".json")
-        return file and re.sub(r"[^A-Za-z0-9_.-]|^[.-]", "_", file)
+        """The name of `architecture` with characters that suit the name of a folder; None without `architecture`."""
+        name = self.architecture and PurePath(self.architecture).name.removesuffix(".json")
+        return name and re.sub(r"[^A-Za-z0-9_.-]|^[.-]", "_", name)

@@ -11,53 +11,63 @@ SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
 
 
 class Optimizer(Section):
-    """What the optimizers read; each names its readers."""
+    """Hyperparameters of the optimizers. Each description begins with the optimizers that read the key."""
 
-    optimizer: OPTIMIZERS = Field("MomentumSGD", description="update rule")
+    optimizer: OPTIMIZERS = Field("MomentumSGD", description="optimizer of the weights")
     lr: Positive = Field(0.05, description="peak learning rate")
-    weight_decay: NotNegative = Field(4e-5, description="L2 penalty (AdamW: decoupled)")
-    momentum: Fraction = Field(0.9, description="MomentumSGD, NAG, RMSprop")
-    dampening: Fraction = Field(0.0, description="MomentumSGD")
-    smoothing: Fraction = Field(0.99, description="RMSprop")
-    beta1: Fraction = Field(0.9, description="Adam, AMSGrad, NAdam, AdamW")
-    beta2: Fraction = Field(0.999, description="Adam, AMSGrad, NAdam, AdamW")
-    eps: Positive = Field(1e-8, description="RMSprop, Adam, AMSGrad, NAdam, AdamW")
-    momentum_decay: Fraction = Field(0.004, description="NAdam")
+    weight_decay: NotNegative = Field(
+        4e-5, description="factor of the L2 penalty; AdamW: of the decoupled weight decay"
+    )
+    momentum: Fraction = Field(0.9, description="MomentumSGD, NAG, RMSprop: momentum")
+    dampening: Fraction = Field(0.0, description="MomentumSGD: dampening of the momentum")
+    smoothing: Fraction = Field(0.99, description="RMSprop: decay of the average of squared gradients")
+    beta1: Fraction = Field(0.9, description="Adam, AMSGrad, NAdam, AdamW: decay of the average of gradients")
+    beta2: Fraction = Field(0.999, description="Adam, AMSGrad, NAdam, AdamW: decay of the average of squared gradients")
+    eps: Positive = Field(
+        1e-8, description="RMSprop, Adam, AMSGrad, NAdam, AdamW: number added to the denominator of the update"
+    )
+    momentum_decay: Fraction = Field(0.004, description="NAdam: decay of the momentum")
 
 
 class Scheduler(Section):
-    """Learning rate over the epochs, changed at every step."""
+    """The learning rate, which changes at every step."""
 
-    scheduler: SCHEDULERS = Field("Cosine", description="shape after the warm-up")
-    warmup_epochs: NotNegative = Field(1, description="linear from lr/3 to lr")
-    milestone_start: NotNegative = Field(30, description="MultiStep: epoch of the first drop")
-    milestone_step: Positive = Field(30, description="MultiStep: epochs between drops")
-    gamma: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="MultiStep: factor a drop; Exponential: an epoch"
+    scheduler: SCHEDULERS = Field("Cosine", description="shape of the learning rate after the warm-up")
+    warmup_epochs: NotNegative = Field(
+        1, description="number of epochs in which the rate rises linearly from lr/3 to lr"
     )
-    start_factor: Fraction = Field(1 / 3, description="Linear: factor at the start")
-    end_factor: Fraction = Field(1.0, description="Linear: factor after total_epochs")
-    total_epochs: Count = Field(5, description="Linear: epochs from start_factor to end_factor")
+    milestone_start: NotNegative = Field(30, description="MultiStep: epoch of the first drop")
+    milestone_step: Positive = Field(30, description="MultiStep: number of epochs between two drops")
+    gamma: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="factor of the learning rate; MultiStep: at every drop; Exponential: at every epoch"
+    )
+    start_factor: Fraction = Field(1 / 3, description="Linear: factor of the learning rate at the start")
+    end_factor: Fraction = Field(1.0, description="Linear: factor of the learning rate from epoch total_epochs on")
+    total_epochs: Count = Field(5, description="Linear: number of epochs between start_factor and end_factor")
 
 
 class Supernet(Scheduler, Optimizer):
-    """Supernet training. Defaults: ProxylessNAS (arXiv 1812.00332), appendix and code."""
+    """Supernet training. The defaults are those of ProxylessNAS (arXiv 1812.00332, appendix, and its code)."""
 
-    batch_size: Count = Field(256, description="images per step")
+    batch_size: Count = Field(256, description="number of images in a training step")
     weight_sharing: Literal["sliced", "separate"] = Field(
         "sliced",
-        description="sliced: widths and expansions share weights; separate: each candidate has its own (ProxylessNAS)",
+        description="sliced: candidates of different width or expansion share weights; separate: each candidate has "
+        "its own weights, as in ProxylessNAS",
     )
     sampler: Literal["uniform", "fair", "sandwich", "asng"] | None = Field(
         None,
-        description="how paths are drawn: uniform (SPOS, arXiv 1904.00420), fair (FairNAS, arXiv 1907.01845), "
-        "sandwich with distillation (arXiv 1903.05134), asng (simultaneous: from the distribution that is searched); "
-        "null: uniform, simultaneous: asng",
+        description="how paths are drawn; uniform: SPOS (arXiv 1904.00420); fair: FairNAS (arXiv 1907.01845); "
+        "sandwich: with distillation (arXiv 1903.05134); asng: from the distribution that a simultaneous search "
+        "learns; null: asng if nas.type is simultaneous, else uniform",
     )
     paths_per_step: Annotated[int, Field(ge=1, le=64)] = Field(
         1,
-        description="paths whose gradients are averaged in a step; sandwich: 1 and 2 mean 4; "
-        "fair: as many as the largest decision has options, whatever stands here",
+        description="number of paths whose gradients are averaged in a step; sampler sandwich uses 4 paths for the "
+        "values 1 and 2: the largest, the smallest and two random ones; sampler fair ignores this key and uses as many "
+        "paths as the largest decision has options",
     )
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="mass spread over the other classes")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="part of the target probability that is spread over all classes"
+    )
     gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradient; null: no limit")

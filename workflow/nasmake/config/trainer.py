@@ -1,4 +1,4 @@
-"""Section `trainer`: what goes to Lightning's trainer."""
+"""Section `trainer`: options of Lightning's Trainer, and the number of CPU threads."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
@@ -10,35 +10,39 @@ from nasmake.core.errors import nearest
 
 
 class Trainer(Section):
-    """What goes to lightning.Trainer, and the number of threads."""
+    """Options of lightning.Trainer that a user may choose, and the number of CPU threads."""
 
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(
-        "auto", description="auto: CUDA, else MPS, else CPU; checked when a job starts"
+        "auto",
+        description="kind of device; auto: CUDA if available, then MPS, then the CPU; checked when a job starts, not "
+        "before",
     )
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = Field(
-        "auto", description="all the same: environment.gpus processes, each with its part of every batch"
+        "auto",
+        description="all values have the same effect: environment.gpus processes, each with its part of every batch",
     )
-    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="arithmetic of the training steps")
-    num_threads: Count = Field(1, description="CPU threads of a job; part of the result: another number, other bits")
-    enable_progress_bar: bool = Field(False, description="Lightning's bar, where the output is a terminal")
-    enable_model_summary: bool = Field(False, description="Lightning's table of modules at the start of a stage")
+    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="number format of the training steps")
+    num_threads: Count = Field(
+        1, description="number of CPU threads of a job; another number changes the last digits of the results"
+    )
+    enable_progress_bar: bool = Field(False, description="show Lightning's progress bar if the output is a terminal")
+    enable_model_summary: bool = Field(False, description="print Lightning's table of modules at the start of a stage")
     logger: bool = Field(
         False,
-        description="event files of TensorBoard, where it is installed, in <unit>/tensorboard; histories stay",
+        description="also write event files to <unit>/tensorboard; requires TensorBoard; history files are always "
+        "written",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _ours_to_decide(cls, values: Any) -> Any:
+    def _refuse_other_options(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
         for name in set(values) - set(cls.model_fields):
             hint = nearest(str(name), cls.model_fields)
-            raise ValueError(f"{name}: unknown key; {hint} (other arguments of lightning.Trainer are not for choice)")
+            raise ValueError(f"{name}: unknown key; {hint} (nasmake sets the other options of lightning.Trainer)")
+        allowed = get_args(cls.model_fields["strategy"].annotation)
         strategy = str(values.get("strategy"))
-        if strategy not in get_args(cls.model_fields["strategy"].annotation) and strategy.startswith("ddp"):
-            raise ValueError(
-                f"strategy: {strategy!r} is not allowed: its processes are no copies of one command, so a stage could "
-                "not resume exactly; allowed: auto, ddp, ddp_find_unused_parameters_true"
-            )
+        if strategy.startswith("ddp") and strategy not in allowed:
+            raise ValueError(f"strategy is {strategy}; expected {', '.join(allowed)}; others could not resume exactly")
         return values

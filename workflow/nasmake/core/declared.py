@@ -1,7 +1,7 @@
-"""Settings that show a reader only the keys it declares.
+"""Views of a configuration in which a reader can read only the keys that it declares.
 
-What a stage or a strategy declares decides when it is run again and whether a hyperparameter is sampled. A key that is
-read without a declaration would silently count as unused, so reading it is an error.
+The declared keys of a stage or strategy decide when it is run again and whether a hyperparameter is sampled. A key that
+is read without a declaration would silently count as unused, so reading such a key is an error.
 """
 
 from collections.abc import Iterable
@@ -20,10 +20,13 @@ def restrict(settings: Settings, keys: Iterable[str], reader: str) -> Settings:
     Args:
         settings: a configuration, or one of its sections.
         keys: dotted paths below `settings`; the path of a section declares all keys in it.
-        reader: who declares them, for the error.
+        reader: name of the stage or strategy that declares the keys, for the error.
 
     Returns:
-        The view. Its type is that of `settings`, since it answers to the same attributes.
+        The view. It has the type of `settings` for type checkers, because it has the same attributes.
+
+    Raises:
+        UndeclaredKeyError: later, when an undeclared key of the view is read.
     """
     return cast(Settings, _View(settings, frozenset(keys), reader, ""))
 

@@ -1,60 +1,91 @@
-"""Errors that a user can mend, and the one line that says how.
+"""Errors that a user can correct, each as one line of text.
 
-No torch here, and pydantic for types only.
+Every such line has the form `where: key is value; expected ...; did you mean ...?`. This module loads neither torch nor
+pydantic, because scripts import it before they know whether they need them.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
+# Pydantic's types of error, and what the key takes. Braces name entries of the error's context.
+EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a mapping of keys to values",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "{le:g} or less",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "model_type": "a mapping of keys to values",
+    "string_type": "text",
+    "too_long": "at most {max_length} entries",
+    "too_short": "at least {min_length} entries",
+}
+LONGEST = 60  # characters of a value in an error
+
 
 class InputError(Exception):
-    """A user can mend this: wrong value, missing file, missing hardware. Its text is one line."""
+    """A user can correct the cause: a wrong value, a missing file, missing hardware. The text is one line."""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """The end of an error message: the nearest valid name, or all of them."""
+    """Return the end of an error text: the allowed name that is most similar to `name`, or else all allowed names."""
     allowed = list(allowed)
-    close = difflib.get_close_matches(name, allowed, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"
+    similar = difflib.get_close_matches(name, allowed, n=1)
+    return f"did you mean {similar[0]}?" if similar else f"expected one of {', '.join(sorted(allowed))}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as a user would type it in YAML, on one line of at most 60 characters."""
+    text = str(value)
+    if isinstance(value, dict | list | bool | float | None) or not text.strip() or not text.isprintable():
+        text = json.dumps(value, default=str)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> str:
-    """What is wrong with the values of a model: the key's path, the value, what is allowed; and how many more."""
-    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")  # a typo explains more
-    first = problems[0]
-    path = ".".join(str(part) for part in first["loc"])
-    rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{_problem(path, first, model)}{rest}"
+    """Return the first problem of a validation error as one line, and the number of further problems.
 
-
-def _problem(path: str, problem: Any, model: type[BaseModel]) -> str:
-    kind, value = problem["type"], _short(problem["input"])
+    Args:
+        error: the error of a configuration. An unknown key comes first: it is often the cause of the other problems.
+        model: the model of the whole configuration, which has the allowed keys.
+    """
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    problem = problems[0]
+    kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
+    *parents, name = problem["loc"] or ("",)
+    key = ".".join(map(str, problem["loc"]))
     if kind == "extra_forbidden":
-        *parents, name = problem["loc"]
-        return f"{path}: unknown key; {nearest(str(name), _siblings(model, parents))}"
-    if kind == "missing":
-        return f"{path}: missing; {problem['msg']}"
-    if kind == "value_error":
-        text = str(problem["ctx"]["error"])
-        return f"{path}.{text}" if path else text
-    if kind == "literal_error":
-        return f"{path}: {value} is not allowed; allowed: {problem['ctx']['expected']}"
-    return f"{path}: {value} is not allowed; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        text = f"{key}: unknown key; {nearest(str(name), _keys_below(model, parents))}"
+    elif kind == "missing":
+        text = f"{key} is missing; expected a value"
+    elif kind == "value_error" and isinstance(value, Mapping):  # a section's check names the key itself
+        text = f"{key}.{context['error']}".removeprefix(".")
+    elif kind == "value_error":
+        text = f"{key} is {shown(value)}; {context['error']}"
+    else:
+        expected = EXPECTED[kind].format(**context).replace("'", "") if kind in EXPECTED else problem["msg"]
+        text = f"{key} is {shown(value)}; expected {expected}"
+    return text if len(problems) == 1 else f"{text} (and {len(problems) - 1} more)"
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _siblings(model: Any, parents: list[Any]) -> list[str]:
-    """Keys of the model at a path; the items of a list have the model that the list is made of."""
-    for part in parents:
+def _keys_below(model: Any, path: Iterable[Any]) -> list[str]:
+    """Return the keys of the section at `path`; a number in the path stands for an entry of a list of sections."""
+    for part in path:
         model = get_args(model)[0] if isinstance(part, int) else model.model_fields[part].annotation
     return list(model.model_fields)

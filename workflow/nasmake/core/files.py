@@ -1,4 +1,7 @@
-"""Files that other jobs read: written whole or not at all, and compared by their content."""
+"""Read and write artefacts, and compare files by their content.
+
+An artefact is a file that another job reads. Every artefact is written completely or not at all.
+"""
 
 import csv
 import hashlib
@@ -15,9 +18,15 @@ from nasmake.core.provenance import without_provenance
 
 
 def write_atomically(path: Path, content: bytes, keep_as: Path | None = None) -> None:
-    """Replace `path`, so that a reader, or a crash at any moment, finds the old or the new content, never a mixture.
+    """Replace the content of `path`, and create its folder if necessary.
 
-    With `keep_as`, the old content stays under that name. Of several processes of a job only rank 0 writes.
+    A reader finds either the old or the new content, never a mixture, even after a crash or a power cut. Only rank 0
+    of a job writes; the other ranks return at once.
+
+    Args:
+        path: the file to write.
+        content: the new content.
+        keep_as: a second name, under which the old content is kept.
     """
     if rank() > 0:
         return
@@ -30,38 +39,33 @@ def write_atomically(path: Path, content: bytes, keep_as: Path | None = None) ->
     if keep_as is not None and path.exists():
         path.replace(keep_as)
     temporary.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        os.fsync(folder)  # without this call, a power cut could undo the rename
     finally:
-        os.close(descriptor)
+        os.close(folder)
 
 
 def canonical_json(content: Any) -> str:
-    """JSON with sorted keys and no white space: equal content gives equal text."""
+    """Return JSON text with sorted keys and without white space: equal content gives equal text."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write `content` with sorted keys.
+    """Write a JSON artefact with sorted keys.
 
     Raises:
-        ValueError: a number is NaN or infinite; such a value has no JSON form.
+        ValueError: a number is NaN or infinite. JSON has no form for these numbers.
     """
     text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False)
     write_atomically(path, f"{text}\n".encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read one artefact.
+    """Return the content of a JSON artefact.
 
     Raises:
-        InputError: the file is missing or is not a JSON object.
+        InputError: the file is missing or does not hold a JSON object.
     """
     try:
         content = json.loads(path.read_text())
@@ -75,7 +79,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write `rows` under a header; a cell whose key is missing stays empty."""
+    """Write rows under a header. A cell stays empty where its row lacks the column.
+
+    Raises:
+        ValueError: a row has a key that is not in `columns`.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()
@@ -84,24 +92,28 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
 
 
 def read_csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    """The rows of a history file, as text."""
+    """Return the rows of a CSV file. All values are text."""
     with path.open(newline="") as stream:
         return list(csv.DictReader(stream, delimiter=delimiter))
 
 
 def sha256_of(path: Path) -> str:
-    """Checksum of a file's content, as hexadecimal text."""
+    """Return the SHA-256 checksum of a file as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def fingerprint(*parts: Any) -> str:
-    """Sixteen hexadecimal digits that stand for JSON-able `parts`."""
+    """Return a hash of values that JSON can hold, as 16 hexadecimal digits."""
     return hashlib.blake2b(canonical_json(parts).encode(), digest_size=8).hexdigest()
 
 
 def digest_of(paths: Iterable[Path]) -> list[str]:
-    """Checksums of inputs, for fingerprints: provenance of JSON files is left out, so that a remade input is equal."""
+    """Return a checksum for each file.
+
+    The provenance block of a JSON file does not enter its checksum. An artefact that is written again with the same
+    facts therefore has the same checksum.
+    """
     return [
         fingerprint(without_provenance(read_json(path))) if path.suffix == ".json" else sha256_of(path)
         for path in paths

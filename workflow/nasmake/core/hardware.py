@@ -1,6 +1,6 @@
-"""What the machine seems to have, seen without torch: for the line at the start and for the local profile.
+"""Properties of this machine that can be read without torch.
 
-A job looks for itself, with torch, when it starts; nothing is decided here.
+The workflow prints them before any job starts. A job chooses its device itself, with torch, in `engine.device`.
 """
 
 import platform
@@ -9,32 +9,35 @@ from pathlib import Path
 
 
 def gpu_ids() -> list[str]:
-    """Numbers of the NVIDIA devices of this machine as CUDA counts them: those that a container shows, from 0."""
+    """Return the numbers of the NVIDIA GPUs in the order of CUDA: "0", "1", ... In a container, only its GPUs count."""
     return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
 
 
 def gpu_count() -> int:
-    """GPUs of this machine: 1 on a Mac with Apple silicon, else the NVIDIA devices."""
+    """Return the number of GPUs of this machine: 1 on a Mac with Apple silicon, else the number of NVIDIA GPUs."""
     if (platform.system(), platform.machine()) == ("Darwin", "arm64"):
         return 1
     return len(gpu_ids())
 
 
 def processor() -> str:
-    """Name of this machine's CPU, such as `Apple M3`; its architecture, if the system tells no name."""
+    """Return the name of the CPU, such as `Apple M3`, or its architecture if the system does not know the name."""
     if platform.system() == "Darwin":
-        asked = subprocess.run(
-            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False
-        )
-        return asked.stdout.strip() or platform.machine()
-    known = Path("/proc/cpuinfo")
-    lines = known.read_text().splitlines() if known.is_file() else []
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        completed = subprocess.run(command, capture_output=True, text=True, check=False)
+        return completed.stdout.strip() or platform.machine()
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
 
 
 def describe_device(accelerator: str) -> str:
-    """One phrase for the device that jobs on this machine will take."""
+    """Return a phrase for the device that jobs on this machine will use.
+
+    Args:
+        accelerator: the value of trainer.accelerator.
+    """
     if accelerator != "auto":
         return f"{accelerator} (trainer.accelerator)"
     if not gpu_count():

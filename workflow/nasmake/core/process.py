@@ -1,36 +1,35 @@
-"""What a process of a job learns from its environment: its rank, and the names of the variables."""
+"""Environment variables that a job and its processes inherit, and their values.
+
+Snakemake's controller and `jobs.launch` set them. They are no settings: another value never reruns a job.
+"""
 
 import os
 
-RANK = "NASMAKE_RANK"
-PROCESSES = "NASMAKE_PROCESSES"
-STORE = "NASMAKE_STORE"
+RANK = "NASMAKE_RANK"  # number of this process within its job, from 0
+PROCESSES = "NASMAKE_PROCESSES"  # number of processes of this job
+STORE = "NASMAKE_STORE"  # file through which the processes of a job find each other
+LOADER_WORKERS = "NASMAKE_NUM_WORKERS"  # environment.num_workers
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # numbers of the GPUs that CUDA shows to this process
+CANDIDATES = "NASMAKE_DEVICE_IDS"  # environment.device_ids: numbers of the GPUs that jobs may use
+GPUS_OF_A_JOB = "NASMAKE_GPUS"  # environment.gpus; profiles/abci chooses the queue by this number
+PAYS = "ABCI_GROUP"  # the group that pays for jobs on ABCI; the option --pbs-project sets it too
 
 
 def is_rank() -> bool:
-    """Whether this process was started by `launch`."""
+    """Return whether `jobs.launch` started this process as one of several of a job."""
     return RANK in os.environ
 
 
 def rank() -> int:
-    """Which of the processes of this job this is; 0 is the one that takes locks and writes."""
+    """Return the number of this process within its job, from 0. Only rank 0 takes locks and writes files."""
     return int(os.environ.get(RANK, "0"))
 
 
 def process_count() -> int:
-    """How many processes this job has."""
+    """Return the number of processes of this job."""
     return int(os.environ.get(PROCESSES, "1"))
 
 
-LOADER_WORKERS = "NASMAKE_NUM_WORKERS"  # environment.num_workers, as jobs are told it
-
-
 def loader_workers() -> int:
-    """Loader processes that a job may start."""
+    """Return how many processes this job may start to load images; 0 means that the job loads them itself."""
     return int(os.environ.get(LOADER_WORKERS, "0"))
-
-
-VISIBLE = "CUDA_VISIBLE_DEVICES"
-CANDIDATES = "NASMAKE_DEVICE_IDS"
-GPUS_OF_A_JOB = "NASMAKE_GPUS"  # profiles/abci chooses queues by it
-PAYS = "ABCI_GROUP"  # environment variable; --pbs-project sets it

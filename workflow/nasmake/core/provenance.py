@@ -1,4 +1,7 @@
-"""The provenance block of an artefact: versions, machine and times, which may differ between equal runs."""
+"""The provenance block of an artefact: versions, machine and times.
+
+This block is the only part of an artefact that may differ between two runs of the same study.
+"""
 
 import platform
 import socket
@@ -8,16 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PROVENANCE = "provenance"  # the one block of an artefact that may differ between two runs of the same study
+PROVENANCE = "provenance"
 RECORDED_PACKAGES = ("nasmake", "torch", "lightning", "optuna", "snakemake", "numpy")
 
 
-def provenance(started: float, **more: Any) -> dict[str, Any]:
-    """What may differ between two runs of one study: versions, machine, times.
+def provenance(started: float, **facts: Any) -> dict[str, Any]:
+    """Return the provenance block of an artefact that is written now.
 
     Args:
-        started: `time.time()` when the stage began.
-        more: further facts, such as the device.
+        started: `time.time()` when the stage began, in seconds.
+        facts: further entries, such as the device.
     """
     return {
         "versions": {name: _version(name) for name in RECORDED_PACKAGES},
@@ -27,27 +30,27 @@ def provenance(started: float, **more: Any) -> dict[str, Any]:
         "host": socket.gethostname(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "seconds": round(time.time() - started, 3),
-        **more,
+        **facts,
     }
 
 
 def without_provenance(artefact: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of an artefact that is the same in every run of the same study."""
+    """Return the part of an artefact that is equal in all runs of the same study."""
     return {key: value for key, value in artefact.items() if key != PROVENANCE}
 
 
 def _revision() -> str | None:
-    """The commit of the checkout that this file lies in, marked if the files differ from it."""
+    """Return the Git commit of this checkout, with the suffix "-dirty" if a file differs; None outside of Git."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:  # no git
+        completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # Git is not installed
         return None
-    return asked.stdout.strip() or None
+    return completed.stdout.strip() or None
 
 
 def _version(package: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version  # 30 ms that only writing a provenance is worth
+    from importlib.metadata import PackageNotFoundError, version  # takes 30 ms, which readers of artefacts save
 
     try:
         return version(package)

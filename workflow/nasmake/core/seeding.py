@@ -1,39 +1,40 @@
-"""Stateless randomness: every draw is a function of where in the study it is used.
+"""Random draws without stored state: every draw is a function of its seed key.
 
-No generator state has to be saved, so a stage that is killed and resumed draws what it would have drawn. The parts of
-`seed_key` are e.g. (seed, "retrain", "augment", epoch, step); they are hashed, because sums of them would collide and
-torch's CPU generator keeps the low 32 bits of a seed only.
+A seed key names the place of a draw in the study, for example (seed, "retrain", "augment", epoch, step). No generator
+state has to be saved. A stage that was killed and resumed makes the same draws as a stage that ran through.
+
+Seed keys are hashed. Sums of their parts would collide, and torch's CPU generator uses only the low 32 bits of a seed.
+Preparing data draws random numbers too and must not load torch; `engine.device.seed_torch` seeds torch.
 """
-
-from __future__ import annotations
 
 import hashlib
 import random
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nasmake.core.files import canonical_json
 
-if TYPE_CHECKING:  # preparing data draws random numbers too, and must not load torch
-    pass
-
 
 def derive_seed(*seed_key: int | str) -> int:
-    """Mix `seed_key` into 64 bits, the same on every platform; 1 and "1" are different places.
+    """Hash a seed key to a number of 64 bits, which is the same on every platform.
+
+    The number 1 and the text "1" are different parts of a key.
 
     Raises:
-        TypeError: a part is neither a Python number nor text (a numpy integer would otherwise be a place of its own).
+        TypeError: a part is neither a Python integer nor text. NumPy integers are refused: they would hash differently.
     """
     digest = hashlib.blake2b(canonical_json(seed_key).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")
 
 
 def numpy_generator(*seed_key: int | str) -> np.random.Generator:
-    """A numpy generator that starts at `where`."""
+    """Return a new NumPy generator that is seeded with `seed_key`."""
     return np.random.Generator(np.random.Philox(key=derive_seed(*seed_key)))
 
 
 def python_random(*seed_key: int | str) -> random.Random:
-    """The standard library's generator, for a handful of draws: it starts three times as fast as numpy's."""
+    """Return a new generator of the standard library that is seeded with `seed_key`.
+
+    Use this generator for a few draws: it starts three times as fast as NumPy's generator.
+    """
     return random.Random(derive_seed(*seed_key))
