@@ -13,6 +13,7 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/events.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/stages.smk"
@@ -20,7 +21,7 @@ include: "workflow/rules/final.smk"
 include: "workflow/rules/report.smk"
 
 
-if CHAIN == STAGES:
+if PLAN.is_whole:
 
     include: "workflow/rules/evidence.smk"
 
@@ -37,24 +38,12 @@ localrules:
     report,
 
 
-onstart:
-    announce()
-
-
-onsuccess:
-    show_summary()
-
-
-onerror:
-    show_failures()
-
-
 rule all:
     default_target: True
     input:
-        UNIT_FILES,  # Snakemake makes a missing file again only where it is asked for
+        PLAN.unit_files,
         f"{RUN}/study/promoted.json",
         promoted("final.json"),
         promoted("final.safetensors"),
         f"{RUN}/study/best.json",
-        FIGURES,
+        PLAN.figures,

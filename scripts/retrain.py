@@ -7,7 +7,7 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("retrain", __doc__, argv, inputs=("architecture",))
+    job = parse("retrain", __doc__, argv)
     from nasmake.stages.retrain import retrain
 
     retrain(job)

@@ -7,7 +7,7 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("retrain_final", __doc__, argv, inputs=("architecture", "result"), optional=("test",))
+    job = parse("retrain_final", __doc__, argv)
     from nasmake.stages.retrain_final import retrain_final
 
     retrain_final(job)

@@ -7,7 +7,7 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("score_networks", __doc__, argv, inputs=("networks", "supernet"))
+    job = parse("score_networks", __doc__, argv, inputs=("networks", "supernet", "record"))
     from nasmake.evidence.measurements import score_networks
 
     score_networks(job)

@@ -7,7 +7,7 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("search_architecture", __doc__, argv, inputs=("supernet",), optional=("latency",))
+    job = parse("search_architecture", __doc__, argv)
     from nasmake.stages.search_architecture import search_architecture
 
     search_architecture(job)

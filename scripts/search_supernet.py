@@ -7,7 +7,7 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("search_supernet", __doc__, argv, optional=("latency",))
+    job = parse("search_supernet", __doc__, argv)
     from nasmake.stages.search_supernet import search_supernet
 
     search_supernet(job)

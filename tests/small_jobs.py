@@ -11,7 +11,7 @@ from nasmake.core.files import read_json
 from nasmake.core.nested import assign
 from nasmake.core.provenance import without_provenance
 from nasmake.jobs.job import Job
-from nasmake.pipeline.stages import STAGE_VERSION, settings_of
+from nasmake.pipeline.stages import STAGES, settings_of
 from small_spaces import content
 
 SPACE = {"name": "proxyless_digits", "content": content("proxyless_digits")}
@@ -34,7 +34,7 @@ def settings(stage: str, **changes: Any) -> dict[str, Any]:
     raw = deepcopy(TINY)
     for key, value in changes.items():
         assign(raw, key.replace("__", "."), value)
-    return settings_of(stage, load(raw))
+    return settings_of(STAGES[stage], load(raw))
 
 
 def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
@@ -48,9 +48,9 @@ def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
     }[stage]
     return Job(
         stage=stage,
-        settings=load(settings(stage, **changes) | {"optimize": {"trial_number": 1}}),
+        received=settings(stage, **changes),
         search_space=SPACE if stage in SEARCHING else None,
-        version=STAGE_VERSION[stage],
+        version=STAGES[stage].version,
         dataset=dataset,
         inputs={name: unit / file for name, file in names},
         trial=0,
@@ -58,6 +58,11 @@ def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
         accelerator="cpu",
         display="lines",
     )
+
+
+def outputs_of(stage: str) -> tuple[str, ...]:
+    """The artefacts of a stage, relative to the folder of its unit."""
+    return tuple(STAGES[stage].outputs.values())
 
 
 def artefacts(unit: Path) -> dict[str, Any]:

@@ -10,13 +10,15 @@ from xml.etree import ElementTree
 
 from nasmake.config.study import Optimize
 from nasmake.core.files import write_csv, write_json
+from nasmake.core.records import json_of, trial_folder
 from nasmake.costs.table import count_macs, count_parameters, with_costs
-from nasmake.pipeline.stages import STAGES, STAGES_WITHOUT_SEARCH, first_searched
+from nasmake.pipeline.stages import CHAIN, CHAIN_WITHOUT_SEARCH, first_searched
 from nasmake.report.results import StudyResults, read_study_results
-from nasmake.report.summary import BEST_KEYS, promote, trial_columns, trial_rows
+from nasmake.report.summary import best_of, promote, trial_columns, trial_rows
 from nasmake.search_spaces import Architecture, SearchSpace
 from nasmake.stages.search_output import PROBABILITY_COLUMNS, probability_rows
 from nasmake.strategies.probabilities import Probabilities, shares
+from small_results import final_records, records
 from small_spaces import content
 
 SPACE = {"name": "proxyless_digits", "content": content("proxyless_digits")}
@@ -41,27 +43,28 @@ def small_run(
     top: int = 2,
     has_test: bool = True,
     space: Row = SPACE,
-    chain: Sequence[str] = STAGES,
+    chain: Sequence[str] = CHAIN,
 ) -> Path:
     """Write a run below `folder`: trial t has val accuracy 0.5 + t/1000; `pruned` ones diverged while retraining."""
-    if tuple(chain) == STAGES_WITHOUT_SEARCH:
+    if tuple(chain) == CHAIN_WITHOUT_SEARCH:
         _take(folder / "shared", space)
     else:
         _find(folder, study, space)
     parameters = [_suggest(study, random.Random(trial)) for trial in range(study.trial_number)]
     results = [_retrain(folder, trial, trial in pruned) for trial in range(study.trial_number)]
-    for trial, own in enumerate(parameters):
-        write_json(folder / f"trial-{trial:04d}" / "suggestion.json", {"trial": trial, "params": own, "history": []})
-    promoted = promote(results, top)
-    finals = [_final(folder, results[trial], has_test) for trial in promoted]
+    for trial, params in enumerate(parameters):
+        write_json(folder / trial_folder(trial) / "suggestion.json", {"trial": trial, "params": params, "history": []})
+    observed = records(*results)
+    promoted = promote(observed, top)
+    finals = final_records(*(_final(folder, results[trial], has_test) for trial in promoted))
     write_json(folder / "study" / "promoted.json", {"trials": promoted})
-    write_json(folder / "study" / "best.json", {key: finals[0][key] for key in BEST_KEYS})
-    write_csv(folder / "study" / "trials.csv", trial_rows(results, parameters, finals), trial_columns(study, results))
+    write_json(folder / "study" / "best.json", json_of(best_of({folder: finals[0]})[1]))
+    write_csv(folder / "study" / "trials.csv", trial_rows(observed, parameters, finals), trial_columns(study, observed))
     return folder
 
 
 def _find(folder: Path, study: Optimize, space: Row) -> None:
-    searched = STAGES.index("search_architecture") < first_searched(parameter.name for parameter in study.parameters)
+    searched = CHAIN.index("search_architecture") < first_searched(parameter.name for parameter in study.parameters)
     units = ["shared"] if searched else [f"trial-{trial:04d}" for trial in range(study.trial_number)]
     for unit in units:
         _search(folder / unit, space, random.Random(unit))
@@ -169,15 +172,15 @@ def diverge_search(unit: Path) -> None:
     write_json(unit / "architecture.json", {"state": "PRUNED", "reason": "train_supernet: loss is nan"})
 
 
-def arguments(folder: Path, study: Optimize, chain: Sequence[str] = STAGES) -> Sequence[str]:
+def arguments(folder: Path, study: Optimize, chain: Sequence[str] = CHAIN) -> Sequence[str]:
     """Command line of scripts/report.py."""
     write_json(folder / "manifest.json", {"image_shape": [SIZE, SIZE, CHANNELS]})
     texts = ["--study", study.model_dump_json(), "--stages", *chain]
     return [*texts, "--manifest", str(folder / "manifest.json"), "--run", str(folder)]
 
 
-def findings_of(folder: Path, study: Optimize, **options: Any) -> StudyResults:
-    return read_study_results(small_run(folder, study, **options), study, options.get("chain", STAGES))
+def results_of(folder: Path, study: Optimize, **options: Any) -> StudyResults:
+    return read_study_results(small_run(folder, study, **options), study, options.get("chain", CHAIN))
 
 
 def marks(figure: bytes, gid: str) -> int:

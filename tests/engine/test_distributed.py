@@ -20,7 +20,7 @@ from nasmake.engine.device import seed_torch
 from nasmake.engine.distributed import BatchShare
 from nasmake.engine.lightning import Trainer
 from nasmake.engine.weights import read_weights
-from nasmake.pipeline.stages import STAGE_VERSION
+from nasmake.pipeline.stages import STAGES
 from nasmake.search_spaces import Architecture
 from nasmake.stages import retrain as classification
 from nasmake.stages import train_supernet as supernet_training
@@ -43,7 +43,7 @@ LONG = {
 def command(stage, unit, digits, **changes):
     """What Snakemake runs where environment.gpus is 2."""
     space = {"search_space": SPACE} if stage in ("train_supernet", "search_architecture") else {}
-    observed = settings(stage, **changes) | space | {"version": STAGE_VERSION[stage], "processes": 2}
+    observed = settings(stage, **changes) | space | {"version": STAGES[stage].version, "processes": 2}
     files = {name: str(path) for name, path in make_job(stage, unit, digits).inputs.items()}
     arguments = {"settings": json.dumps(observed), "manifest": str(digits / "manifest.json"), "accelerator": "cpu"}
     arguments |= {"unit": str(unit), **files}

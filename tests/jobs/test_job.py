@@ -5,18 +5,19 @@ import subprocess
 import sys
 
 import pytest
+from nasmake.core.declared import UndeclaredKeyError
 from nasmake.core.errors import InputError
 from nasmake.core.files import write_json
 from nasmake.jobs.cli import AlreadyDoneError, script
 from nasmake.jobs.job import parse
-from nasmake.pipeline.stages import STAGE_VERSION
+from nasmake.pipeline.stages import STAGES
 from small_jobs import make_job, settings
 
 
 @pytest.fixture
 def arguments(tmp_path, digits):
     """The command line of retraining trial 3."""
-    observed = settings("retrain") | {"version": STAGE_VERSION["retrain"]}
+    observed = settings("retrain") | {"version": STAGES["retrain"].version}
     write_json(tmp_path / "suggestion.json", {"trial": 3, "params": {"retrain.weight_decay": 0.5, "initial_lr": 0.9}})
     write_json(tmp_path / "architecture.json", {"state": "COMPLETE"})
     return {
@@ -38,9 +39,10 @@ def job_of(arguments, **changes):
 def test_job_holds_settings_with_the_trials_parameters(arguments, digits, tmp_path):
     job = job_of(arguments)
     assert job.settings.retrain.weight_decay == 0.5
-    assert job.settings.supernet.lr == 0.05  # another stage's parameter
+    with pytest.raises(UndeclaredKeyError, match="stage retrain reads supernet"):
+        _ = job.settings.supernet.lr  # a key of another stage
     assert job.settings.nas.num_epochs_retrain == 2
-    assert (job.stage, job.trial, job.version, job.dataset) == ("retrain", 3, STAGE_VERSION["retrain"], digits)
+    assert (job.stage, job.trial, job.version, job.dataset) == ("retrain", 3, STAGES["retrain"].version, digits)
     assert job.search_space is None and job.inputs == {"architecture": tmp_path / "architecture.json"}
     assert job.history("retrain") == tmp_path / "trial-0003" / "history" / "retrain.csv"
 
@@ -54,8 +56,8 @@ def test_shared_stage_has_no_trial(arguments):
     [
         ({"settings": "{"}, "--settings: not JSON"),
         ({"settings": "[1]"}, "--settings: expected a JSON object, found [1]"),
-        ({"settings": '{"nas": {"sed": 1}}'}, "config: nas.sed: unknown key; did you mean 'seed'?"),
-        ({"settings": '{"retrain": {"weight_decay": -1}}'}, "config: retrain.weight_decay: "),
+        ({"settings": '{"nas": {"sed": 1}}'}, "config: nas.sed: unknown key; did you mean seed?"),
+        ({"settings": '{"retrain": {"weight_decay": -1}}'}, "config: retrain.weight_decay is -1; expected 0 or more"),
         ({"architecture": "nowhere.json"}, "nowhere.json: no such file; the stage before makes it"),
         ({"suggestion": "nowhere.json"}, "nowhere.json: no such file"),
     ],
@@ -141,7 +143,7 @@ def keep_signal_handlers():
 
 def test_terminated_before_training_ends_with_143():
     code = (
-        "import os, signal, time\nfrom nasmake.jobs.job import script\n"
+        "import os, signal, time\nfrom nasmake.jobs.cli import script\n"
         "def main(argv):\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(30)\n"
         "script(main)\n"
     )
@@ -151,7 +153,7 @@ def test_terminated_before_training_ends_with_143():
 def test_bad_arguments_end_before_torch_is_loaded(arguments):
     code = (
         "import sys\nfrom nasmake.core.files import InputError\nfrom nasmake.jobs.job import parse\n"
-        "try:\n    parse('retrain', None, sys.argv[1:])\n"
+        "try:\n    parse('retrain', None, sys.argv[1:], inputs=())\n"
         "except InputError:\n    sys.exit('torch' in sys.modules)\n"
         "sys.exit(2)\n"
     )

@@ -1,33 +1,30 @@
+from pathlib import Path
+
 import pytest
 from nasmake.config import keys, load
-from nasmake.config.aiaccel import ALIASES
+from nasmake.config.aiaccel import ALIASES, path_of
 from nasmake.core.errors import InputError
 from nasmake.core.files import canonical_json
+from nasmake.core.nested import assign
 from nasmake.pipeline.checks import check_parameters
+from nasmake.pipeline.plan import Plan
+from nasmake.pipeline.searched import needs_latency
 from nasmake.pipeline.stages import (
-    INSTEAD,
-    MEASUREMENT,
-    MEASUREMENT_KEYS,
-    OUTPUTS,
-    RESOLVED_AWAY,
+    CHAIN,
+    CHAIN_SIMULTANEOUS,
+    CHAIN_WITHOUT_SEARCH,
+    RESOLVED_KEYS,
     SHARED_KEYS,
-    STAGE_KEYS,
-    STAGE_VERSION,
     STAGES,
-    STAGES_SIMULTANEOUS,
-    STAGES_WITHOUT_SEARCH,
-    assign,
     chain_of,
     first_searched,
-    needs_latency,
-    path_of,
     settings_of,
     settings_of_job,
-    source_settings,
     stage_of,
     with_parameters,
 )
 
+ROOT = Path(__file__).parents[2]
 ONE_TRIAL = {"optimize": {"trial_number": 1}}
 OF_SECTION = {"supernet": "train_supernet", "search": "search_architecture", "retrain": "retrain"}
 # Another valid value for each kind of default; keys whose values depend on others are given theirs by name.
@@ -69,6 +66,8 @@ OTHER = {
 LIMIT_OF_LATENCY = {"name": "search.constraint.latency_ms", "type": "uniform_float", "lower": 0.5, "upper": 2e6}
 SEARCHED_OBJECTIVE = {"name": "search.objective", "type": "categorical", "choices": ["loss", "mnasnet_reward"]}
 SEARCHED_METRIC = {"name": "search.reward.metric", "type": "categorical", "choices": ["macs", "latency_ms"]}
+# The stages of a trial that compute, and final training.
+TRAINING = ("train_supernet", "search_architecture", "search_supernet", "retrain", "retrain_final")
 FIXED = {"dataset.url", "dataset.sha256", "dataset.image_size"}  # not by themselves
 
 
@@ -91,18 +90,18 @@ def changed(path):
 
 def searchable():
     sections = ("supernet", "search", "retrain", "nas.num_epochs", *SHARED_KEYS)
-    return [path for path in keys() if path.startswith(sections) and path not in FIXED and path not in RESOLVED_AWAY]
+    return [path for path in keys() if path.startswith(sections) and path not in FIXED and path not in RESOLVED_KEYS]
 
 
 @pytest.mark.parametrize("path", searchable())
 def test_key_reruns_its_own_stage_and_no_other(path):
     before, after = changed(path)
-    differing = [stage for stage in STAGES if settings_of(stage, before) != settings_of(stage, after)]
+    differing = [stage for stage in CHAIN if settings_of(STAGES[stage], before) != settings_of(STAGES[stage], after)]
     own = OF_SECTION.get(path.partition(".")[0])
     if path.startswith("nas.num_epochs"):
         own = f"{path.removeprefix('nas.num_epochs_')}"
         own = {"supernet_train": "train_supernet", "architecture_search": "search_architecture"}.get(own, own)
-    assert differing == ([own] if own else list(STAGES))
+    assert differing == ([own] if own else list(CHAIN))
     assert stage_of(path) == differing[0]
 
 
@@ -113,28 +112,29 @@ def test_key_that_reruns_no_stage(path):
     raw = load(ONE_TRIAL).model_dump(mode="json")
     other = {"run": "x", "environment.gpus": 3, "trainer.accelerator": "cpu", "optimize.trial_number": 1}
     assign(raw, path, other.get(path, "x" if path == "resource.type" else 2))
-    for stage in STAGE_KEYS:
-        assert settings_of(stage, load(raw)) == settings_of(stage, load(ONE_TRIAL))
+    for stage in TRAINING:
+        assert settings_of(STAGES[stage], load(raw)) == settings_of(STAGES[stage], load(ONE_TRIAL))
 
 
 @pytest.mark.parametrize(("gpus", "observed"), [(0, {}), (1, {}), (2, {"processes": 2})])
-@pytest.mark.parametrize("stage", OUTPUTS)
+@pytest.mark.parametrize("stage", TRAINING)
 def test_number_of_processes_is_told_where_it_changes_the_bytes(stage, gpus, observed):
     config = load(ONE_TRIAL | {"environment": {"gpus": gpus}})
-    expected = settings_of(stage, config) | {"version": STAGE_VERSION[stage]} | observed
-    assert settings_of_job(stage, config, None) == expected
+    expected = settings_of(STAGES[stage], config) | {"version": STAGES[stage].version} | observed
+    assert settings_of_job(STAGES[stage], config, None) == expected
     space = {"name": "x", "content": {}}
-    assert settings_of_job(stage, config, space) == expected | {"search_space": space}
+    with_space = {"search_space": space} if STAGES[stage].has_space else {}
+    assert settings_of_job(STAGES[stage], config, space) == expected | with_space
 
 
 def test_measurement_takes_one_process():
     config = load(ONE_TRIAL | {"environment": {"gpus": 2}})
-    assert "processes" not in settings_of_job("measure_latency", config, None)
+    assert "processes" not in settings_of_job(STAGES["measure_latency"], config, None)
 
 
 def test_final_epochs_rerun_only_the_final_training():
     before, after = changed("final.num_epochs")
-    assert [stage for stage in STAGE_KEYS if settings_of(stage, before) != settings_of(stage, after)] == [
+    assert [stage for stage in TRAINING if settings_of(STAGES[stage], before) != settings_of(STAGES[stage], after)] == [
         "retrain_final"
     ]
 
@@ -142,16 +142,18 @@ def test_final_epochs_rerun_only_the_final_training():
 @pytest.mark.parametrize("path", [path for path in keys() if path.startswith("latency.")])
 def test_settings_of_the_measurement_rerun_it_alone(path):
     before, after = changed(path)
-    for stage in STAGE_KEYS:
-        assert settings_of(stage, before) == settings_of(stage, after)
-    assert (settings_of(MEASUREMENT, before) == settings_of(MEASUREMENT, after)) == (path == "latency.table")
+    for stage in TRAINING:
+        assert settings_of(STAGES[stage], before) == settings_of(STAGES[stage], after)
+    assert (settings_of(STAGES["measure_latency"], before) == settings_of(STAGES["measure_latency"], after)) == (
+        path == "latency.table"
+    )
     assert stage_of(path) is None
 
 
 @pytest.mark.parametrize("path", ["supernet.lr", "search.batch_size", "dataset.flip", "nas.num_epochs_retrain"])
 def test_measurement_depends_on_no_training(path):
     before, after = changed(path)
-    assert settings_of(MEASUREMENT, before) == settings_of(MEASUREMENT, after)
+    assert settings_of(STAGES["measure_latency"], before) == settings_of(STAGES["measure_latency"], after)
 
 
 @pytest.mark.parametrize(
@@ -176,16 +178,25 @@ def test_who_needs_a_latency_table(changes, expected):
     assert needs_latency(load(ONE_TRIAL | changes)) is expected
 
 
-def test_tables_speak_of_the_same_stages():
-    assert STAGE_KEYS.keys() == OUTPUTS.keys() == {*STAGES, *STAGES_SIMULTANEOUS, "retrain_final"}
-    assert STAGE_VERSION.keys() == {
-        *STAGE_KEYS,
-        *("download_dataset", "suggest", "import_architecture", *INSTEAD.values(), MEASUREMENT),
-    }
-    assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in SHARED_KEYS)
-    assert {*MEASUREMENT_KEYS} <= {*keys()}
-    for stage in STAGE_KEYS.values():
-        assert all(any(path == key or path.startswith(f"{key}.") for path in keys()) for key in stage)
+def test_every_key_of_the_table_is_a_key_or_a_section():
+    known = set(keys())
+    for name, stage in STAGES.items():
+        for key in stage.reads:
+            assert any(path == key or path.startswith(f"{key}.") for path in known), f"{name}: {key}"
+
+
+def test_what_a_stage_takes_is_made_by_an_earlier_stage_of_every_chain():
+    for chain in (CHAIN, CHAIN_SIMULTANEOUS, CHAIN_WITHOUT_SEARCH):
+        for index, name in enumerate(chain):
+            made = {artefact for earlier in chain[:index] for artefact in STAGES[earlier].outputs.values()}
+            assert set(STAGES[name].takes.values()) <= made, name
+
+
+def test_stages_that_stand_in_for_each_other_make_the_same_artefacts():
+    for stage, instead in (("train_supernet", "import_supernet"), ("search_architecture", "import_architecture")):
+        assert STAGES[instead].outputs.items() <= STAGES[stage].outputs.items()
+    both = STAGES["train_supernet"].outputs | STAGES["search_architecture"].outputs
+    assert STAGES["search_supernet"].outputs == both
 
 
 def test_all_names_of_the_predecessor_are_known():
@@ -220,9 +231,9 @@ def test_stages_before_the_first_searched_one_are_shared(names, shared):
 
 
 def test_without_a_search_only_retraining_differs():
-    assert chain_of(load(ONE_TRIAL)) == STAGES
-    assert chain_of(load(ONE_TRIAL | {"nas": {"architecture": "mobilenet_v2"}})) == STAGES_WITHOUT_SEARCH
-    assert chain_of(load(ONE_TRIAL | {"nas": {"type": "simultaneous"}})) == STAGES_SIMULTANEOUS
+    assert chain_of(load(ONE_TRIAL)) == CHAIN
+    assert chain_of(load(ONE_TRIAL | {"nas": {"architecture": "mobilenet_v2"}})) == CHAIN_WITHOUT_SEARCH
+    assert chain_of(load(ONE_TRIAL | {"nas": {"type": "simultaneous"}})) == CHAIN_SIMULTANEOUS
     left_out = {"supernet": "other/supernet.safetensors", "skip_retrain": True}
     assert chain_of(load(ONE_TRIAL | {"nas": left_out})) == (
         "import_supernet",
@@ -230,10 +241,10 @@ def test_without_a_search_only_retraining_differs():
         "evaluate_inherited",
     )
     for name in ("initial_lr", "search.alpha"):
-        assert stage_of(name, STAGES_SIMULTANEOUS) == "search_supernet"
-    assert first_searched(["nas.seed", "retrain.weight_decay"], STAGES_WITHOUT_SEARCH) == 1
-    assert stage_of("nas.seed", STAGES_WITHOUT_SEARCH) == "retrain"
-    assert stage_of("initial_lr", STAGES_WITHOUT_SEARCH) is None
+        assert stage_of(name, CHAIN_SIMULTANEOUS) == "search_supernet"
+    assert first_searched(["nas.seed", "retrain.weight_decay"], CHAIN_WITHOUT_SEARCH) == 1
+    assert stage_of("nas.seed", CHAIN_WITHOUT_SEARCH) == "retrain"
+    assert stage_of("initial_lr", CHAIN_WITHOUT_SEARCH) is None
 
 
 @pytest.mark.parametrize(
@@ -259,7 +270,7 @@ def test_parameter_of_retraining_may_be_searched_without_a_search():
     check_parameters(load({"nas": {"architecture": "mobilenet_v2"}, "optimize": {"parameters": [parameter]}}))
 
 
-@pytest.mark.parametrize("stage", [*STAGES, "retrain_final"])
+@pytest.mark.parametrize("stage", [*CHAIN, "retrain_final"])
 def test_settings_are_told_as_they_are_and_load_to_the_same(stage):
     config = load(
         {
@@ -272,33 +283,37 @@ def test_settings_are_told_as_they_are_and_load_to_the_same(stage):
         }
         | ONE_TRIAL
     )
-    observed = settings_of(stage, config)
-    assert settings_of(stage, load(observed | ONE_TRIAL)) == observed
-    assert canonical_json(observed) == canonical_json(settings_of(stage, config))
+    observed = settings_of(STAGES[stage], config)
+    assert settings_of(STAGES[stage], load(observed | ONE_TRIAL)) == observed
+    assert canonical_json(observed) == canonical_json(settings_of(STAGES[stage], config))
 
 
-def test_source_settings_are_those_of_the_data_only():
-    before = load(ONE_TRIAL)
-    for path in (*SHARED_KEYS, "supernet.lr", "nas.search_space"):
-        if path in ("dataset.name", "dataset.image_size"):
-            continue
-        raw = before.model_dump(mode="json")
-        assign(raw, path, {"nas.search_space": "x"}.get(path, OTHER.get(path, 3)))
-        assert source_settings(load(raw)) == source_settings(before)
-    assert source_settings(before) != source_settings(load(ONE_TRIAL | {"dataset": {"name": "cifar100"}}))
-    mirror = {"url": "file:///x", "sha256": "0" * 64}
-    assert source_settings(before) != source_settings(load(ONE_TRIAL | {"dataset": mirror}))
+def test_data_set_is_decided_by_its_source_alone(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    def source(**changes):
+        raw = load(ONE_TRIAL).model_dump(mode="json")
+        for path, value in changes.items():
+            assign(raw, path.replace("__", "."), value)
+        return Plan(raw).source_settings()
+
+    before = source()
+    for path in (*SHARED_KEYS, "supernet.lr"):
+        if path not in ("dataset.name", "dataset.image_size"):
+            assert source(**{path.replace(".", "__"): OTHER.get(path, 3)}) == before, path
+    assert source(dataset__name="cifar100") != before
+    assert source(dataset__url="file:///x", dataset__sha256="0" * 64) != before
 
 
 def test_parameters_are_written_in_and_those_of_other_stages_left_out():
-    observed = settings_of("train_supernet", load(ONE_TRIAL))
+    observed = settings_of(STAGES["train_supernet"], load(ONE_TRIAL))
     found = with_parameters(observed, {"initial_lr": 0.7, "retrain.weight_decay": 0.1, "nas.seed": 3})
     assert found["supernet"]["lr"] == 0.7 and found["nas"]["seed"] == 3 and "retrain" not in found
     assert observed["supernet"]["lr"] == 0.05 and observed["nas"]["seed"] == 42
 
 
 def test_parameter_of_a_nested_section_is_written_in():
-    observed = settings_of("search_architecture", load(ONE_TRIAL))
+    observed = settings_of(STAGES["search_architecture"], load(ONE_TRIAL))
     assert with_parameters(observed, {"search.constraint.macs": 7})["search"]["constraint"]["macs"] == 7
 
 

@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 from nasmake.core.files import read_json, write_json
-from nasmake.pipeline.stages import STAGES
+from nasmake.core.records import Baseline
+from nasmake.pipeline.stages import CHAIN
 from nasmake.report.results import StudyResults, read_study_results
 from nasmake.report.trials_page import outcome, trials_page
 from small_run import LR, MACS, arguments, optimize, small_run
@@ -34,11 +36,11 @@ class Table(HTMLParser):
             self.rows[-1][-1] += text.strip()
 
 
-def findings_in(folder: Path, **options) -> StudyResults:
-    return read_study_results(small_run(folder, STUDY, **options), STUDY, STAGES)
+def results_in(folder: Path, **options) -> StudyResults:
+    return read_study_results(small_run(folder, STUDY, **options), STUDY, CHAIN)
 
 
-def records(page: str) -> list[dict[str, str]]:
+def rows_of(page: str) -> list[dict[str, str]]:
     head, *rows = Table(page).rows
     return [dict(zip(head, row, strict=True)) for row in rows]
 
@@ -64,7 +66,7 @@ def test_script_writes_every_file_that_the_rule_declares(tmp_path: Path):
 
 
 def test_table_shows_every_trial_and_which_were_chosen(tmp_path: Path):
-    rows = records(trials_page(findings_in(tmp_path)))
+    rows = rows_of(trials_page(results_in(tmp_path)))
     assert [row["trial"] for row in rows] == ["0", "1", "2", "3"]
     assert [row["chosen"] for row in rows] == ["", "", "promoted", "best"]
     assert [row["test_accuracy"] for row in rows] == ["", "", "75.00 %", "75.00 %"]
@@ -74,7 +76,7 @@ def test_table_shows_every_trial_and_which_were_chosen(tmp_path: Path):
 
 
 def test_table_says_why_a_trial_was_pruned(tmp_path: Path):
-    rows = records(trials_page(findings_in(tmp_path, pruned=(1,))))
+    rows = rows_of(trials_page(results_in(tmp_path, pruned=(1,))))
     assert rows[1]["state"] == "PRUNED: retrain: epoch 4: loss is nan"
     assert rows[1]["val_accuracy"] == ""
 
@@ -83,15 +85,15 @@ def test_table_escapes_text_and_loads_nothing(tmp_path: Path):
     small_run(tmp_path, STUDY, pruned=(0,))
     path = tmp_path / "trial-0000" / "result.json"
     write_json(path, read_json(path) | {"reason": "<script>alert('x')</script> & more"})
-    page = trials_page(read_study_results(tmp_path, STUDY, STAGES))
+    page = trials_page(read_study_results(tmp_path, STUDY, CHAIN))
     assert "<script>" not in page
     assert Table(page).loads == []
-    assert records(page)[0]["state"] == "PRUNED: <script>alert('x')</script> & more"
+    assert rows_of(page)[0]["state"] == "PRUNED: <script>alert('x')</script> & more"
 
 
 def test_outcome_compares_with_the_baseline_and_does_without_a_test_part(tmp_path: Path):
-    best = findings_in(tmp_path).best
+    best = results_in(tmp_path).best
     assert "test accuracy 75.00 % on 597 images" in outcome(best)
-    baseline = {"baseline": {"name": "logistic regression", "test_accuracy": 0.5}}
-    assert "logistic regression on the same split: 50.00 %" in outcome({**best, **baseline})
-    assert "test" not in outcome({**best, "test_accuracy": None, "test_n": 0})
+    baseline = Baseline("logistic regression", 0.5)
+    assert "logistic regression on the same split: 50.00 %" in outcome(replace(best, baseline=baseline))
+    assert "test" not in outcome(replace(best, test_accuracy=None, test_n=0))

@@ -1,11 +1,11 @@
-"""Figures of searches over made-up runs; how often each of them is drawn the same way is in test_plots."""
+"""Figures of searches over made-up runs; that two drawings are equal is tested in test_study_figures."""
 
 from pathlib import Path
 
 import pytest
 from nasmake.core.files import read_csv, write_csv
 from nasmake.core.pareto import Reference, hypervolume
-from nasmake.pipeline.stages import STAGES
+from nasmake.pipeline.stages import CHAIN
 from nasmake.report.results import read_study_results
 from nasmake.report.search_figures import FIGURES, covered, pareto_front, probabilities, search_progress, tradeoff
 from nasmake.report.study_figures import learning_curves
@@ -18,10 +18,10 @@ from small_run import (
     REFERENCE,
     SUPERNET_LR,
     diverge_search,
-    findings_of,
     groups,
     marks,
     optimize,
+    results_of,
     small_run,
 )
 from small_spaces import shipped
@@ -31,7 +31,7 @@ SPACE = shipped("proxyless_digits")
 
 @pytest.mark.parametrize(("searched", "units"), [((LR,), 1), ((MACS, LR), 4)])
 def test_tradeoff_shows_every_evaluated_architecture_once(tmp_path: Path, searched: tuple, units: int):
-    figure = svg(FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, *searched)))
+    figure = svg(FIGURES["tradeoff"], results_of(tmp_path, optimize(4, *searched)))
     assert len(groups(figure, "evaluated-")) == units
     assert sum(marks(figure, gid) for gid in groups(figure, "evaluated-")) == units * EVALUATIONS
     assert len(groups(figure, "chosen-trial") | groups(figure, "chosen-shared")) == units
@@ -40,7 +40,7 @@ def test_tradeoff_shows_every_evaluated_architecture_once(tmp_path: Path, search
 
 def test_a_crowded_tradeoff_is_stored_as_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("nasmake.report.search_figures.CROWD", EVALUATIONS)
-    figure = svg(FIGURES["tradeoff"], findings_of(tmp_path, optimize(4, MACS, LR)))
+    figure = svg(FIGURES["tradeoff"], results_of(tmp_path, optimize(4, MACS, LR)))
     assert b"data:image/png;base64" in figure
     assert not any(marks(figure, gid) for gid in groups(figure, "evaluated-"))
 
@@ -49,7 +49,7 @@ def test_a_diverged_supernet_leaves_no_curve_and_no_star(tmp_path: Path):
     study = optimize(3, SUPERNET_LR, LR)
     small_run(tmp_path, study, pruned=(1,))
     diverge_search(tmp_path / "trial-0001")
-    results = read_study_results(tmp_path, study, STAGES)
+    results = read_study_results(tmp_path, study, CHAIN)
     tradeoff = svg(FIGURES["tradeoff"], results)
     assert groups(tradeoff, "chosen-trial") == {"chosen-trial-0000", "chosen-trial-0002"}
     assert marks(tradeoff, "evaluated-trial-0001") == 0
@@ -65,7 +65,7 @@ def test_pareto_front_has_what_none_beats():
 
 
 def test_keys_of_the_fronts_tell_their_hypervolumes(tmp_path: Path):
-    results = findings_of(tmp_path, optimize(3, MACS, LR))
+    results = results_of(tmp_path, optimize(3, MACS, LR))
     reference = Reference(*REFERENCE.values())
     rows = [row for own in results.evaluations.values() for row in own]
     expected = hypervolume([(float(row["val_loss"]), float(row["macs"])) for row in rows], reference)
@@ -82,7 +82,7 @@ def lines_of(axes):
 
 
 def test_progress_has_the_best_loss_so_far_of_search_and_baseline(tmp_path: Path):
-    results = findings_of(tmp_path, optimize(2, MACS, LR))
+    results = results_of(tmp_path, optimize(2, MACS, LR))
     first = lines_of(search_progress(results).axes[0])
     for name, rows in (("search", results.evaluations), ("random", results.random_evaluations)):
         for unit, own in rows.items():
@@ -95,7 +95,7 @@ def test_progress_has_the_best_loss_so_far_of_search_and_baseline(tmp_path: Path
 
 
 def test_progress_shows_the_diagnostics_that_there_are(tmp_path: Path):
-    results = findings_of(tmp_path, optimize(2, MACS, LR))
+    results = results_of(tmp_path, optimize(2, MACS, LR))
     figure = search_progress(results)
     drawn = {gid: line for axes in figure.axes for gid, line in lines_of(axes).items()}
     for column in ("entropy", "max_probability", "Delta", "snr", "hypervolume", "uncalibrated_val_accuracy"):
@@ -107,7 +107,7 @@ def test_progress_shows_the_diagnostics_that_there_are(tmp_path: Path):
     for trial in range(2):
         own = path.parents[2] / f"trial-000{trial}" / "history" / path.name
         write_csv(own, [{name: row[name] for name in ("epoch", "entropy")} for row in rows], ["epoch", "entropy"])
-    fewer = search_progress(read_study_results(tmp_path, optimize(2, MACS, LR), STAGES))
+    fewer = search_progress(read_study_results(tmp_path, optimize(2, MACS, LR), CHAIN))
     assert [axes.get_ylabel() for axes in fewer.axes][:2] == ["val loss", "nats"]
 
 
@@ -115,7 +115,7 @@ def test_without_a_baseline_there_is_no_line_and_no_key_of_it(tmp_path: Path):
     small_run(tmp_path, optimize(2, LR))
     path = tmp_path / "shared" / "history" / "random_evaluations.csv"
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    results = read_study_results(tmp_path, optimize(2, LR), STAGES)
+    results = read_study_results(tmp_path, optimize(2, LR), CHAIN)
     for draw in (tradeoff, search_progress):
         assert not any("random" in text.get_text() for text in draw(results).legends[0].get_texts())
 
@@ -126,7 +126,7 @@ def test_heat_map_has_a_row_per_choice_and_a_column_per_epoch_of_the_best_trial(
     path = tmp_path / unit / "history" / "probabilities.csv"
     rows = read_csv(path)
     write_csv(path, [row | {"probability": index % 7 / 10} for index, row in enumerate(rows)], list(rows[0]))
-    figure = probabilities(read_study_results(tmp_path, optimize(4, *searched), STAGES))
+    figure = probabilities(read_study_results(tmp_path, optimize(4, *searched), CHAIN))
     choices = sum(len(decision.choices) for decision in SPACE.decisions)
     values = figure.axes[0].images[0].get_array()
     assert values.shape == (choices, len(EPOCHS))

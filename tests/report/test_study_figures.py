@@ -1,15 +1,17 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from nasmake.config.study import Optimize
-from nasmake.pipeline.stages import STAGES_WITHOUT_SEARCH
+from nasmake.costs.units import units_of_network
+from nasmake.pipeline.stages import CHAIN_WITHOUT_SEARCH
 from nasmake.report.network_figure import rows_of
 from nasmake.report.search_figures import FIGURES as SEARCH_FIGURES
 from nasmake.report.study_figures import FIGURES, IMPORTANCE_MINIMUM, architecture, figures_of, importance_of
 from nasmake.report.style import svg
-from small_run import CHANNELS, LR, MACS, SIZE, SUPERNET_LR, SVG, findings_of, groups, marks, optimize, small_run
+from small_run import CHANNELS, LR, MACS, SIZE, SUPERNET_LR, SVG, groups, marks, optimize, results_of, small_run
 from small_spaces import SHIPPED, content, shipped
 
 DRAWN = {**FIGURES, **SEARCH_FIGURES, "architecture": lambda results: architecture(results, CHANNELS, SIZE)}
@@ -27,7 +29,7 @@ STUDIES = {
 @pytest.mark.parametrize("case", STUDIES)
 def test_every_figure_of_every_kind_of_study_is_the_same_svg_twice(tmp_path: Path, case: str, name: str):
     study, pruned = STUDIES[case]
-    results = findings_of(tmp_path, study, pruned=pruned)
+    results = results_of(tmp_path, study, pruned=pruned)
     first = svg(DRAWN[name], results)
     assert ElementTree.fromstring(first).tag == f"{SVG}svg"
     assert first == svg(DRAWN[name], results)
@@ -35,12 +37,12 @@ def test_every_figure_of_every_kind_of_study_is_the_same_svg_twice(tmp_path: Pat
 
 
 def test_study_shows_completed_promoted_and_diverged_trials(tmp_path: Path):
-    figure = svg(FIGURES["study"], findings_of(tmp_path, optimize(8, MACS, LR), pruned=(0, 5), top=3))
+    figure = svg(FIGURES["study"], results_of(tmp_path, optimize(8, MACS, LR), pruned=(0, 5), top=3))
     assert (marks(figure, "completed"), marks(figure, "promoted"), marks(figure, "pruned")) == (6, 3, 2)
 
 
 def test_learning_curves_have_a_line_per_unit_and_a_cross_where_training_diverged(tmp_path: Path):
-    figure = svg(FIGURES["learning_curves"], findings_of(tmp_path, optimize(5, MACS, LR), pruned=(2,)))
+    figure = svg(FIGURES["learning_curves"], results_of(tmp_path, optimize(5, MACS, LR), pruned=(2,)))
     assert groups(figure, "train_supernet-") == {"train_supernet-shared"}
     assert len(groups(figure, "search_architecture-")) == 5
     assert groups(figure, "retrain-") == {
@@ -52,7 +54,7 @@ def test_learning_curves_have_a_line_per_unit_and_a_cross_where_training_diverge
 
 def test_files_of_an_earlier_larger_study_are_left_alone(tmp_path: Path):
     small_run(tmp_path, optimize(6, SUPERNET_LR, LR))
-    results = findings_of(tmp_path, optimize(3, MACS, LR))
+    results = results_of(tmp_path, optimize(3, MACS, LR))
     assert len(results.trials) == 3
     assert list(results.histories["train_supernet"]) == ["shared"]
     assert len(results.evaluations) == 3
@@ -67,25 +69,25 @@ def test_files_of_an_earlier_larger_study_are_left_alone(tmp_path: Path):
     ],
 )
 def test_importances_say_why_there_are_none(tmp_path: Path, study: Optimize, reason: str):
-    assert reason in str(importance_of(findings_of(tmp_path, study)))
+    assert reason in str(importance_of(results_of(tmp_path, study)))
 
 
 def test_importances_of_equal_values_are_none(tmp_path: Path):
-    results = findings_of(tmp_path, optimize(10, MACS, LR))
-    for trial in results.trials:
-        trial["value"] = 0.5
-    assert "same val accuracy" in str(importance_of(results))
+    results = results_of(tmp_path, optimize(10, MACS, LR))
+    equal = [replace(trial, value=0.5) for trial in results.trials]
+    assert "same val accuracy" in str(importance_of(replace(results, trials=equal)))
 
 
 def test_importance_goes_to_what_decides_high_accuracy(tmp_path: Path):
     """High, not low: good trials lie close together in one parameter, bad ones in the other."""
-    results = findings_of(tmp_path, optimize(40, MACS, LR))
+    results = results_of(tmp_path, optimize(40, MACS, LR))
+    trials, params = [], []
     for number, trial in enumerate(results.trials):
         is_good = number % 4 == 0
-        trial["value"] = 0.9 if is_good else 0.1 + number / 1000
+        trials.append(replace(trial, value=0.9 if is_good else 0.1 + number / 1000))
         lr, macs = (0.05, 400000 + 30000 * number) if is_good else (0.01 + 0.0045 * number, 800000)
-        trial["params"] = {LR["name"]: lr, MACS["name"]: macs}
-    shares = importance_of(results)
+        params.append({LR["name"]: lr, MACS["name"]: macs})
+    shares = importance_of(replace(results, trials=trials, params=params))
     assert isinstance(shares, dict)
     assert sum(shares.values()) == pytest.approx(1)
     assert shares[LR["name"]] > 0.5
@@ -97,7 +99,7 @@ def test_a_picture_has_a_row_per_run_between_stem_and_head(name: str):
     spec = space.decode(tuple(len(decision.choices) - 1 for decision in space.decisions))
     rows = list(rows_of(spec, 3, 32))
     assert len(rows) == len(spec.runs()) + 5
-    strides = [convolution.stride for convolution in spec.convolutions(3)]
+    strides = [convolution.stride for unit in units_of_network(spec, 3, 32) for convolution in unit.convolutions]
     size = 32
     for stride in strides:
         size = -(-size // stride)
@@ -126,13 +128,13 @@ def test_a_picture_names_layers_squeeze_and_expansion():
 def test_a_study_without_test_part_has_a_picture(tmp_path: Path):
     study = optimize(1)
     space = {"name": "mnasnet_cifar10", "content": content("mnasnet_cifar10")}
-    results = findings_of(tmp_path, study, has_test=False, space=space)
+    results = results_of(tmp_path, study, has_test=False, space=space)
     draw: Callable = architecture
     assert svg(draw, results, CHANNELS, SIZE)
 
 
 def test_without_a_search_there_are_only_figures_of_what_was_trained(tmp_path: Path):
-    results = findings_of(tmp_path, optimize(4, LR), pruned=(1,), chain=STAGES_WITHOUT_SEARCH)
+    results = results_of(tmp_path, optimize(4, LR), pruned=(1,), chain=CHAIN_WITHOUT_SEARCH)
     assert figures_of(results).keys() == FIGURES.keys() and results.histories.keys() == {"retrain", "retrain_final"}
     assert groups(svg(FIGURES["learning_curves"], results), "axes_") == {"axes_1", "axes_2", "axes_3"}  # and the key
     assert svg(DRAWN["architecture"], results)

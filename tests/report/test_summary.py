@@ -8,70 +8,77 @@ import yaml
 from nasmake.config.study import Optimize
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_json
-from nasmake.report.summary import BEST_KEYS, best_of, promote, table, trial_columns, trial_rows, write_resolved
-from small_results import diverged, final, main_of, result
+from nasmake.core.records import json_of
+from nasmake.report.summary import best_of, promote, table, trial_columns, trial_rows, write_resolved
+from small_results import diverged, final, final_records, main_of, records, result
 
 
 def test_promotion_is_by_val_accuracy_then_loss_then_number():
-    results = [result(0, 0.5), result(1, 0.9, 0.3), result(2, 0.9, 0.2), result(3, 0.9, 0.2), diverged(4)]
+    results = records(result(0, 0.5), result(1, 0.9, 0.3), result(2, 0.9, 0.2), result(3, 0.9, 0.2), diverged(4))
     assert promote(results, 4) == [2, 3, 1, 0]
     assert promote(results[::-1], 1) == [2]
 
 
 def test_fewer_completed_than_asked_for_are_all_promoted():
-    assert promote([diverged(0), result(1, 0.1), diverged(2)], 3) == [1]
+    assert promote(records(diverged(0), result(1, 0.1), diverged(2)), 3) == [1]
 
 
 def test_no_completed_trial_is_an_error_of_one_line_with_the_reason():
     with pytest.raises(InputError) as error:
-        promote([diverged(0), diverged(1)], 1)
+        promote(records(diverged(0), diverged(1)), 1)
     assert str(error.value).startswith("no trial of 2 completed") and "not finite in epoch 1" in str(error.value)
 
 
 def test_best_is_by_val_and_never_by_test():
-    finals = {Path("b"): final(1, 0.9, 0.8), Path("a"): final(0, 0.8, 0.99)}
-    folder, best = best_of(finals)
-    assert folder == Path("b") and tuple(best) == BEST_KEYS
-    assert (best["trial"], best["test_accuracy"], best["test_n"]) == (1, 0.8, 597)
+    high, low = final_records(final(1, 0.9, 0.8), final(0, 0.8, 0.99))
+    folder, best = best_of({Path("b"): high, Path("a"): low})
+    assert folder == Path("b") and json_of(best).keys() == BEST_KEYS
+    assert (best.trial, best.test_accuracy, best.test_n) == (1, 0.8, 597)
 
 
 def test_best_leaves_out_final_trainings_that_diverged():
-    broken = diverged(1, "retrain_final: not finite") | {"val_accuracy": 0.99, "val_loss": 0.1}
     baseline = {"name": "logistic regression", "test_accuracy": 0.9}
-    folder, best = best_of({Path("b"): broken, Path("a"): final(0, 0.8, 0.9, baseline=baseline)})
-    assert folder == Path("a") and best["baseline"] == baseline
+    stopped = result(1, 0.99, 0.1) | diverged(1, "retrain_final: not finite")
+    broken, complete = final_records(stopped, final(0, 0.8, 0.9, baseline=baseline))
+    folder, best = best_of({Path("b"): broken, Path("a"): complete})
+    assert folder == Path("a") and json_of(best)["baseline"] == baseline
     with pytest.raises(InputError, match="every promoted trial diverged"):
         best_of({Path("b"): broken})
 
 
+BEST_KEYS = {
+    *("trial", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "test_n"),
+    *("parameters", "macs", "architecture"),
+}
 OPTIMIZE = Optimize.model_validate(
     {"parameters": [{"name": "initial_lr", "type": "uniform_float", "lower": 0.1, "upper": 1}]}
 )
 
 
 def test_rows_have_the_columns():
-    rows = trial_rows([result(0, 0.5), diverged(1)], [{"initial_lr": 0.2}, {"initial_lr": 0.9}], [final(0, 0.5, 0.6)])
-    assert all(set(row) == set(trial_columns(OPTIMIZE, [result(0, 0.5)])) for row in rows)
+    results, finals = records(result(0, 0.5), diverged(1)), final_records(final(0, 0.5, 0.6))
+    rows = trial_rows(results, [{"initial_lr": 0.2}, {"initial_lr": 0.9}], finals)
+    assert all(set(row) == set(trial_columns(OPTIMIZE, results[:1])) for row in rows)
     assert (rows[0]["test_accuracy"], rows[0]["initial_lr"]) == (0.6, 0.2)
     assert rows[1]["state"] == "PRUNED" and rows[1]["val_accuracy"] is None and rows[1]["test_accuracy"] is None
 
 
 def test_latency_is_shown_only_where_there_is_one():
-    plain, timed = result(0, 0.5), result(0, 0.5, latency_ms=1.23456)
+    plain, timed, stopped = records(result(0, 0.5), result(0, 0.5, latency_ms=1.23456), diverged(1))
     assert "latency_ms" not in trial_columns(OPTIMIZE, [plain])
-    rows, columns = trial_rows([timed, diverged(1)], [{}, {}], []), trial_columns(OPTIMIZE, [timed, diverged(1)])
+    rows, columns = trial_rows([timed, stopped], [{}, {}], []), trial_columns(OPTIMIZE, [timed, stopped])
     assert columns.index("latency_ms") == columns.index("macs") + 1
     assert [row["latency_ms"] for row in rows] == [1.23456, None]
-    finals = [final(0, 0.8, 0.9, latency_ms=1.23456)]
+    finals = final_records(final(0, 0.8, 0.9, latency_ms=1.23456))
     head, line = table(finals, Path("x")).splitlines()[:2]
     assert "1.235 ms  net0" in line and head.index("latency") + 7 == line.index(" ms") + 3
-    assert "latency" not in table([final(0, 0.8, 0.9)], Path("x"))
-    assert best_of({Path("a"): finals[0]})[1]["latency_ms"] == 1.23456
+    assert "latency" not in table(final_records(final(0, 0.8, 0.9)), Path("x"))
+    assert best_of({Path("a"): finals[0]})[1].latency_ms == 1.23456
 
 
 def test_table_lists_the_promoted_best_first_with_the_baseline_once():
     baseline = {"name": "logistic regression", "test_accuracy": 0.95}
-    finals = [final(0, 0.8, 0.9, baseline=baseline), final(7, 0.9, None, baseline=baseline)]
+    finals = final_records(final(0, 0.8, 0.9, baseline=baseline), final(7, 0.9, None, baseline=baseline))
     lines = table(finals, Path("results/x")).splitlines()
     assert [line.split()[0] for line in lines[1:3]] == ["7", "0"]
     assert lines[1].split() == ["7", "0.9000", "-", "1,007", "2,000,000", "net7"]
@@ -83,7 +90,7 @@ def test_table_lists_the_promoted_best_first_with_the_baseline_once():
 
 def test_table_with_a_final_training_that_diverged():
     broken = final(1, 0.9, None, state="PRUNED", test_n=None)
-    assert "net1" in table([broken], Path("x"))
+    assert "net1" in table(final_records(broken), Path("x"))
 
 
 def test_resolved_configuration_is_written_once(tmp_path):
@@ -106,7 +113,9 @@ def write_study(run):
     for number, content in enumerate(results):
         unit = run / f"trial-{number:04d}"
         write_json(unit / "result.json", content | {"provenance": {"host": "a"}})
-        write_json(unit / "suggestion.json", {"params": {"initial_lr": 0.25 * (number + 1)}})
+        write_json(
+            unit / "suggestion.json", {"trial": number, "params": {"initial_lr": 0.25 * (number + 1)}, "history": []}
+        )
         if content["state"] == "COMPLETE":
             write_json(unit / "final.json", final(number, content["val_accuracy"], 0.4) | {"provenance": {}})
             (unit / "final.safetensors").write_bytes(b"weights %d" % number)
@@ -138,7 +147,7 @@ def test_summarize_script(tmp_path):
         "test_accuracy": 0.4,
         "test_n": 597,
     }
-    assert best.keys() == {*BEST_KEYS, "provenance"}
+    assert best.keys() == BEST_KEYS | {"provenance"}
     assert (run / "best" / "model.safetensors").read_bytes() == b"weights 2"
     with (run / "study" / "trials.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))

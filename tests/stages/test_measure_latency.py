@@ -9,7 +9,7 @@ from nasmake.costs.latency_table import read_latency
 from nasmake.costs.units import ProfiledUnit, units_of_network, units_of_space
 from nasmake.engine.device import start
 from nasmake.jobs.job import Job
-from nasmake.pipeline.stages import settings_of
+from nasmake.pipeline.stages import STAGES, settings_of
 from nasmake.search_spaces import SearchSpace
 from nasmake.stages.measure_latency import Timer, build, measure_latency, plan, time_units
 from small_spaces import shipped, small
@@ -31,7 +31,7 @@ def job(tmp_path):
     raw = {"latency": {"runs": 55, "warmup": 1, "batch_size": 2}, "optimize": {"trial_number": 1}}
     return Job(
         stage="measure_latency",
-        settings=load(settings_of("measure_latency", load(raw)) | {"optimize": {"trial_number": 1}}),
+        received=settings_of(STAGES["measure_latency"], load(raw)),
         search_space={"name": "tiny", "content": TINY},
         version=1,
         dataset=tmp_path,

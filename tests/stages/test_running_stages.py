@@ -18,7 +18,7 @@ from nasmake.data.prepared import Prepared
 from nasmake.engine.splits import Splits
 from nasmake.engine.weights import read_weights, write_weights
 from nasmake.models.network import Network
-from nasmake.pipeline.stages import OUTPUTS, STAGE_VERSION
+from nasmake.pipeline import stages as table
 from nasmake.search_spaces import Architecture
 from nasmake.stages.baseline import logistic_regression
 from nasmake.stages.retrain import retrain
@@ -26,7 +26,7 @@ from nasmake.stages.retrain_final import retrain_final
 from nasmake.stages.search_architecture import ArchitectureSearch, search_architecture
 from nasmake.stages.train_supernet import train_supernet
 from nasmake.strategies.constraints import is_feasible
-from small_jobs import SPACE, artefacts, dying_at, make_job, settings
+from small_jobs import SPACE, artefacts, dying_at, make_job, outputs_of, settings
 from small_spaces import shipped
 
 OF_SEARCHES = ("evaluations", "random_evaluations", "probabilities")
@@ -64,7 +64,7 @@ def copy(unit, tmp_path):
 def test_every_stage_writes_its_artefacts_and_nothing_is_left(unit):
     written = {str(path.relative_to(unit)) for path in unit.rglob("*") if path.is_file()}
     histories = {f"history/{stage}.csv" for stage in STAGES} | {f"history/{name}.csv" for name in OF_SEARCHES}
-    assert written == {name for names in OUTPUTS.values() for name in names} | histories
+    assert written == {name for stage in (*STAGES, "search_supernet") for name in outputs_of(stage)} | histories
 
 
 def test_json_artefacts_have_one_provenance_block(unit):
@@ -153,12 +153,12 @@ def test_seed_changes_every_stage(copy, digits, stage):
     before = artefacts(copy)
     after = run(copy, digits, stage, nas__seed=7)
     changed = {name for name in before if before[name] != after[name]}
-    assert set(OUTPUTS[stage]) <= changed | {"supernet.json"}  # which holds no numbers of the training
+    assert set(outputs_of(stage)) <= changed | {"supernet.json"}  # which holds no numbers of the training
 
 
 def command(stage, unit, digits, **changes):
     space = {"search_space": SPACE} if stage in ("train_supernet", "search_architecture") else {}
-    observed = settings(stage, **changes) | space | {"version": STAGE_VERSION[stage]}
+    observed = settings(stage, **changes) | space | {"version": table.STAGES[stage].version}
     files = {name: str(path) for name, path in make_job(stage, unit, digits).inputs.items()}
     write_json(unit / "suggestion.json", {"trial": 0, "params": {}})
     arguments = {
@@ -219,7 +219,7 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
     from nasmake.stages.train_supernet import SupernetTraining
 
     module = {"train_supernet": SupernetTraining, "search_architecture": ArchitectureSearch}.get(stage, Retraining)
-    for name in OUTPUTS[stage]:
+    for name in outputs_of(stage):
         (copy / name).unlink()
     (copy / "history" / f"{stage}.csv").unlink()
     with monkeypatch.context() as patch:
@@ -227,7 +227,7 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
         with pytest.raises(SystemExit) as ended:
             run(copy, digits, stage)
     assert ended.value.code == 143
-    assert not any((copy / name).exists() for name in OUTPUTS[stage])
+    assert not any((copy / name).exists() for name in outputs_of(stage))
     assert run(copy, digits, stage) == artefacts(unit)
 
 
@@ -288,7 +288,7 @@ def test_pruned_search_ends_in_result_json_with_exit_code_0(tmp_path, digits):
     result = read_json(unit / "result.json")
     assert (result["state"], result["value"], result["trial"]) == ("PRUNED", None, 0)
     assert result["reason"] == "train_supernet: not finite in epoch 3: x"
-    assert all((unit / name).is_file() for name in OUTPUTS["retrain"])
+    assert all((unit / name).is_file() for name in outputs_of("retrain"))
 
 
 def test_retraining_that_diverges_is_pruned_with_the_facts_of_its_network(copy, digits):

@@ -9,9 +9,8 @@ from nasmake.core.errors import InputError
 from nasmake.core.files import read_csv, read_json
 from nasmake.path_samplers import PATH_SAMPLERS
 from nasmake.pipeline.checks import WITH_DISTRIBUTION
-from nasmake.pipeline.stages import OUTPUTS
 from nasmake.stages.search_supernet import SupernetSearch, search_supernet
-from small_jobs import artefacts, make_job
+from small_jobs import artefacts, make_job, outputs_of
 
 # Four epochs of four steps, the first without the distribution.
 SIMULTANEOUS = {
@@ -41,7 +40,7 @@ every_strategy = pytest.mark.parametrize("name", WITH_DISTRIBUTION)
 @every_strategy
 def test_artefacts_are_those_of_both_stages(whole, name):
     _, found = whole[name]
-    assert found.keys() == {*OUTPUTS["search_supernet"], *(f"history/{own}.csv" for own in HISTORIES)}
+    assert found.keys() == {*outputs_of("search_supernet"), *(f"history/{own}.csv" for own in HISTORIES)}
 
 
 @every_strategy
@@ -92,7 +91,7 @@ def test_terminated_at_a_step_it_ends_the_same(whole, tmp_path, digits, monkeypa
         patch.setattr(SupernetSearch, "training_step", training_step)
         with pytest.raises(SystemExit):
             run(unit, digits, search__algorithm=name)
-    assert not any((unit / name).exists() for name in OUTPUTS["search_supernet"])
+    assert not any((unit / name).exists() for name in outputs_of("search_supernet"))
     assert run(unit, digits, search__algorithm=name) == whole[name][1]
 
 

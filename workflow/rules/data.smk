@@ -1,14 +1,13 @@
-# The data set, prepared once for all runs; for retraining, where dataset.retrain says so, from folders of its own.
+# The data set, prepared once for all runs. dataset.retrain may name other folders for the retraining and the test.
 
-
-include: "data_helpers.smk"
+TRAIN_SOURCE, TEST_SOURCE = CONFIG.dataset.retrain.train, CONFIG.dataset.retrain.test
 
 
 rule download_dataset:
     output:
-        train=of_part("train", DATASET),
-        test=of_part("test", DATASET),
-        manifest=f"{DATASET}/manifest.json",
+        train=PLAN.part("train"),
+        test=PLAN.part("test"),
+        manifest=PLAN.manifest(),
     log:
         f"{RUN}/logs/download_dataset.log",
     conda:
@@ -17,42 +16,42 @@ rule download_dataset:
         runtime=hours(1),
         url=CONFIG.dataset.url or "official",
     params:
-        settings=source(CONFIG.dataset.path),
+        settings=PLAN.source_settings(CONFIG.dataset.path),
         out=folder,
     shell:
         "python scripts/download_dataset.py --settings {params.settings:q} --url {resources.url:q} --out {params.out:q}"
         " > {log:q} 2>&1"
 
 
-if RETRAIN_TRAIN != DATASET:
+if PLAN.manifest(TRAIN_SOURCE) != PLAN.manifest():
 
     localrules:
         download_retrain_train,
 
     use rule download_dataset as download_retrain_train with:
         output:
-            train=of_part("train", RETRAIN_TRAIN),
-            test=of_part("test", RETRAIN_TRAIN),
-            manifest=f"{RETRAIN_TRAIN}/manifest.json",
+            train=PLAN.part("train", TRAIN_SOURCE),
+            test=PLAN.part("test", TRAIN_SOURCE),
+            manifest=PLAN.manifest(TRAIN_SOURCE),
         log:
             f"{RUN}/logs/download_retrain_train.log",
         params:
-            settings=source(CONFIG.dataset.retrain.train),
+            settings=PLAN.source_settings(TRAIN_SOURCE),
             out=folder,
 
 
-if RETRAIN_TEST not in (DATASET, RETRAIN_TRAIN):
+if PLAN.manifest(TEST_SOURCE) not in (PLAN.manifest(), PLAN.manifest(TRAIN_SOURCE)):
 
     localrules:
         download_retrain_test,
 
     use rule download_dataset as download_retrain_test with:
         output:
-            train=of_part("train", RETRAIN_TEST),
-            test=of_part("test", RETRAIN_TEST),
-            manifest=f"{RETRAIN_TEST}/manifest.json",
+            train=PLAN.part("train", TEST_SOURCE),
+            test=PLAN.part("test", TEST_SOURCE),
+            manifest=PLAN.manifest(TEST_SOURCE),
         log:
             f"{RUN}/logs/download_retrain_test.log",
         params:
-            settings=source(CONFIG.dataset.retrain.test),
+            settings=PLAN.source_settings(TEST_SOURCE),
             out=folder,

@@ -1,19 +1,18 @@
-# Instead of the trials' retraining (nas.skip_retrain): the score that the search gave the network it found.
+# nas.skip_retrain: the result of a trial is the score that the search gave its network, with inherited weights.
 
 
 rule evaluate_inherited:
     input:
-        suggestion=f"{RUN}/{{unit}}/suggestion.json",
-        architecture=architecture,
+        unpack(PLAN.inputs("evaluate_inherited")),
     output:
-        f"{RUN}/{{unit}}/result.json",
+        **PLAN.outputs("evaluate_inherited"),
     log:
         f"{RUN}/{{unit}}/logs/evaluate_inherited.log",
-    localrule: True  # not in the Snakefile's list, since there may be no such rule
+    localrule: True  # not in the list of the Snakefile, since only some studies have this rule
     conda:
         "../envs/nasmake.yaml"
     params:
-        version=STAGE_VERSION["evaluate_inherited"],  # for Snakemake alone: another one reruns the rule
+        version=STAGES["evaluate_inherited"].version,  # no option of the script: a new version reruns the rule
     shell:
         "python scripts/evaluate_inherited.py --suggestion {input.suggestion:q} --architecture {input.architecture:q}"
         " --out {output:q} > {log:q} 2>&1"

@@ -1,74 +1,76 @@
 # Does the search work? snakemake --configfile config/presets/evidence.yaml evidence
-# The product's own rules in units of their own, for several seeds and every strategy; no other target asks for them.
+# The rules of a study run for several seeds and every strategy, in units of their own. No other target asks for them.
+
+from nasmake.evidence.plan import EvidencePlan, strategies
+
+EVIDENCE = EvidencePlan(PLAN)
 
 
-include: "evidence_helpers.smk"
+wildcard_constraints:
+    kind="supernet|quarter|easy",
+    list=r"ranking|selection-\d+",
+    strategy="|".join(strategies()),
+    seed=r"\d+",
 
 
-if EASY != DATASET:
+if EVIDENCE.easy != PLAN.dataset():
 
     use rule download_dataset as download_easy_dataset with:
         output:
-            train=multiext(f"{EASY}/train_", "images.npy", "labels.npy"),
-            test=multiext(f"{EASY}/test_", "images.npy", "labels.npy"),
-            manifest=f"{EASY}/manifest.json",
+            train=multiext(f"{EVIDENCE.easy}/train_", "images.npy", "labels.npy"),
+            test=multiext(f"{EVIDENCE.easy}/test_", "images.npy", "labels.npy"),
+            manifest=f"{EVIDENCE.easy}/manifest.json",
         log:
             f"{RUN}/logs/download_easy_dataset.log",
         resources:
             runtime=hours(1),
             url="official",
         params:
-            settings=canonical_json(
-                source_settings(CONFIG)
-                | {"name": CONFIG.evidence.easy_dataset, "version": STAGE_VERSION["download_dataset"]}
-            ),
+            settings=PLAN.source_settings(name=CONFIG.evidence.easy_dataset),
             out=folder,
 
 
 use rule train_supernet as train_supernet_of_evidence with:
     input:
-        data=data_of,
-        manifest=manifest_of,
+        data=EVIDENCE.data,
+        manifest=EVIDENCE.manifest,
     output:
-        weights=f"{RUN}/{{kind}}-{{seed}}/supernet.safetensors",
-        record=f"{RUN}/{{kind}}-{{seed}}/supernet.json",
-        history=f"{RUN}/{{kind}}-{{seed}}/history/train_supernet.csv",
+        **PLAN.outputs("train_supernet", "{kind}-{seed}"),
     log:
         f"{RUN}/{{kind}}-{{seed}}/logs/train_supernet.log",
     benchmark:
         f"{RUN}/{{kind}}-{{seed}}/benchmarks/train_supernet.tsv"
     priority: 30
     params:
-        settings=settings_for("train_supernet"),
+        settings=EVIDENCE.settings("train_supernet"),
         files="",
         unit=folder,
 
 
 use rule search_architecture as search_architecture_of_evidence with:
     input:
-        data=rules.download_dataset.output.train,
-        manifest=rules.download_dataset.output.manifest,
+        data=PLAN.part("train"),
+        manifest=PLAN.manifest(),
         supernet=f"{RUN}/supernet-{{seed}}/supernet.safetensors",
         record=f"{RUN}/supernet-{{seed}}/supernet.json",
     output:
-        architecture=f"{RUN}/search-{{strategy}}-{{seed}}/architecture.json",
-        histories=multiext(f"{RUN}/search-{{strategy}}-{{seed}}/history/", *HISTORIES),
+        **PLAN.outputs("search_architecture", "search-{strategy}-{seed}"),
     log:
         f"{RUN}/search-{{strategy}}-{{seed}}/logs/search_architecture.log",
     benchmark:
         f"{RUN}/search-{{strategy}}-{{seed}}/benchmarks/search_architecture.tsv"
     priority: 20
     params:
-        settings=settings_for("search_architecture"),
-        files=optional("supernet"),
+        settings=EVIDENCE.settings("search_architecture"),
+        files=optional("supernet", "record"),
         table=None,
         unit=folder,
 
 
 rule choose_networks:
     input:
-        unpack(searched),
-        manifest=rules.download_dataset.output.manifest,
+        unpack(EVIDENCE.searches),
+        manifest=PLAN.manifest(),
     output:
         f"{RUN}/{{list}}/networks.json",
     log:
@@ -77,7 +79,7 @@ rule choose_networks:
     conda:
         "../envs/nasmake.yaml"
     params:
-        settings=settings_for("choose_networks"),
+        settings=EVIDENCE.settings("choose_networks"),
         files=optional(*strategies()),
         unit=folder,
     shell:
@@ -87,9 +89,9 @@ rule choose_networks:
 
 rule score_networks:
     input:
-        data=data_of,
-        manifest=manifest_of,
-        networks=NETWORKS,
+        data=EVIDENCE.data,
+        manifest=EVIDENCE.manifest,
+        networks=f"{RUN}/ranking/networks.json",
         supernet=f"{RUN}/{{kind}}-{{seed}}/supernet.safetensors",
         record=f"{RUN}/{{kind}}-{{seed}}/supernet.json",
     output:
@@ -102,10 +104,10 @@ rule score_networks:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        **training(1),
+        **PLAN.resources(1),
     params:
-        settings=settings_for("score_networks"),
-        files=optional("networks", "supernet"),
+        settings=EVIDENCE.settings("score_networks"),
+        files=optional("networks", "supernet", "record"),
         unit=folder,
     shell:
         "python scripts/score_networks.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
@@ -114,9 +116,9 @@ rule score_networks:
 
 rule train_networks:
     input:
-        data=rules.download_dataset.output.train,
-        test=rules.download_dataset.output.test,
-        manifest=rules.download_dataset.output.manifest,
+        data=PLAN.part("train"),
+        test=PLAN.part("test"),
+        manifest=PLAN.manifest(),
         networks=f"{RUN}/{{list}}/networks.json",
     output:
         f"{RUN}/{{list}}/seed-{{seed}}/trained.csv",
@@ -129,9 +131,9 @@ rule train_networks:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        **training(1),
+        **PLAN.resources(1),
     params:
-        settings=settings_for("train_networks"),
+        settings=EVIDENCE.settings("train_networks"),
         files=optional("networks"),
         unit=folder,
     shell:
@@ -141,10 +143,10 @@ rule train_networks:
 
 rule evidence:
     input:
-        scores=expand(f"{RUN}/{{unit}}/scores.csv", unit=supernets(CONFIG)),
-        lists=expand(f"{RUN}/{{list}}/networks.json", list=lists(CONFIG)),
+        scores=expand(f"{RUN}/{{unit}}/scores.csv", unit=EVIDENCE.supernets),
+        lists=expand(f"{RUN}/{{list}}/networks.json", list=EVIDENCE.lists),
         trained=expand(
-            f"{RUN}/{{list}}/seed-{{seed}}/trained.csv", list=lists(CONFIG), seed=CONFIG.evidence.retrain_seeds
+            f"{RUN}/{{list}}/seed-{{seed}}/trained.csv", list=EVIDENCE.lists, seed=CONFIG.evidence.retrain_seeds
         ),
     output:
         multiext(f"{RUN}/evidence", ".json", ".md", ".svg", ".html"),
@@ -154,7 +156,7 @@ rule evidence:
     conda:
         "../envs/nasmake.yaml"
     params:
-        settings=canonical_json(CONFIG.evidence.model_dump(mode="json")),
+        settings=EVIDENCE.own_settings,
         run=folder,
     shell:
         "python scripts/evidence.py --settings {params.settings:q} --run {params.run:q} > {log:q} 2>&1"

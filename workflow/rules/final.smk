@@ -1,18 +1,18 @@
-# Promoted trials: trained on train and val together, and tested once. No other rule has the test part as input.
+# Promoted trials: trained on train and val together, and tested once. No other rule of a study reads the test images.
+
+RETRAIN, TEST = CONFIG.dataset.retrain.train, CONFIG.dataset.retrain.test
 
 
 rule retrain_final:
     input:
-        **RETRAINED,
-        **TESTED,
-        promotion=ancient(f"{RUN}/study/promoted.json"),  # who else is promoted changes nothing here
-        suggestion=suggestion,
-        architecture=architecture,
-        result=f"{RUN}/{{unit}}/result.json",
+        unpack(PLAN.inputs("retrain_final")),
+        data=PLAN.part("train", RETRAIN),
+        manifest=PLAN.manifest(RETRAIN),
+        test_data=PLAN.part("test", TEST),
+        test=PLAN.manifest(TEST),
+        promotion=ancient(f"{RUN}/study/promoted.json"),  # the other promoted trials change nothing here
     output:
-        weights=f"{RUN}/{{unit}}/final.safetensors",
-        record=f"{RUN}/{{unit}}/final.json",
-        history=f"{RUN}/{{unit}}/history/retrain_final.csv",
+        **PLAN.outputs("retrain_final"),
     log:
         f"{RUN}/{{unit}}/logs/retrain_final.log",
     benchmark:
@@ -20,11 +20,11 @@ rule retrain_final:
     retries: 2
     conda:
         "../envs/nasmake.yaml"
-    threads: TRAINING_THREADS
+    threads: PLAN.threads
     resources:
-        **training(12),
+        **PLAN.resources(12),
     params:
-        settings=settings("retrain_final"),
+        settings=PLAN.settings("retrain_final"),
         files=optional("suggestion", "architecture", "result", "test"),
         unit=folder,
     shell:
@@ -35,8 +35,8 @@ rule retrain_final:
 rule summarize_study:
     input:
         promotion=f"{RUN}/study/promoted.json",
-        results=expand(f"{RUN}/trial-{{trial}}/result.json", trial=TRIALS),
-        suggestion=f"{RUN}/trial-{TRIALS[-1]}/suggestion.json",
+        results=expand(f"{RUN}/trial-{{trial}}/result.json", trial=PLAN.trials),
+        suggestion=f"{RUN}/trial-{PLAN.trials[-1]}/suggestion.json",
         finals=promoted("final.json"),
         weights=promoted("final.safetensors"),
     output:
@@ -51,7 +51,7 @@ rule summarize_study:
     conda:
         "../envs/nasmake.yaml"
     params:
-        study=study_settings(),
+        study=PLAN.study_settings(),
         run=folder_above,
     shell:
         "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q} --results {input.results:q}"

@@ -1,19 +1,19 @@
-# Instead of the search: a network from a file, for the classes and images of the data set.
+# nas.architecture: the network comes from a file, for the classes and images of the data set. Nothing is searched.
 
 
 rule import_architecture:
     input:
-        manifest=rules.download_dataset.output.manifest,
+        manifest=PLAN.manifest(),
     output:
         f"{RUN}/shared/architecture.json",
     log:
         f"{RUN}/shared/logs/import_architecture.log",
-    localrule: True  # not in the Snakefile's list, since there may be no such rule
+    localrule: True  # not in the list of the Snakefile, since only some studies have this rule
     conda:
         "../envs/nasmake.yaml"
     params:
-        architecture=canonical_json(IMPORTED),
-        version=STAGE_VERSION["import_architecture"],  # for Snakemake alone: another one reruns the rule
+        architecture=canonical_json(PLAN.architecture),
+        version=STAGES["import_architecture"].version,  # no option of the script: a new version reruns the rule
     shell:
         "python scripts/import_architecture.py --architecture {params.architecture:q}"
         " --manifest {input.manifest:q} --out {output:q} > {log:q} 2>&1"

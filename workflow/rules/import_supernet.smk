@@ -1,22 +1,22 @@
-# Instead of supernet training: a supernet of another run (nas.supernet).
+# nas.supernet: the supernet comes from another run instead of being trained.
 
 
 rule import_supernet:
     input:
-        manifest=rules.download_dataset.output.manifest,
-        weights=ancient(SUPERNET["weights"]),
-        record=ancient(SUPERNET["record"]),
+        manifest=PLAN.manifest(),
+        weights=ancient(PLAN.supernet["weights"]),
+        record=ancient(PLAN.supernet["record"]),
     output:
         weights=f"{RUN}/shared/supernet.safetensors",
         record=f"{RUN}/shared/supernet.json",
     log:
         f"{RUN}/shared/logs/import_supernet.log",
-    localrule: True  # not in the Snakefile's list, since there may be no such rule
+    localrule: True  # not in the list of the Snakefile, since only some studies have this rule
     conda:
         "../envs/nasmake.yaml"
     params:
-        digest=SUPERNET["digest"],
-        version=STAGE_VERSION["import_supernet"],  # for Snakemake alone: another one reruns the rule
+        digest=PLAN.supernet["digest"],
+        version=STAGES["import_supernet"].version,  # no option of the script: a new version reruns the rule
     shell:
         "python scripts/import_supernet.py --weights {input.weights:q} --record {input.record:q}"
         " --manifest {input.manifest:q} --out {output.weights:q} > {log:q} 2>&1"

@@ -1,6 +1,6 @@
 # Figures of the study; `make report` binds them into one offline page.
 
-TRAINING = "Training" if IMPORTED else "Training and search"
+TRAINING = "Training" if PLAN.architecture else "Training and search"
 SHOWN = {  # category and title in that page
     "trials.html": ("Outcome", "Table of all trials"),
     "architecture.svg": ("Outcome", "Best network"),
@@ -15,14 +15,14 @@ SHOWN = {  # category and title in that page
 
 rule report:
     input:
-        manifest=rules.download_dataset.output.manifest,
+        manifest=PLAN.manifest(),
         study=multiext(f"{RUN}/study/", "best.json", "trials.csv", "promoted.json"),
-        units=UNIT_FILES,
+        units=PLAN.unit_files,
         finals=promoted("history/retrain_final.csv"),
     output:
         [
             report(path, caption=f"../report/{Path(path).stem}.rst", category=category, labels={"figure": title})
-            for path in FIGURES
+            for path in PLAN.figures
             for category, title in [SHOWN[Path(path).name]]
         ],
     log:
@@ -30,7 +30,7 @@ rule report:
     conda:
         "../envs/nasmake.yaml"
     params:
-        study=study_settings(),
+        study=PLAN.study_settings(),
         stages=CHAIN,
         run=folder_above,
     shell:

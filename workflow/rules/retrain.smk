@@ -1,15 +1,13 @@
-# Training of the found network from scratch, on train, in every trial.
+# Training of the architecture from scratch on train, in every trial.
 
 
 rule retrain:
     input:
-        **RETRAINED,
-        suggestion=suggestion,
-        architecture=architecture,
+        unpack(PLAN.inputs("retrain")),
+        data=PLAN.part("train", CONFIG.dataset.retrain.train),
+        manifest=PLAN.manifest(CONFIG.dataset.retrain.train),
     output:
-        weights=f"{RUN}/{{unit}}/model.safetensors",
-        result=f"{RUN}/{{unit}}/result.json",
-        history=f"{RUN}/{{unit}}/history/retrain.csv",
+        **PLAN.outputs("retrain"),
     log:
         f"{RUN}/{{unit}}/logs/retrain.log",
     benchmark:
@@ -18,11 +16,11 @@ rule retrain:
     retries: 2
     conda:
         "../envs/nasmake.yaml"
-    threads: TRAINING_THREADS
+    threads: PLAN.threads
     resources:
-        **training(12),
+        **PLAN.resources(12),
     params:
-        settings=settings("retrain"),
+        settings=PLAN.settings("retrain"),
         files=optional("suggestion", "architecture"),
         unit=folder,
     shell:

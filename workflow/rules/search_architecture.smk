@@ -1,21 +1,14 @@
-# The search over a supernet, which the stage before trains or takes (nas.supernet).
-
-
-include: "latency.smk"
-include: f"{CHAIN[0]}.smk"
+# The architecture search over a supernet that an earlier stage trained or imported.
 
 
 rule search_architecture:
     input:
-        data=rules.download_dataset.output.train,
-        manifest=rules.download_dataset.output.manifest,
-        suggestion=suggestion,
-        supernet=made_by(CHAIN[0], "supernet.safetensors"),
-        record=made_by(CHAIN[0], "supernet.json"),
-        latency=ancient(GIVEN_TABLE) if GIVEN_TABLE else MEASURED_TABLE,
+        unpack(PLAN.inputs("search_architecture")),
+        data=PLAN.part("train"),
+        manifest=PLAN.manifest(),
+        latency=ancient(PLAN.latency_table) if PLAN.latency_table else PLAN.latency,
     output:
-        architecture=f"{RUN}/{{unit}}/architecture.json",
-        histories=multiext(f"{RUN}/{{unit}}/history/", *SEARCH_HISTORIES),
+        **PLAN.outputs("search_architecture"),
     log:
         f"{RUN}/{{unit}}/logs/search_architecture.log",
     benchmark:
@@ -24,13 +17,13 @@ rule search_architecture:
     retries: 2
     conda:
         "../envs/nasmake.yaml"
-    threads: TRAINING_THREADS
+    threads: PLAN.threads
     resources:
-        **training(6),
+        **PLAN.resources(6),
     params:
-        settings=settings("search_architecture"),
-        files=optional("suggestion", "supernet", "latency"),
-        table=TABLE_DIGEST,
+        settings=PLAN.settings("search_architecture"),
+        files=optional("suggestion", "supernet", "record", "latency"),
+        table=PLAN.latency_digest,
         unit=folder,
     shell:
         "python scripts/search_architecture.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"

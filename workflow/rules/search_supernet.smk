@@ -1,17 +1,14 @@
-# With nas.type simultaneous: the supernet and its search in one stage, with the artefacts of both.
-
-
-include: "latency.smk"
+# nas.type simultaneous: supernet training and architecture search in one stage, with the artefacts of both.
 
 
 rule search_supernet:
     input:
-        data=rules.download_dataset.output.train,
-        manifest=rules.download_dataset.output.manifest,
-        suggestion=suggestion,
-        latency=ancient(GIVEN_TABLE) if GIVEN_TABLE else MEASURED_TABLE,
+        unpack(PLAN.inputs("search_supernet")),
+        data=PLAN.part("train"),
+        manifest=PLAN.manifest(),
+        latency=ancient(PLAN.latency_table) if PLAN.latency_table else PLAN.latency,
     output:
-        [f"{RUN}/{{unit}}/{artefact}" for artefact in ARTEFACTS["search_supernet"]],
+        **PLAN.outputs("search_supernet"),
     log:
         f"{RUN}/{{unit}}/logs/search_supernet.log",
     benchmark:
@@ -20,13 +17,13 @@ rule search_supernet:
     retries: 2
     conda:
         "../envs/nasmake.yaml"
-    threads: TRAINING_THREADS
+    threads: PLAN.threads
     resources:
-        **training(12),
+        **PLAN.resources(12),
     params:
-        settings=settings("search_supernet"),
+        settings=PLAN.settings("search_supernet"),
         files=optional("suggestion", "latency"),
-        table=TABLE_DIGEST,
+        table=PLAN.latency_digest,
         unit=folder,
     shell:
         "python scripts/search_supernet.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"

@@ -1,5 +1,11 @@
-# The chain of a trial: what finds an architecture, or takes one (nas.architecture), and what scores it.
+# The chain of one trial: the stages that find or import an architecture, and the one that scores it.
 
 
-include: f"{CHAIN[-2]}.smk"
-include: f"{CHAIN[-1]}.smk"
+for stage in CHAIN:
+
+    include: f"{stage}.smk"
+
+
+if not PLAN.architecture:
+
+    include: "measure_latency.smk"

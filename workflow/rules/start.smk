@@ -1,4 +1,4 @@
-# What has to be right before the configuration is read: the folder, the interpreter, locks of a dead controller.
+# What has to hold before the configuration is read: the folder, the interpreter, and no lock of a dead controller.
 
 import sys
 from pathlib import Path

@@ -1,9 +1,9 @@
-# The study over hyperparameters: a fold over told results, then the promotion of the best trials.
+# The study over hyperparameters: one suggestion for each trial, and the promotion of the best trials.
 
 
 rule suggest:
     input:
-        unpack(observed),
+        unpack(PLAN.observed),
     output:
         f"{RUN}/trial-{{trial}}/suggestion.json",
     log:
@@ -12,8 +12,8 @@ rule suggest:
     conda:
         "../envs/nasmake.yaml"
     params:
-        study=study_settings(),
-        version=STAGE_VERSION["suggest"],
+        study=PLAN.study_settings(),
+        version=STAGES["suggest"].version,
         files=optional("previous", "observed"),
     shell:
         "python scripts/suggest.py --study {params.study:q} --version {params.version} {params.files} --out {output:q} > {log:q} 2>&1"
@@ -21,7 +21,7 @@ rule suggest:
 
 checkpoint promote:
     input:
-        expand(f"{RUN}/trial-{{trial}}/result.json", trial=TRIALS),
+        expand(f"{RUN}/trial-{{trial}}/result.json", trial=PLAN.trials),
     output:
         f"{RUN}/study/promoted.json",
     log:

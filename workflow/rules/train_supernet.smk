@@ -1,15 +1,13 @@
-# The supernet, trained.
+# Training of the supernet.
 
 
 rule train_supernet:
     input:
-        data=rules.download_dataset.output.train,
-        manifest=rules.download_dataset.output.manifest,
-        suggestion=suggestion,
+        unpack(PLAN.inputs("train_supernet")),
+        data=PLAN.part("train"),
+        manifest=PLAN.manifest(),
     output:
-        weights=f"{RUN}/{{unit}}/supernet.safetensors",
-        record=f"{RUN}/{{unit}}/supernet.json",
-        history=f"{RUN}/{{unit}}/history/train_supernet.csv",
+        **PLAN.outputs("train_supernet"),
     log:
         f"{RUN}/{{unit}}/logs/train_supernet.log",
     benchmark:
@@ -18,11 +16,11 @@ rule train_supernet:
     retries: 2
     conda:
         "../envs/nasmake.yaml"
-    threads: TRAINING_THREADS
+    threads: PLAN.threads
     resources:
-        **training(12),
+        **PLAN.resources(12),
     params:
-        settings=settings("train_supernet"),
+        settings=PLAN.settings("train_supernet"),
         files=optional("suggestion"),
         unit=folder,
     shell:

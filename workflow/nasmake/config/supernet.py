@@ -1,5 +1,6 @@
 """Section `supernet`: supernet training, its optimizer and its learning rate."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,6 +9,25 @@ from nasmake.config.base import Count, Fraction, NotNegative, Positive, Section
 
 OPTIMIZERS = Literal["MomentumSGD", "NAG", "RMSprop", "Adam", "AMSGrad", "NAdam", "AdamW"]
 SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
+
+# Keys that an optimizer reads beside lr and weight_decay. build_optimizer shows it no others.
+_ADAPTIVE = ("beta1", "beta2", "eps")
+OPTIMIZER_READS: Mapping[str, tuple[str, ...]] = {
+    "MomentumSGD": ("momentum", "dampening"),
+    "NAG": ("momentum",),
+    "RMSprop": ("momentum", "smoothing", "eps"),
+    "Adam": _ADAPTIVE,
+    "AMSGrad": _ADAPTIVE,
+    "NAdam": (*_ADAPTIVE, "momentum_decay"),
+    "AdamW": _ADAPTIVE,
+}
+# Keys that the shape of the learning rate reads beside warmup_epochs. schedules.factor shows it no others.
+SCHEDULER_READS: Mapping[str, tuple[str, ...]] = {
+    "MultiStep": ("milestone_start", "milestone_step", "gamma"),
+    "Linear": ("start_factor", "end_factor", "total_epochs"),
+    "Exponential": ("gamma",),
+    "Cosine": (),
+}
 
 
 class Optimizer(Section):

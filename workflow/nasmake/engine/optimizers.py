@@ -1,4 +1,7 @@
-"""Optimizers by the predecessor's class names; each reads its own hyperparameters only."""
+"""Optimizers, by the predecessor's names. Each one reads its own hyperparameters only.
+
+This module may import core and config.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -6,21 +9,23 @@ from typing import Any
 import torch
 from torch import nn, optim
 
-from nasmake.config.supernet import Optimizer
+from nasmake.config.supernet import OPTIMIZER_READS, Optimizer
+from nasmake.core.declared import restrict
 
-SMALLEST_MOMENTUM = float(
-    torch.finfo(torch.float64).eps
-)  # Nesterov's method needs one above 0; the predecessor's choice
+# Nesterov's method needs a momentum above 0. The predecessor takes this one for 0.
+SMALLEST_MOMENTUM = float(torch.finfo(torch.float64).eps)
 LARGEST_BETA = 1 - 1e-6  # the predecessor's range ends at 1, where an average would never move
 
 
 def build_optimizer(settings: Optimizer, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-    """Make the optimizer that `settings.optimizer` names, at the peak learning rate."""
-    return _OPTIMIZERS[settings.optimizer](parameters, settings)
+    """Return the optimizer that `settings.optimizer` names, at the peak learning rate."""
+    name = settings.optimizer
+    view = restrict(settings, ("lr", "weight_decay", *OPTIMIZER_READS[name]), f"optimizer {name}")
+    return OPTIMIZERS[name](parameters, view)
 
 
 def set_learning_rate(optimizer: optim.Optimizer, rate: float) -> None:
-    """Write the learning rate of the coming step."""
+    """Set the learning rate of the next step in every parameter group."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
@@ -34,7 +39,7 @@ def _adaptive(settings: Optimizer) -> dict[str, Any]:
     return _common(settings) | {"betas": betas, "eps": settings.eps}
 
 
-_OPTIMIZERS: dict[str, Callable[[Iterable[nn.Parameter], Optimizer], optim.Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[Iterable[nn.Parameter], Optimizer], optim.Optimizer]] = {
     "MomentumSGD": lambda parameters, s: optim.SGD(
         parameters, momentum=s.momentum, dampening=s.dampening, **_common(s)
     ),

@@ -1,4 +1,7 @@
-"""The three parts of a data set on the training device: train and val of the training images, and test."""
+"""The splits of a prepared data set as batches on the training device: train, val, and test.
+
+`nasmake.data` prepares the files and draws the batches. This module may import core, config and data.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,46 +27,57 @@ class Splits:
     """A prepared data set as a stage sees it.
 
     Attributes:
-        settings: decides the split and the augmentation.
-        device: where the images are put.
-        tested: the prepared data set that the test part is taken from.
-        workers: loader processes, of images that stay files.
+        prepared: the data set whose training images are split into train and val.
+        settings: section `dataset` decides the split and the augmentation; nas.seed seeds the draws.
+        device: of the images and labels.
+        tested: the data set whose test split is used.
+        num_search_classes: number of classes that a search is restricted to; None: all classes.
+        workers: loader processes for images that stay files.
     """
 
     prepared: Prepared
     settings: Config
     device: torch.device
     tested: Prepared
+    num_search_classes: int | None = None
     workers: int = 0
 
     @classmethod
     def open(
-        cls, folder: Path, settings: Config, device: torch.device, test: Path | None = None, workers: int = 0
+        cls,
+        folder: Path,
+        settings: Config,
+        device: torch.device,
+        test: Path | None = None,
+        num_search_classes: int | None = None,
+        workers: int = 0,
     ) -> "Splits":
-        """Read the manifest; images are read when a part of them is asked for.
+        """Read the manifest; the images of a split are read when this split is used.
 
         Args:
             folder: of the prepared data set.
-            settings: see above.
-            device: see above.
-            test: folder of the one that has the test part, if that is another.
-            workers: see above.
+            settings: see the class.
+            device: see the class.
+            test: folder of another prepared data set, whose test split is used.
+            num_search_classes: see the class.
+            workers: see the class.
 
         Raises:
-            InputError: the two do not have the same classes and size of images.
+            InputError: the two data sets differ in their classes or in the size of their images.
         """
         prepared = Prepared.open(folder)
         tested = prepared if test is None else Prepared.open(test)
         for key in ("classes", "image_shape"):
             if tested.manifest[key] != prepared.manifest[key]:
                 raise InputError(
-                    f"dataset.retrain.test: {test}: {key} differ from those of {folder}; set another folder"
+                    f"dataset.retrain.test: {test}: {key} differ from those of {folder}; expected a folder in which "
+                    "they are equal"
                 )
-        return cls(prepared, settings, device, tested, workers)
+        return cls(prepared, settings, device, tested, num_search_classes, workers)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """What the data set is."""
+        """The manifest of the data set."""
         return self.prepared.manifest
 
     @property
@@ -73,22 +87,29 @@ class Splits:
 
     @property
     def input_size(self) -> int:
-        """Edge of an image in pixels."""
+        """Height and width of an image in pixels."""
         return int(self.manifest["image_shape"][0])
 
     def training(self, name: SplitName, batch_size: int, stage: str, cutout: int | None = None) -> BatchSource:
-        """Shuffled, augmented batches, as `stage` draws them; `cutout` is the edge of a blank square in each image."""
+        """Return shuffled, augmented batches [batch_size, C, H, W] of a split; the last, smaller batch is left out.
+
+        Args:
+            name: of the split.
+            batch_size: images of a batch.
+            stage: part of the seed key of the draws.
+            cutout: edge in pixels of the square that is blanked in each image, if any.
+        """
         dataset = self.settings.dataset
         augment = Augmentation(pad=dataset.crop_padding or 0, flip=bool(dataset.flip), cutout=cutout or 0)
         return self._source(name, batch_size, stage, shuffle=True, augment=augment, drop_last=True)
 
-    def evaluation(self, name: SplitName, batch_size: int) -> BatchSource:
-        """All images in order, as they are."""
-        return self._source(name, batch_size, "evaluation")
-
     def shuffled(self, name: SplitName, batch_size: int, stage: str) -> BatchSource:
-        """Shuffled batches of images as they are."""
+        """Return shuffled batches without augmentation; the arguments are those of `training`."""
         return self._source(name, batch_size, stage, shuffle=True, drop_last=True)
+
+    def evaluation(self, name: SplitName, batch_size: int) -> BatchSource:
+        """Return all images of a split in order, without augmentation; the last batch may be smaller."""
+        return self._source(name, batch_size, "evaluation")
 
     def _source(self, name: SplitName, batch_size: int, stage: str, **options: Any) -> BatchSource:
         images, numbers = self.arrays(name)
@@ -101,24 +122,20 @@ class Splits:
         return ArraySource(torch.from_numpy(images).to(self.device), labels, batch_size, seed_key, **options)
 
     def arrays(self, name: SplitName) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Images, uint8 [N, H, W, C], or their paths, and labels, int64 [N].
+        """Return the images of a split, uint8 [N, H, W, C], or their paths, bytes [N]; and the labels, int64 [N].
 
-        With dataset.num_search_classes only those of some classes, which are then numbered from 0; a stage that is to
-        know all classes is not told that key.
+        With `num_search_classes` a split has the images of that many classes only, and these are numbered from 0.
         """
-        images, labels = self._rows(name)
-        wanted = self.settings.dataset.num_search_classes
-        if wanted is None:
-            return images, labels
-        chosen = choose_classes(wanted, len(self.manifest["classes"]), self.settings.nas.seed)
-        rows = np.isin(labels, chosen)
-        return images[rows], np.searchsorted(chosen, labels[rows])
-
-    def _rows(self, name: SplitName) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        settings = self.settings
         images, labels = self.tested.split("test") if name == "test" else self.prepared.split("train")
         if name in ("test", "train+val"):
-            return np.array(images), np.array(labels)
-        settings = self.settings
-        train, val = split_train_val(labels, settings.dataset.num_data_architecture_search, settings.nas.seed)
-        rows = train if name == "train" else val
-        return images[rows], labels[rows]
+            images, labels = np.array(images), np.array(labels)
+        else:
+            train, val = split_train_val(labels, settings.dataset.num_data_architecture_search, settings.nas.seed)
+            rows = train if name == "train" else val
+            images, labels = images[rows], labels[rows]
+        if self.num_search_classes is None:
+            return images, labels
+        classes = choose_classes(self.num_search_classes, len(self.manifest["classes"]), settings.nas.seed)
+        of_classes = np.isin(labels, classes)
+        return images[of_classes], np.searchsorted(classes, labels[of_classes])

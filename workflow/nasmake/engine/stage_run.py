@@ -1,4 +1,7 @@
-"""The frame of a stage: device, data, search space, and the training state that is held while it runs."""
+"""The frame in which a stage runs: device, data, search space, and the training state that is held meanwhile.
+
+This module may import core, search_spaces, costs, pipeline, jobs and the other modules of the engine.
+"""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +23,7 @@ from nasmake.engine.splits import Splits
 from nasmake.engine.stage_module import StageModule
 from nasmake.engine.trainer import fit
 from nasmake.jobs.job import Job
-from nasmake.pipeline.stages import OUTPUTS
+from nasmake.pipeline.stages import STAGES
 from nasmake.search_spaces import SearchSpace
 
 Rows = list[dict[str, Any]]
@@ -28,7 +31,7 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class StageRun:
-    """A stage under way."""
+    """A stage that runs: its job, its device, its data, and the folder of its training state."""
 
     job: Job
     runtime: Runtime
@@ -36,47 +39,76 @@ class StageRun:
     folder: ResumeFolder
 
     def space(self) -> SearchSpace:
-        """The job's search space.
+        """Return the job's search space.
 
         Raises:
-            InputError: it is made for another number of classes than the data set has.
+            InputError: the data set has another number of classes than the search space.
         """
         space = self.job.space()
         classes = len(self.splits.manifest["classes"])
         if space.num_classes != classes:
             raise InputError(
-                f"nas.search_space: {space.name} has settings.class_num {space.num_classes}, "
-                f"but data set {self.splits.manifest['name']} has {classes} classes; choose its space file"
+                f"nas.search_space: {space.name}: settings.class_num is {space.num_classes}; expected {classes}, the "
+                f"number of classes of data set {self.splits.manifest['name']}; choose the space file of this data set"
             )
         return space
 
     def fit(self, module: StageModule, source: Iterable[int], epochs: int, **options: Any) -> Rows:
-        """Train, from where an earlier process of this stage stopped; see `fit`."""
-        frame: dict[str, Any] = {"runtime": self.runtime, "folder": self.folder, "display": self.job.display}
-        if "tensorboard" in self.job.display and rank() == 0:
-            frame["logger"] = tensorboard(self.job.unit / "tensorboard", options.get("name", self.job.stage))
-        return fit(module, source, epochs, settings=self.job.settings.trainer, **frame, **options)
+        """Train `module` from where an earlier process of this stage stopped, and return one row per epoch.
+
+        Args:
+            module: reads its batches itself.
+            source: the steps of an epoch.
+            epochs: length of the training.
+            options: name, val_source and gradient_clip of `trainer.fit`.
+        """
+        display = frozenset(self.job.display.split("+"))
+        logger = None
+        if "tensorboard" in display and rank() == 0:
+            logger = tensorboard(self.job.unit / "tensorboard", options.get("name", self.job.stage))
+        options |= {"runtime": self.runtime, "folder": self.folder, "display": display, "logger": logger}
+        return fit(module, source, epochs, settings=self.job.settings.trainer, **options)
 
     def weights(self, prefix: str) -> dict[str, torch.Tensor]:
-        """The trained weights below `prefix` of the module, without it."""
+        """Return the trained weights whose names start with `prefix`, without the prefix."""
         weights = final_weights(self.folder.checkpoint)
         return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def cost_table(run: StageRun) -> CostTable:
-    """Costs of the networks of the job's search space for its images; latency too where the job has its table."""
+    """Return the costs of the search space's networks for the data set's images; with latency if the job has a table.
+
+    Raises:
+        InputError: the latency table does not fit the search space or the images.
+    """
     space, table = run.space(), run.job.inputs.get("latency")
     shape = (run.splits.in_channels, run.splits.input_size)
     return CostTable(space, *shape, read_latency(table, space, *shape) if table else None)
 
 
 @contextmanager
-def stage(job: Job, *others: str) -> Iterator[StageRun]:
-    """Set a stage up and hold its training state; `others` are the artefacts of a job that is no stage of a trial."""
+def stage(job: Job, *outputs: str) -> Iterator[StageRun]:
+    """Set up the stage of a job, and hold its training state until the block ends.
+
+    Args:
+        job: what to run.
+        outputs: names of the artefacts, for a job that is not a stage of a trial.
+
+    Raises:
+        InputError: the hardware or the data set is missing.
+        AlreadyDoneError: another process has finished this stage while this process waited for it.
+    """
     runtime = start(job.accelerator, job.settings.trainer.num_threads)
     test = job.inputs.get("test")
-    splits = Splits.open(job.dataset, job.settings, runtime.device, test and test.parent, loader_workers())
+    splits = Splits.open(
+        job.dataset,
+        job.settings,
+        runtime.device,
+        test=test and test.parent,
+        num_search_classes=job.num_search_classes,
+        workers=loader_workers(),
+    )
     join(runtime.device)
-    outputs = [job.unit / name for name in others or OUTPUTS[job.stage]]
-    with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), outputs) as folder:
+    artefacts = [job.unit / name for name in outputs or STAGES[job.stage].outputs.values()]
+    with resume_folder(job.unit, job.stage, job.fingerprint(runtime.device.type), artefacts) as folder:
         yield StageRun(job, runtime, splits, folder)

@@ -1,24 +1,30 @@
-"""What all stage scripts share: the command line, a trial's settings, the fingerprint.
+"""What all stage scripts share: the command line, the settings of the job, and its fingerprint.
 
-No torch here: bad arguments end before it is loaded.
+No torch here: bad arguments end a job before torch is loaded.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from nasmake.config import Config, load
+from nasmake.core.declared import restrict
 from nasmake.core.errors import InputError
 from nasmake.core.files import canonical_json, digest_of, fingerprint, read_json
+from nasmake.core.nested import value_at
 from nasmake.core.process import is_rank
 from nasmake.core.provenance import provenance
 from nasmake.jobs.gpu_leases import lease_devices
 from nasmake.jobs.launch import launch
-from nasmake.pipeline.stages import SPACE_KEY, with_parameters
+from nasmake.pipeline.searched import space_of_trial
+from nasmake.pipeline.stages import SEARCH_CLASSES, STAGES, with_parameters
 from nasmake.search_spaces import SearchSpace
 
 
@@ -27,21 +33,24 @@ class Job:
     """One run of one stage.
 
     Attributes:
-        settings: the stage's settings with the trial's parameters written in; other sections hold defaults.
+        stage: name of the stage.
+        received: the settings that the stage received, as nested mappings, with the trial's hyperparameters.
         search_space: name and content of the space file; None in a stage that needs none.
-        version: STAGE_VERSION of the stage.
+        version: version of the stage, see `nasmake.pipeline.stages`.
         dataset: folder of the prepared data set.
-        inputs: artefacts of the stages before, by name.
+        inputs: artefacts of earlier stages, by name.
         trial: number of the trial; None in a shared stage.
         unit: folder of the results.
         accelerator: auto, cpu, gpu or mps.
-        display: lines, or some of bar, summary and tensorboard with + between them.
+        display: `lines`, or `bar`, `summary` and `tensorboard` joined by `+`.
         prune_below: val accuracy below which a retraining stops, by epoch; None without a pruner.
-        processes: how many share the work; each normalises its own part of a batch, so their number changes the bytes.
+        processes: number of processes that share the work. Each one normalises its own share of a batch, so the
+            number changes the bytes of the result.
+        started: time in seconds since the epoch.
     """
 
     stage: str
-    settings: Config
+    received: Mapping[str, Any]
     search_space: Mapping[str, Any] | None
     version: int
     dataset: Path
@@ -54,29 +63,45 @@ class Job:
     processes: int = 1
     started: float = field(default_factory=time.time)
 
+    @cached_property
+    def settings(self) -> Config:
+        """The settings that the stage received. Reading any other key raises UndeclaredKeyError.
+
+        Raises:
+            InputError: a setting has a wrong name or value.
+        """
+        config = load({**self.received, "optimize": {"trial_number": 1}})
+        return restrict(config, _received_keys(self.received, Config), f"stage {self.stage}")
+
+    @property
+    def num_search_classes(self) -> int | None:
+        """dataset.num_search_classes for the stages that receive it. The others train on all classes: None."""
+        count: int | None = value_at(self.received, SEARCH_CLASSES, None)
+        return count
+
     def fingerprint(self, device: str) -> str:
-        """Names everything that decides the bytes of the result: a training state fits this and nothing else."""
+        """Return a name for everything that decides the bytes of the result. A training state fits this name only.
+
+        Args:
+            device: type of the device, such as `cuda`.
+        """
         data = read_json(self.dataset / "manifest.json")["sha256"]
         inputs = digest_of(sorted(self.inputs.values()))
-        settings = self.settings.model_dump(mode="json")
-        pruning = () if self.prune_below is None else (self.prune_below,)
-        ranks = () if self.processes == 1 else ({"processes": self.processes},)
-        return fingerprint(
-            self.stage, self.version, settings, self.search_space, data, inputs, device, *pruning, *ranks
-        )
+        optional = [part for part in (self.prune_below, {"processes": self.processes}) if part is not None]
+        return fingerprint(self.stage, self.version, self.received, self.search_space, data, inputs, device, *optional)
 
     def space(self) -> SearchSpace:
-        """The search space that the stage was told."""
-        assert self.search_space is not None  # a stage that asks for it was told it
+        """Return the search space that the stage received."""
+        assert self.search_space is not None, f"{self.stage} receives no search space"
         name = self.search_space["name"]
         return SearchSpace.from_mapping(self.search_space["content"], name, name)
 
     def history(self, name: str) -> Path:
-        """The history file of that name in this job's unit."""
+        """Return the path of a history file in the folder of the unit."""
         return self.unit / "history" / f"{name}.csv"
 
     def provenance(self, device: str | None) -> dict[str, Any]:
-        """The provenance block of this job's artefacts."""
+        """Return the provenance block of this job's artefacts."""
         return provenance(self.started, device=device)
 
 
@@ -84,32 +109,38 @@ def parse(
     stage: str,
     description: str | None,
     argv: Sequence[str] | None,
-    inputs: Sequence[str] = (),
-    optional: Sequence[str] = (),
+    inputs: Sequence[str] | None = None,
+    optional: Sequence[str] | None = None,
 ) -> Job:
-    """Read a stage's command line; `inputs` are artefacts that it must name, `optional` ones that it may.
+    """Read a stage's command line and take the GPUs that the job needs.
 
-    Where the settings ask for several processes, they are started here, and each of them returns.
+    If several processes share the work, this function starts them and returns in each of them.
+
+    Args:
+        stage: name of the stage.
+        description: help text of the script.
+        argv: arguments; None for those of this process.
+        inputs: artefacts that must be named; None for those of the table of stages.
+        optional: artefacts that may be named; likewise.
 
     Raises:
-        InputError: settings are not valid, or an artefact is missing.
+        InputError: a setting is not valid, or an artefact is missing.
     """
+    inputs = tuple(STAGES[stage].takes) if inputs is None else inputs
+    optional = STAGES[stage].optional if optional is None else optional
     arguments = _parser(description, inputs, optional).parse_args(argv)
-    content = _settings(arguments.settings)
-    version, space = content.pop("version", None), content.pop("search_space", None)
-    processes = content.pop("processes", 1)
+    received = _json_object("--settings", arguments.settings)
+    version, search_space = received.pop("version", None), received.pop("search_space", None)
+    processes = received.pop("processes", 1)
     suggestion = read_json(arguments.suggestion) if arguments.suggestion else {"trial": None, "params": {}}
-    if space and "choices" in space:
-        space = space["choices"][suggestion["params"][SPACE_KEY]]
-    given = {name: getattr(arguments, name) for name in (*inputs, *optional)}
-    files = {name: path for name, path in given.items() if path is not None}
+    files = {name: path for name in (*inputs, *optional) if (path := getattr(arguments, name)) is not None}
     for path in files.values():
         if not path.is_file():
             raise InputError(f"{path}: no such file; the stage before makes it")
     job = Job(
         stage=stage,
-        settings=load(with_parameters(content, suggestion["params"]) | {"optimize": {"trial_number": 1}}),
-        search_space=space,
+        received=with_parameters(received, suggestion["params"]),
+        search_space=search_space and space_of_trial(search_space, suggestion["params"]),
         version=version,
         dataset=arguments.manifest.parent,
         inputs=files,
@@ -120,6 +151,7 @@ def parse(
         prune_below=suggestion.get("prune_below"),
         processes=processes,
     )
+    _ = job.settings  # a wrong setting ends the job here
     if arguments.accelerator in ("gpu", "auto") and not is_rank():
         lease_devices(processes)
     launch(processes)
@@ -128,23 +160,33 @@ def parse(
 
 def _parser(description: str | None, inputs: Sequence[str], optional: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--settings", required=True, help="the stage's settings as JSON (Snakemake prints them)")
+    parser.add_argument("--settings", required=True, help="the stage's settings as JSON, as Snakemake prints them")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
-    parser.add_argument("--suggestion", type=Path, help="the trial's suggestion.json; none in a shared stage")
+    parser.add_argument("--suggestion", type=Path, help="suggestion.json of the trial; a shared stage has none")
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"))
-    shown = "bar, summary and tensorboard, with + between them, besides one line per epoch"
-    parser.add_argument("--display", default="lines", help=shown)
+    display = "what is shown besides one line per epoch: bar, summary and tensorboard, joined by +"
+    parser.add_argument("--display", default="lines", help=display)
     parser.add_argument("--unit", required=True, type=Path, help="folder of the results: shared or trial-NNNN")
     for name in (*inputs, *optional):
-        parser.add_argument(f"--{name}", required=name in inputs, type=Path, help="artefact of the stage before")
+        parser.add_argument(f"--{name}", required=name in inputs, type=Path, help="artefact of an earlier stage")
     return parser
 
 
-def _settings(text: str) -> dict[str, Any]:
+def _json_object(option: str, text: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"--settings: not JSON ({error})") from None
+        raise InputError(f"{option}: not JSON ({error})") from None
     if not isinstance(content, dict):
-        raise InputError(f"--settings: expected a JSON object, found {canonical_json(content)[:40]}")
+        raise InputError(f"{option}: expected a JSON object, found {canonical_json(content)[:40]}")
     return content
+
+
+def _received_keys(received: Mapping[str, Any], model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted keys of nested settings. A section that is complete is one key: all of it can be read."""
+    for name, value in received.items():
+        section = model.model_fields[name].annotation
+        if isinstance(section, type) and issubclass(section, BaseModel) and value.keys() != section.model_fields.keys():
+            yield from _received_keys(value, section, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"

@@ -14,21 +14,16 @@ from nasmake.core.errors import InputError, nearest
 from nasmake.core.nested import assign
 from nasmake.costs.latency_table import read_latency
 from nasmake.costs.table import CostTable
+from nasmake.pipeline.conditions import check_conditions, with_conditions
 from nasmake.pipeline.inputs import dataset_facts
-from nasmake.pipeline.stages import (
-    RESOLVED_AWAY,
-    _samples,
-    chain_of,
-    first_searched,
-    needs_latency,
-    possible_values,
-    stage_of,
-)
+from nasmake.pipeline.searched import needs_latency, possible_values, values_of
+from nasmake.pipeline.stages import RESOLVED_KEYS, chain_of, first_searched, stage_of
 from nasmake.search_spaces import SearchSpace
+from nasmake.strategies import STRATEGIES
 from nasmake.strategies.constraints import check_algorithm, check_feasible, target_of, target_of_expected_cost
-from nasmake.study.parameter_space import check_conditions, sampled_parameters, with_conditions
+from nasmake.study.parameter_space import sampled_parameters
 
-WITH_DISTRIBUTION = ("asng", "proxyless", "reinforce")  # strategies that can search while the supernet trains
+WITH_DISTRIBUTION = tuple(name for name, entry in STRATEGIES.items() if entry.has_distribution)
 
 
 def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
@@ -201,7 +196,7 @@ def check_parameters(config: Config) -> None:
     Raises:
         InputError: one line with the parameter's name.
     """
-    searchable = {path for path in keys() if stage_of(path) and not path.startswith("dataset.")} - RESOLVED_AWAY
+    searchable = {path for path in keys() if stage_of(path) and not path.startswith("dataset.")} - RESOLVED_KEYS
     seen: set[str] = set()
     for parameter in config.optimize.parameters:
         path = path_of(parameter.name)
@@ -230,7 +225,7 @@ def _left_out_by(config: Config, path: str) -> tuple[str, str]:
 
 
 def _check_values(config: Config, parameter: Parameter) -> None:
-    for value in parameter.choices or _samples(parameter):
+    for value in values_of(parameter):
         trial = config.model_dump(mode="json")
         assign(trial, path_of(parameter.name), value)
         try:

@@ -8,7 +8,8 @@ from nasmake.config import Config
 from nasmake.core.errors import InputError, nearest
 from nasmake.core.files import digest_of, read_json
 from nasmake.data.preparing.image_folder import check_image_folder
-from nasmake.pipeline.stages import SPACE_KEY, SPLIT_KEYS, search_spaces_of
+from nasmake.pipeline.searched import search_spaces_of
+from nasmake.pipeline.stages import SPACE_KEY, SPLIT_KEYS
 from nasmake.search_spaces import SearchSpace
 from nasmake.search_spaces.library import SPACES, architecture_file, read_architecture, read_mapping, space_file
 

@@ -1,46 +1,22 @@
-"""Which keys belong to which stage: what a stage is told, what reruns it, and which stages trials can share.
+"""The table of stages: what each one reads, takes and makes; and the chain of stages of one trial.
 
-Imported by the Snakefile: no torch, lightning or optuna here.
+Rules, checks, fingerprints and the views that jobs have of their settings follow from this table. Imported by the
+Snakefile: no torch, lightning or optuna here.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from operator import attrgetter
+from dataclasses import dataclass, field
 from typing import Any
 
 from nasmake.config import Config
 from nasmake.config.aiaccel import path_of
-from nasmake.config.study import Parameter
-from nasmake.core.errors import InputError
 from nasmake.core.nested import assign, value_at
 
-STAGES = ("train_supernet", "search_architecture", "retrain")  # the chain of one trial, in order
-STAGES_SIMULTANEOUS = ("search_supernet", "retrain")  # with nas.type simultaneous
-STAGES_WITHOUT_SEARCH = ("import_architecture", "retrain")  # with nas.architecture
-INSTEAD = {"train_supernet": "import_supernet", "retrain": "evaluate_inherited"}  # with nas.supernet, nas.skip_retrain
-# Raised when a stage's meaning changes, so that its old results are made again.
-STAGE_VERSION = {
-    "download_dataset": 1,
-    "suggest": 2,
-    "train_supernet": 3,
-    "import_supernet": 1,
-    "measure_latency": 1,
-    "search_architecture": 3,
-    "search_supernet": 2,
-    "import_architecture": 1,
-    "retrain": 1,
-    "evaluate_inherited": 1,
-    "retrain_final": 1,
-}
-# The artefacts of a stage, in the order they are written: where the last one is, the others are.
-OUTPUTS = {
-    "train_supernet": ("supernet.safetensors", "supernet.json"),
-    "search_architecture": ("architecture.json",),
-    "search_supernet": ("supernet.safetensors", "supernet.json", "architecture.json"),
-    "retrain": ("model.safetensors", "result.json"),
-    "retrain_final": ("final.safetensors", "final.json"),
-}
+SEARCH_CLASSES = "dataset.num_search_classes"
+SPACE_KEY = "nas.search_space"  # a stage receives the content of the space file instead of this name
+
+# All stages of a trial read these keys.
 SHARED_KEYS = (
     "dataset.name",
     "dataset.num_data_architecture_search",
@@ -51,124 +27,159 @@ SHARED_KEYS = (
     "trainer.precision",
     "trainer.num_threads",
 )
-SEARCH_CLASSES = "dataset.num_search_classes"
-STAGE_KEYS = {
-    "train_supernet": ("supernet", "nas.num_epochs_supernet_train", SEARCH_CLASSES),
-    "search_architecture": ("search", "nas.num_epochs_architecture_search", SEARCH_CLASSES),
-    "search_supernet": ("supernet", "search", "nas.num_epochs_supernet_train", SEARCH_CLASSES),
-    "retrain": ("retrain", "nas.num_epochs_retrain"),
-    "retrain_final": ("retrain", "nas.num_epochs_retrain", "final"),
-}
-# A measurement is no stage of a trial: of the rest of the configuration nothing decides it.
-MEASUREMENT = "measure_latency"
-MEASUREMENT_KEYS = (
-    *("latency.batch_size", "latency.runs", "latency.warmup"),
-    *("nas.seed", "trainer.precision", "trainer.num_threads"),
-)
-# Who reads a metric that may be latency_ms: key and value, and the key of the metric.
-LATENCY_METRICS = (
-    ("search.objective", "mnasnet_reward", "search.reward.metric"),
-    ("search.algorithm", "proxyless", "search.expected_cost.metric"),
-)
-# Which images are val, and whether their classes are those of a supernet.
+# These keys decide which images are val, and which classes a supernet knows.
 SPLIT_KEYS = ("dataset.name", "dataset.num_data_architecture_search", SEARCH_CLASSES, "nas.seed")
-SPACE_KEY = "nas.search_space"  # decides the content of a file, which these stages are told instead
-# nas.num_epochs_retrain holds their number once a configuration is loaded.
-RESOLVED_AWAY = {"retrain.num_epochs", "retrain.hyperparameters.num_epochs"}
+
+# A loaded configuration keeps the resolved value in nas.num_epochs_retrain.
+RESOLVED_KEYS = frozenset({"retrain.num_epochs", "retrain.hyperparameters.num_epochs"})
+
+SUPERNET = {"weights": "supernet.safetensors", "record": "supernet.json"}
+SUPERNET_HISTORY = {"history": "history/train_supernet.csv"}
+SEARCH = {
+    "architecture": "architecture.json",
+    "epochs": "history/search_architecture.csv",
+    "evaluations": "history/evaluations.csv",
+    "random_evaluations": "history/random_evaluations.csv",
+    "probabilities": "history/probabilities.csv",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One rule that computes.
+
+    Attributes:
+        version: raised when the meaning of the stage changes, so that Snakemake makes its old results again.
+        reads: dotted keys that decide the result. The name of a section declares all its keys.
+        takes: artefacts of earlier stages, by the name of the input.
+        outputs: artefacts in the folder of the unit, by the name of the output.
+        optional: inputs that some studies have.
+        has_space: the stage receives the content of the space file.
+        is_parallel: environment.gpus processes share its work.
+    """
+
+    version: int
+    reads: tuple[str, ...] = ()
+    takes: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    has_space: bool = False
+    is_parallel: bool = False
+
+
+STAGES: Mapping[str, Stage] = {
+    "download_dataset": Stage(
+        version=1, reads=("dataset.name", "dataset.path", "dataset.sha256", "dataset.image_size")
+    ),
+    "suggest": Stage(version=2),
+    "train_supernet": Stage(
+        version=3,
+        reads=(*SHARED_KEYS, SEARCH_CLASSES, "supernet", "nas.num_epochs_supernet_train"),
+        outputs=SUPERNET | SUPERNET_HISTORY,
+        has_space=True,
+        is_parallel=True,
+    ),
+    "import_supernet": Stage(version=1, outputs=SUPERNET),
+    "measure_latency": Stage(
+        version=1,
+        reads=(
+            *("latency.batch_size", "latency.runs", "latency.warmup"),
+            *("nas.seed", "trainer.precision", "trainer.num_threads"),
+        ),
+        outputs={"latency": "latency.json"},
+        has_space=True,
+    ),
+    "search_architecture": Stage(
+        version=3,
+        reads=(*SHARED_KEYS, SEARCH_CLASSES, "search", "nas.num_epochs_architecture_search"),
+        takes={"supernet": SUPERNET["weights"], "record": SUPERNET["record"]},
+        outputs=SEARCH,
+        optional=("latency",),
+        has_space=True,
+        is_parallel=True,
+    ),
+    "search_supernet": Stage(
+        version=2,
+        reads=(*SHARED_KEYS, SEARCH_CLASSES, "supernet", "search", "nas.num_epochs_supernet_train"),
+        outputs=SUPERNET | SUPERNET_HISTORY | SEARCH,
+        optional=("latency",),
+        has_space=True,
+        is_parallel=True,
+    ),
+    "import_architecture": Stage(version=1, outputs={"architecture": SEARCH["architecture"]}),
+    "retrain": Stage(
+        version=1,
+        reads=(*SHARED_KEYS, "retrain", "nas.num_epochs_retrain"),
+        takes={"architecture": SEARCH["architecture"]},
+        outputs={"weights": "model.safetensors", "result": "result.json", "history": "history/retrain.csv"},
+        is_parallel=True,
+    ),
+    "evaluate_inherited": Stage(
+        version=1, takes={"architecture": SEARCH["architecture"]}, outputs={"result": "result.json"}
+    ),
+    "retrain_final": Stage(
+        version=1,
+        reads=(*SHARED_KEYS, "retrain", "nas.num_epochs_retrain", "final"),
+        takes={"architecture": SEARCH["architecture"], "result": "result.json"},
+        outputs={"weights": "final.safetensors", "record": "final.json", "history": "history/retrain_final.csv"},
+        optional=("test",),
+        is_parallel=True,
+    ),
+}
+
+CHAIN = ("train_supernet", "search_architecture", "retrain")
+CHAIN_SIMULTANEOUS = ("search_supernet", "retrain")  # nas.type: simultaneous
+CHAIN_WITHOUT_SEARCH = ("import_architecture", "retrain")  # nas.architecture
 
 
 def chain_of(config: Config) -> tuple[str, ...]:
-    """The stages of one trial, in order."""
-    given = {"train_supernet": config.nas.supernet is not None, "retrain": config.nas.skip_retrain}
-    return tuple(INSTEAD[stage] if given.get(stage) else stage for stage in _whole_chain(config))
-
-
-def _whole_chain(config: Config) -> tuple[str, ...]:
+    """Return the stages of one trial, in order."""
+    chain: tuple[str, ...] = CHAIN_SIMULTANEOUS if config.nas.type == "simultaneous" else CHAIN
     if config.nas.architecture is not None:
-        return STAGES_WITHOUT_SEARCH
-    return STAGES_SIMULTANEOUS if config.nas.type == "simultaneous" else STAGES
+        chain = CHAIN_WITHOUT_SEARCH
+    replaced = {"train_supernet": "import_supernet"} if config.nas.supernet is not None else {}
+    replaced |= {"retrain": "evaluate_inherited"} if config.nas.skip_retrain else {}
+    return tuple(replaced.get(stage, stage) for stage in chain)
 
 
-def stage_of(name: str, chain: Sequence[str] = STAGES) -> str | None:
-    """The first stage of the chain that a searched parameter touches; None if it touches none."""
+def stage_of(name: str, chain: Sequence[str] = CHAIN) -> str | None:
+    """Return the first stage of the chain that reads a searched hyperparameter; None if no stage reads it."""
     path = path_of(name)
-    return next((stage for stage in chain if any(_covers(key, path) for key in _keys_of(stage))), None)
+    return next((stage for stage in chain if _reads(STAGES[stage], path)), None)
 
 
-def first_searched(names: Iterable[str], chain: Sequence[str] = STAGES) -> int:
-    """Index in the chain of the first stage that differs between trials; the last one always does."""
-    touched = [chain.index(stage) for stage in (stage_of(name, chain) for name in names) if stage is not None]
-    return min(touched, default=len(chain) - 1)
+def first_searched(names: Iterable[str], chain: Sequence[str] = CHAIN) -> int:
+    """Return the index of the first stage that differs between trials. The last stage always does."""
+    stages = [stage_of(name, chain) for name in names]
+    return min((chain.index(stage) for stage in stages if stage is not None), default=len(chain) - 1)
 
 
-def settings_of(stage: str, config: Config) -> dict[str, Any]:
-    """All of the configuration that decides what `stage` computes, and nothing else."""
+def settings_of(stage: Stage, config: Config) -> dict[str, Any]:
+    """Return the keys that decide what a stage computes, as nested mappings, and nothing else."""
     everything = config.model_dump(mode="json")
-    chosen: dict[str, Any] = {}
-    for path in RESOLVED_AWAY:
+    for path in RESOLVED_KEYS:
         assign(everything, path, None)
-    for path in MEASUREMENT_KEYS if stage == MEASUREMENT else (*SHARED_KEYS, *STAGE_KEYS[stage]):
-        assign(chosen, path, value_at(everything, path))
-    return chosen
+    settings: dict[str, Any] = {}
+    for path in stage.reads:
+        assign(settings, path, value_at(everything, path))
+    return settings
 
 
-def settings_of_job(stage: str, config: Config, search_space: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the job of a stage is told: its settings, the stage's version, and the search space if it needs one.
+def settings_of_job(stage: Stage, config: Config, search_space: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the job of a stage receives: its settings, its version and the search space if it has one.
 
-    Also the number of processes that share its work, where it is more than one: that changes the bytes.
+    The number of processes is part of it if several share the work, because their number changes the bytes.
     """
-    observed = settings_of(stage, config) | {"version": STAGE_VERSION[stage]}
-    if search_space is not None:
-        observed["search_space"] = search_space
-    if stage in OUTPUTS and config.environment.gpus > 1:
-        observed["processes"] = config.environment.gpus
-    return observed
-
-
-def possible_values(config: Config, path: str) -> list[Any]:
-    """What a key may be in a trial: its value; where it is searched, its choices, or the bounds and more of a range."""
-    for parameter in config.optimize.parameters:
-        if path_of(parameter.name) == path:
-            return parameter.choices or _samples(parameter)
-    return [attrgetter(path)(config)]
-
-
-def needs_latency(config: Config) -> bool:
-    """Whether latency is limit, reward, front, expected cost or objective of the study: then it needs a table."""
-    is_limited = possible_values(config, "search.constraint.latency_ms") != [None]
-    is_on_front = any("latency_ms" in front for front in possible_values(config, "search.front"))
-    is_objective = "latency_ms" in config.optimize.objectives
-    return is_limited or is_on_front or is_objective or any(_uses_latency(config, *own) for own in LATENCY_METRICS)
-
-
-def _uses_latency(config: Config, reader: str, value: str, metric: str) -> bool:
-    return value in possible_values(config, reader) and "latency_ms" in possible_values(config, metric)
-
-
-def search_spaces_of(config: Config) -> list[str]:
-    """The search spaces of the trials: nas.search_space, or its choices where it is searched.
-
-    Raises:
-        InputError: it is searched, but not by choices.
-    """
-    searched = [parameter for parameter in config.optimize.parameters if path_of(parameter.name) == SPACE_KEY]
-    if not searched:
-        return [config.nas.search_space]
-    if not searched[0].choices:
-        raise InputError(
-            f"config: optimize.parameters: {SPACE_KEY}: a name has no range; type: categorical, choices: [..]"
-        )
-    return searched[0].choices
-
-
-def source_settings(config: Config, path: str | None = None) -> dict[str, Any]:
-    """What decides the bytes of the data set prepared in `path`; from which mirror they come does not."""
-    settings = config.dataset.model_dump(mode="json", include={"name", "path", "sha256", "image_size"})
-    return settings | ({"path": path} if path else {})
+    settings = settings_of(stage, config) | {"version": stage.version}
+    if stage.has_space and search_space is not None:
+        settings["search_space"] = search_space
+    if stage.is_parallel and config.environment.gpus > 1:
+        settings["processes"] = config.environment.gpus
+    return settings
 
 
 def with_parameters(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `settings` with a trial's parameters written in; those of other stages are left out."""
+    """Return a copy of `settings` with the hyperparameters of a trial. Hyperparameters of other stages are left out."""
     changed = deepcopy(dict(settings))
     for name, value in parameters.items():
         path = path_of(name)
@@ -177,20 +188,6 @@ def with_parameters(settings: Mapping[str, Any], parameters: Mapping[str, Any]) 
     return changed
 
 
-def _samples(parameter: Parameter) -> list[float]:
-    """Both bounds, and for a float a value between them that is not whole: the key may take whole numbers only."""
-    bounds = [parameter.lower or 0.0, parameter.upper or 0.0]
-    if parameter.type == "uniform_int":
-        return [int(bound) for bound in bounds]
-    return [*bounds, bounds[0] + (bounds[1] - bounds[0]) / math.pi]
-
-
-def _keys_of(stage: str) -> tuple[str, ...]:
-    """All keys that a stage reads; what is taken is not made by any."""
-    if stage not in STAGE_KEYS:
-        return ()
-    return (*SHARED_KEYS, *STAGE_KEYS[stage], *[SPACE_KEY] * ("supernet" in STAGE_KEYS[stage]))
-
-
-def _covers(key: str, path: str) -> bool:
-    return path == key or path.startswith(f"{key}.")
+def _reads(stage: Stage, path: str) -> bool:
+    keys = (*stage.reads, *([SPACE_KEY] if "supernet" in stage.reads else []))
+    return any(path == key or path.startswith(f"{key}.") for key in keys)

@@ -11,8 +11,9 @@ from nasmake.config.aiaccel import path_of, without_effect
 from nasmake.config.environment import NO_GROUP, Resource
 from nasmake.core.nested import value_at
 from nasmake.core.process import PAYS
-from nasmake.pipeline.stages import needs_latency
-from nasmake.study.parameter_space import never_sampled, repeated_trials, with_conditions
+from nasmake.pipeline.conditions import repeated_trials, with_conditions
+from nasmake.pipeline.searched import needs_latency
+from nasmake.study.parameter_space import never_sampled
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -22,7 +22,6 @@ from nasmake.costs.units import ProfiledUnit, units_of_space
 from nasmake.engine.device import Runtime, start
 from nasmake.jobs.job import Job
 from nasmake.models.layers import Classifier, ConvBN, Layer, channels_last
-from nasmake.pipeline.stages import MEASUREMENT
 from nasmake.search_spaces import Convolution, LayerSpec
 
 BURST = 10  # timed passes in a row; then it is another piece's turn
@@ -70,7 +69,7 @@ def time_units(units: Mapping[str, ProfiledUnit], runtime: Runtime, settings: Co
     for number in range(rounds):
         began = time.monotonic()
         order = sorted(units)
-        python_random(settings.nas.seed, MEASUREMENT, number).shuffle(order)
+        python_random(settings.nas.seed, "measure_latency", number).shuffle(order)
         for key in order:
             runs = min(BURST, settings.latency.runs - number * BURST)
             times[key] += timer.burst(build(plans[key], runtime.device), units[key], runs)

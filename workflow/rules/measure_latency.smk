@@ -1,9 +1,9 @@
-# The latency table: made where the search has a limit on latency, or by name: snakemake measure_latency
+# The latency table, for searches that use latencies; or by name: snakemake measure_latency
 
 
 rule measure_latency:
     input:
-        manifest=rules.download_dataset.output.manifest,
+        manifest=PLAN.manifest(),
     output:
         f"{RUN}/shared/latency.json",
     log:
@@ -16,9 +16,9 @@ rule measure_latency:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        **training(1),
+        **PLAN.resources(1),
     params:
-        settings=settings("measure_latency"),
+        settings=PLAN.settings("measure_latency"),
         unit=folder,
     shell:
         "python scripts/measure_latency.py --settings {params.settings:q} --manifest {input.manifest:q}"

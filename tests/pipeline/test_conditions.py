@@ -11,14 +11,8 @@ from nasmake.config.supernet import OPTIMIZERS, SCHEDULERS, Supernet
 from nasmake.core.errors import InputError
 from nasmake.engine.optimizers import build_optimizer
 from nasmake.engine.schedules import factor
-from nasmake.study.parameter_space import (
-    READERS,
-    check_conditions,
-    never_sampled,
-    repeated_trials,
-    sampled_parameters,
-    with_conditions,
-)
+from nasmake.pipeline.conditions import READERS, check_conditions, repeated_trials, with_conditions
+from nasmake.study.parameter_space import never_sampled, sampled_parameters
 from nasmake.study.suggest import suggest
 from pydantic import TypeAdapter
 
@@ -117,7 +111,7 @@ def test_resolving_twice_changes_nothing():
         (
             [OPTIMIZER | {"when": {"lam": 1}}, {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 2}
              | {"when": {"optimizer": "Adam"}}],
-            "`when` goes round in a circle: ",
+            "the conditions `when` form a circle: ",
         ),
     ],
 )  # fmt: skip

@@ -1,0 +1,173 @@
+"""The plan of one study: the checked configuration, and where every artefact of the study lies.
+
+The rules ask this plan for inputs, outputs, params and resources. Imported by the Snakefile: no torch here.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nasmake.config import load
+from nasmake.core.files import canonical_json, digest_of, read_json
+from nasmake.core.records import SHARED, trial_folder
+from nasmake.pipeline.conditions import with_conditions
+from nasmake.pipeline.inputs import read_imported_architecture, read_imported_supernet, read_search_space
+from nasmake.pipeline.rule_functions import hours
+from nasmake.pipeline.searched import needs_latency
+from nasmake.pipeline.stages import CHAIN, STAGES, chain_of, first_searched, settings_of, settings_of_job
+from nasmake.study.parameter_space import sampled_parameters
+
+InputFunction = Callable[[Any], dict[str, Any]]  # from Snakemake's wildcards to files by the name of the input
+
+
+class Plan:
+    """What the rules need to know of a study.
+
+    Args:
+        raw: the configuration as it was given.
+
+    Attributes:
+        config: the whole configuration, with all defaults.
+        chain: the stages of a trial, in order.
+        architecture: content of the file that nas.architecture names; None if the study searches.
+        search_space: name and content of the space file; None if the study does not search.
+        supernet: files and digest of nas.supernet; None if the study trains supernets.
+        run: folder of the results.
+        trials: numbers of the trials, with four digits.
+        latency_table: the file that latency.table names, if the study needs latencies.
+
+    Raises:
+        InputError: the configuration, or a file that it names, is wrong.
+    """
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.config = config = load(raw)
+        self.chain = chain_of(config)
+        self.architecture = read_imported_architecture(config) if config.nas.architecture else None
+        self.search_space = None if self.architecture else read_search_space(config)
+        self.supernet = read_imported_supernet(config) if "import_supernet" in self.chain else None
+        self.study = with_conditions(config)
+        self.run = str(Path(config.environment.result_dir, str(config.run)))
+        self.trials = [f"{trial:04d}" for trial in range(config.optimize.trial_number)]
+        self.needs_latency = self.architecture is None and needs_latency(config)
+        self.latency_table = config.latency.table if self.needs_latency else None
+        self.latency_digest = digest_of([Path(self.latency_table)]) if self.latency_table else None
+        names = [parameter.name for parameter in sampled_parameters(self.study.parameters)]
+        self._first_searched = first_searched(names, self.chain)
+
+    @property
+    def is_whole(self) -> bool:
+        """True if a trial trains a supernet, searches it and retrains, which `snakemake evidence` needs."""
+        return self.chain == CHAIN
+
+    @cached_property
+    def latency(self) -> list[str]:
+        """The latency table that this study measures; none if it needs none or has one."""
+        return [f"{self.run}/{SHARED}/latency.json"] if self.needs_latency and not self.latency_table else []
+
+    def folder_of(self, stage: str, unit: str) -> str:
+        """Return the folder of a stage's results: trials share the stages that no searched hyperparameter touches."""
+        is_shared = stage in self.chain and self.chain.index(stage) < self._first_searched
+        return f"{self.run}/{SHARED if is_shared else unit}"
+
+    def inputs(self, stage: str) -> InputFunction:
+        """Return the input function of a stage: artefacts of earlier stages, and the suggestion of the trial."""
+
+        def files(wildcards: Any) -> dict[str, Any]:
+            found = {name: self._artefact(path, wildcards.unit) for name, path in STAGES[stage].takes.items()}
+            if wildcards.unit != SHARED:
+                found["suggestion"] = f"{self.run}/{wildcards.unit}/suggestion.json"
+            return found
+
+        return files
+
+    def outputs(self, stage: str, unit: str = "{unit}") -> dict[str, str]:
+        """Return the outputs of a stage by name. The pattern of the unit has Snakemake's wildcards in it."""
+        return {name: f"{self.run}/{unit}/{artefact}" for name, artefact in STAGES[stage].outputs.items()}
+
+    def observed(self, wildcards: Any) -> dict[str, str]:
+        """Return the inputs of a suggestion: the one before, and the newest result that this trial may know."""
+        trial, lag = int(wildcards.trial), self.config.optimize.lag or 1
+        files = {}
+        if trial >= 1:
+            files["previous"] = f"{self.run}/{trial_folder(trial - 1)}/suggestion.json"
+        if trial >= lag:
+            files["observed"] = f"{self.run}/{trial_folder(trial - lag)}/result.json"
+        return files
+
+    def promoted(self, promotion: str, artefact: str) -> list[str]:
+        """Return that artefact of every trial that the file `promotion` names."""
+        return [f"{self.run}/{trial_folder(trial)}/{artefact}" for trial in read_json(Path(promotion))["trials"]]
+
+    @cached_property
+    def unit_files(self) -> list[str]:
+        """Every artefact of the trials. Snakemake makes a missing file again only if a target asks for it."""
+        units = [f"trial-{trial}" for trial in self.trials]
+        folders = {stage: sorted({self.folder_of(stage, unit) for unit in units}) for stage in self.chain}
+        made = [
+            f"{folder}/{artefact}"
+            for stage in self.chain
+            for folder in folders[stage]
+            for artefact in STAGES[stage].outputs.values()
+        ]
+        return [*made, *(f"{self.run}/{unit}/suggestion.json" for unit in units), *self.latency]
+
+    @property
+    def figures(self) -> list[str]:
+        """The figures and tables of the report."""
+        names = ["trials.html", "architecture.svg", "study.svg", "importances.svg", "learning_curves.svg"]
+        if self.architecture is None:
+            names += ["tradeoff.svg", "search_progress.svg", "probabilities.svg"]
+        return [f"{self.run}/report/{name}" for name in names]
+
+    def dataset(self, path: str | None = None) -> str:
+        """Return the folder of the prepared data set whose source lies in `path`, by default dataset.path."""
+        return str(Path(path or self.config.dataset.path, self.config.dataset.name))
+
+    def part(self, split: str, path: str | None = None) -> list[str]:
+        """Return the arrays of one split, train or test, of a prepared data set."""
+        return [f"{self.dataset(path)}/{split}_{kind}.npy" for kind in ("images", "labels")]
+
+    def manifest(self, path: str | None = None) -> str:
+        """Return the manifest of a prepared data set."""
+        return f"{self.dataset(path)}/manifest.json"
+
+    def source_settings(self, path: str | None = None, **changes: str) -> str:
+        """Return what decides the bytes of a prepared data set, as JSON. The mirror of the download does not."""
+        stage = STAGES["download_dataset"]
+        dataset = settings_of(stage, self.config)["dataset"] | ({"path": path} if path else {})
+        return canonical_json(dataset | changes | {"version": stage.version})
+
+    def settings(self, stage: str) -> str:
+        """Return what the job of a stage receives, as JSON with sorted keys: Snakemake compares params as text."""
+        return canonical_json(settings_of_job(STAGES[stage], self.config, self.search_space))
+
+    def study_settings(self) -> str:
+        """Return the settings of the study as JSON, without the number of trials, so that a study can be extended."""
+        return canonical_json(self.study.model_dump(mode="json", exclude={"trial_number"}))
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of a training job, of all its processes."""
+        return self.config.trainer.num_threads * max(1, self.config.environment.gpus)
+
+    def resources(self, walltime: int) -> dict[str, Any]:
+        """Return the resources of a training rule with `walltime` hours. Changing a resource reruns nothing."""
+        trainer = self.config.trainer
+        shown = {
+            "bar": trainer.enable_progress_bar,
+            "summary": trainer.enable_model_summary,
+            "tensorboard": trainer.logger,
+        }
+        return {
+            "gpu": self.config.environment.gpus,
+            "accelerator": trainer.accelerator,
+            "display": "+".join(name for name, is_shown in shown.items() if is_shown) or "lines",
+            "mem_mb": 8000,
+            "runtime": hours(walltime),
+        }
+
+    def _artefact(self, artefact: str, unit: str) -> str:
+        producer = next(stage for stage in reversed(self.chain) if artefact in STAGES[stage].outputs.values())
+        return f"{self.folder_of(producer, unit)}/{artefact}"

@@ -1,0 +1,39 @@
+"""Functions that rules pass to Snakemake for params, priorities and resources.
+
+Snakemake calls them with its own objects, by the names of their arguments. No import of Snakemake here.
+"""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def optional(*names: str) -> Callable[[Any, Any], str]:
+    """Return a params function that gives `--name file` for each of these inputs that the job has."""
+
+    def options(wildcards: Any, input: Any) -> str:
+        given = [(name, str(input[name])) for name in names if input.get(name)]
+        return shlex.join(part for name, path in given for part in (f"--{name}", path))
+
+    return options
+
+
+def folder(wildcards: Any, output: Any) -> str:
+    """Return the folder of the rule's first output."""
+    return str(Path(output[0]).parent)
+
+
+def folder_above(wildcards: Any, output: Any) -> str:
+    """Return the folder above that of the rule's first output."""
+    return str(Path(output[0]).parents[1])
+
+
+def oldest_first(wildcards: Any) -> int:
+    """Return a higher priority for an older trial, so that Snakemake finishes trials instead of starting all."""
+    return 0 if wildcards.unit == "shared" else 10000 - int(wildcards.unit[-4:])
+
+
+def hours(number: int) -> Callable[[Any, int], int]:
+    """Return a resource function: the walltime in minutes, `number` hours for each attempt. Jobs resume."""
+    return lambda wildcards, attempt: 60 * number * attempt

@@ -1,0 +1,33 @@
+# What is printed and written when a run starts, ends or fails.
+
+import sys
+import time
+from pathlib import Path
+
+STARTED = time.time()
+
+
+onstart:
+    from nasmake.core.hardware import describe_device
+    from nasmake.pipeline.controller import hold_lock
+    from nasmake.report.summary import write_resolved
+
+    hold_lock(Path(".snakemake"))
+    write_resolved(Path(RUN) / "config.yaml", config)
+    device = describe_device(CONFIG.trainer.accelerator)
+    print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}")
+
+
+onsuccess:
+    summary, evidence = Path(RUN) / "study" / "summary.txt", Path(RUN) / "evidence.md"
+    results = Path(RUN).glob("trial-*/result.json")
+    if summary.is_file() and all(result.stat().st_mtime <= summary.stat().st_mtime for result in results):
+        print(f"\n{summary.read_text()}", end="")  # no table if only a part of the study was asked for
+    if evidence.is_file() and evidence.stat().st_mtime >= STARTED:
+        print(f"\n{evidence.read_text()}", end="")
+
+
+onerror:
+    from nasmake.report.summary import failures
+
+    print(*failures(Path(RUN), STARTED), sep="\n", file=sys.stderr)
