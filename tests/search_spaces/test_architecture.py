@@ -1,3 +1,5 @@
+"""search_spaces/architecture.py, and the reader in search_spaces/architecture_file.py with its rules in checks.py."""
+
 import json
 from random import Random
 
@@ -26,7 +28,7 @@ def rewritten(architecture):
 
 
 def ratios(spec):
-    """What comparing layers leaves out."""
+    """Return the ratios, which a comparison of layers leaves out."""
     return [layer.se_ratio for block in spec.blocks for layer in block]
 
 
@@ -41,20 +43,19 @@ def test_round_trip_of_architectures_of_spaces(space, seed):
 
 @st.composite
 def networks(draw):
-    """Blocks of up to three layers of any kind, also unequal ones."""
-    width, blocks = 8, []
+    """Draw a network whose blocks have up to three layers of any kind, also unequal ones."""
+    channels, blocks = 8, []
     for _ in range(draw(st.integers(1, 4))):
         layers = []
         for _ in range(draw(st.integers(0, 3))):
-            op, out_channels, stride = (
-                draw(st.sampled_from(c)) for c in (("conv", "sepconv", "mbconv"), (8, 12), (1, 2))
-            )
+            op = draw(st.sampled_from(["conv", "sepconv", "mbconv"]))
+            out_channels, stride = draw(st.sampled_from([8, 12])), draw(st.sampled_from([1, 2]))
             ratio = draw(st.sampled_from([0.0, 0.25, 0.3]))
-            residual = stride == 1 and width == out_channels and draw(st.booleans())
+            residual = stride == 1 and channels == out_channels and draw(st.booleans())
             expand = draw(st.sampled_from([1, 3])) if op == "mbconv" else 1
-            shape = (op, draw(st.sampled_from([3, 5])), expand, width, out_channels, stride, residual)
-            layers.append(LayerSpec(*shape, squeeze_channels(ratio, width), ratio))
-            width = out_channels
+            shape = (op, draw(st.sampled_from([3, 5])), expand, channels, out_channels, stride, residual)
+            layers.append(LayerSpec(*shape, squeeze_channels(ratio, channels), ratio))
+            channels = out_channels
         blocks.append(tuple(layers))
     return NetworkSpec(8, draw(st.integers(1, 2)), tuple(blocks), 16, draw(st.integers(1, 9)), draw(st.floats(0, 0.9)))
 
@@ -87,40 +88,49 @@ def test_classes_are_the_files_or_those_that_are_given():
     assert read(content(SEP, class_num=7), num_classes=100).spec.num_classes == 100
     without = {key: value for key, value in content(SEP).items() if key != "class_num"}
     assert read(without, num_classes=100).spec.num_classes == 100
-    with pytest.raises(InputError, match=r"^mine.json: class_num: missing$"):
+    with pytest.raises(InputError, match=r"^mine.json: class_num is missing; expected a value$"):
         read(without)
 
 
 WRONG = [
-    ([], "mine.json: []: expected a mapping with the keys stem"),
-    ({}, "mine.json: stem: missing"),
-    (content(), "mine.json: blocks: []: expected a list of blocks"),
+    ([], "mine.json: content is []; expected a mapping with the keys stem"),
+    ({}, "mine.json: stem is missing; expected a value"),
+    (content(), "mine.json: blocks is []; expected a list of blocks"),
     (content(SEP, block=3), "mine.json: block: unknown key; did you mean blocks?"),
-    (content(SEP, stem={"width": 8}), "mine.json: stem.stride: missing"),
-    (content(SEP, stem={"width": 0, "stride": 2}), "mine.json: stem.width: 0: expected a whole number >= 1"),
+    (content(SEP, stem={"width": 8}), "mine.json: stem.stride is missing; expected a value"),
+    (content(SEP, stem={"width": 0, "stride": 2}), "mine.json: stem.width is 0; expected a whole number >= 1"),
     (content(SEP, head={"widths": 8}), "mine.json: head.widths: unknown key; did you mean width?"),
-    (content(SEP, head=8), "mine.json: head: 8: expected a mapping"),
-    (content(SEP, dropout=1), "mine.json: dropout: 1: expected a number from 0"),
-    (content(SEP, class_num="10"), "mine.json: class_num: 10: expected a whole number >= 1"),
-    (content(SEP, input_size="32"), "mine.json: input_size: 32: expected a whole number >= 1"),
-    (content(SEP, 3), "mine.json: blocks[1]: 3: expected a mapping"),
+    (content(SEP, head=8), "mine.json: head is 8; expected a mapping"),
+    (content(SEP, dropout=1), "mine.json: dropout is 1; expected a number >= 0 and < 1"),
+    (content(SEP, class_num="10"), 'mine.json: class_num is "10"; expected a whole number >= 1'),
+    (content(SEP, input_size="32"), 'mine.json: input_size is "32"; expected a whole number >= 1'),
+    (content(SEP, 3), "mine.json: blocks[1] is 3; expected a mapping"),
     (content(SEP, MB | {"kernel": 5}), "mine.json: blocks[1].kernel: unknown key; did you mean kernel_size?"),
-    (content(SEP, MB | {"kernel_size": 4}), "mine.json: blocks[1].kernel_size: 4: expected an odd whole number >= 1"),
-    (content(SEP, [MB, MB | {"width": 0}]), "mine.json: blocks[1][1].width: 0: expected a whole number >= 1"),
-    (content(SEP | {"op": "SepConv"}), "mine.json: blocks[0].op: SepConv: expected one of conv, sepconv, mbconv, zero"),
-    (content(SEP | {"expand_ratio": 6}), "mine.json: blocks[0].expand_ratio: 6: expected 1, since only an mbconv"),
-    (content(SEP | {"skip": 1}), "mine.json: blocks[0].skip: 1: expected true or false"),
-    (content(SEP | {"depth": 2.0}), "mine.json: blocks[0].depth: 2.0: expected a whole number >= 1"),
-    (content(SEP | {"se_ratio": True}), "mine.json: blocks[0].se_ratio: True: expected a number from 0"),
-    (content({"kernel_size": 3}), "mine.json: blocks[0].op: missing"),
-    (content({"op": "conv", "width": 3}), "mine.json: blocks[0].kernel_size: missing"),
-    (content({"op": "mbconv", "kernel_size": 3, "width": 3}), "mine.json: blocks[0].expand_ratio: missing"),
+    (content(SEP, MB | {"kernel_size": 4}), "mine.json: blocks[1].kernel_size is 4; expected an odd whole number >= 1"),
+    (content(SEP, [MB, MB | {"width": 0}]), "mine.json: blocks[1][1].width is 0; expected a whole number >= 1"),
+    (
+        content(SEP | {"op": "SepConv"}),
+        "mine.json: blocks[0].op is SepConv; expected one of conv, sepconv, mbconv, zero",
+    ),
+    (content(SEP | {"expand_ratio": 6}), "mine.json: blocks[0].expand_ratio is 6; expected 1, since only an mbconv"),
+    (content(SEP | {"skip": 1}), "mine.json: blocks[0].skip is 1; expected true or false"),
+    (content(SEP | {"depth": 2.0}), "mine.json: blocks[0].depth is 2.0; expected a whole number >= 1"),
+    (content(SEP | {"se_ratio": True}), "mine.json: blocks[0].se_ratio is true; expected a number >= 0 and < 1"),
+    (content({"kernel_size": 3}), "mine.json: blocks[0].op is missing; expected a value"),
+    (content({"op": "conv", "width": 3}), "mine.json: blocks[0].kernel_size is missing; expected a value"),
+    (
+        content({"op": "mbconv", "kernel_size": 3, "width": 3}),
+        "mine.json: blocks[0].expand_ratio is missing; expected a value",
+    ),
     (content({"op": "zero", "width": 3}), "mine.json: blocks[0].width: unknown key; expected one of op"),
-    (content(SEP, space="x"), "mine.json: space_hash: missing; space, space_hash, decisions belong together"),
-    (content(SEP, space="x", space_hash=1, decisions=[]), "mine.json: space_hash: 1: expected text"),
+    (
+        content(SEP, space="x"),
+        "mine.json: space_hash is missing; expected all of space, space_hash, decisions, or none",
+    ),
+    (content(SEP, space="x", space_hash=1, decisions=[]), "mine.json: space_hash is 1; expected text"),
     (
         content(SEP, space="x", space_hash="", decisions=[0.5]),
-        "mine.json: decisions: [0.5]: expected a list of indices",
+        "mine.json: decisions is [0.5]; expected a list of indices",
     ),
 ]
 
@@ -145,22 +155,22 @@ def test_member_of_a_space_whatever_its_number_of_classes():
     [
         (
             {"space_hash": "0" * 16},
-            r"^mine.json: space_hash: 0{16}: made_up.yaml has .{16}; give the space file of .*, or re",
+            r"^mine.json: space_hash is 0{16}; expected .{16}, the hash of made_up.yaml; give the space file .*, or re",
         ),
-        ({"decisions": [9] * 21}, r"^made_up.yaml: block0.depth: 9: expected an index"),
-        ({"decisions": [0] * 20}, r"^made_up.yaml: 20 decisions: expected 21"),
-        ({"decisions": [0, 1] + [0] * 19}, r"^mine.json: decisions: in made_up.yaml they choose another network; corr"),
-        ({"dropout": 0.5}, r"^mine.json: decisions: in made_up.yaml they choose another network"),
+        ({"decisions": [9] * 21}, r"^made_up.yaml: block0.depth is 9; expected an index"),
+        ({"decisions": [0] * 20}, r"^made_up.yaml: number of decisions is 20; expected 21"),
+        ({"decisions": [0, 1] + [0] * 19}, r"^mine.json: decisions choose another network in made_up.yaml; corr"),
+        ({"dropout": 0.5}, r"^mine.json: decisions choose another network in made_up.yaml"),
     ],
 )
 def test_no_member_of_its_space(changes, message):
     space = build(small())
-    found = read(Architecture.from_decisions((0,) * 21, space).to_json() | changes)
+    architecture = read(Architecture.from_decisions((0,) * 21, space).to_json() | changes)
     with pytest.raises(InputError, match=message) as caught:
-        found.check_member(space, "mine.json")
+        architecture.check_member(space, "mine.json")
     assert "\n" not in str(caught.value)
 
 
 def test_wrong_vector():
-    with pytest.raises(InputError, match="2 decisions"):
+    with pytest.raises(InputError, match="number of decisions is 2; expected 21"):
         Architecture.from_decisions((0, 0), build(small()))

@@ -1,3 +1,5 @@
+"""search_spaces/space.py and search_spaces/blocks.py: sizes, decisions, hashes and the two directions of coding."""
+
 from collections import Counter
 from itertools import product
 from random import Random
@@ -6,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from nasmake.core.errors import InputError
 from nasmake.search_spaces import NetworkSpec, SearchSpace
-from small_spaces import build, content, made_up, shipped, small
+from small_spaces import SHIPPED, build, content, made_up, shipped, small
 
 SIZES = {
     "proxyless_cifar10": 13_179_165_217_344,
@@ -16,19 +18,30 @@ SIZES = {
     "proxyless_digits": 6 * 7 * 6 * 7 * 6 * 7,
 }
 
+HASHES = {  # artefacts hold them, so they must not change while the meaning of decisions stays
+    "mnasnet_cifar10": "d5d74f9280cf7efb",
+    "mnasnet_cifar100": "d5d74f9280cf7efb",
+    "mnasnet_digits": "4c3a5955195d03ed",
+    "mnasnet_imagenet": "16ab50792aaa4308",
+    "proxyless_cifar10": "f062fe4823e69c30",
+    "proxyless_cifar100": "f062fe4823e69c30",
+    "proxyless_digits": "a3c1314a3f3feaee",
+    "proxyless_imagenet": "99dc99a52588ea2d",
+}
+
 
 def structure(spec: NetworkSpec) -> tuple:
-    """What the network computes, found without the comparison of layers that the space relies on."""
+    """Return what the network computes, without the comparison of layers that the space relies on."""
     return tuple(tuple((layer.convolutions, layer.residual) for layer in block) for block in spec.blocks)
 
 
 def count_networks(space: SearchSpace) -> int:
-    reached = Counter({space.blocks[0].in_channel_choices[0]: 1})
+    reached = Counter({space.blocks[0].in_channel_choices[0]: 1})  # numbers of networks by their channels so far
     for index in range(len(space.blocks)):
         leaving: Counter[int] = Counter()
-        for width, count in reached.items():
-            for layers in space.vectors(index, width):
-                leaving[layers[-1].out_channels if layers else width] += count
+        for channels, count in reached.items():
+            for layers in space.vectors(index, channels):
+                leaving[layers[-1].out_channels if layers else channels] += count
         reached = leaving
     return reached.total()
 
@@ -92,14 +105,14 @@ def test_small_space_exhaustively(changes):
     assert len(set(zip(canonical.values(), networks.values(), strict=True))) == len(set(networks.values()))
 
 
-def test_zero_block_passes_its_width_on():
+def test_zero_block_passes_its_channels_on():
     space = build(small())
     for vector in (space.sample(Random(seed)) for seed in range(200)):
-        width = 8
+        channels = 8
         for layer in (layer for block in space.decode(vector).blocks for layer in block):
-            assert layer.in_channels == width
-            width = layer.out_channels
-        assert space.decode(vector).head.in_channels == width
+            assert layer.in_channels == channels
+            channels = layer.out_channels
+        assert space.decode(vector).head.in_channels == channels
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -121,9 +134,13 @@ def test_made_up_spaces(space):
 def test_size_of_a_joint_space_with_further_choices():
     changes = {"first_mbconv_filter_size": 8, "conv_ops": ["Zero", "Conv", "MBConv"], "base_layer_num": [1, 1, 1]}
     space = build(small(layer_search_range=[0], **changes))
-    own = 2 * 2 * 2 * 2 * (2 + 1)  # kernel, width, skip, SE; MBConv with two expansion ratios, Conv
-    assert space.size == own * (own + 1) * own
+    choices = 2 * 2 * 2 * 2 * (2 + 1)  # kernel, channels, skip, SE; MBConv with two expansion ratios, Conv
+    assert space.size == choices * (choices + 1) * choices
     assert len(space.decisions) == 3
+
+
+def test_hashes_of_the_shipped_spaces_stay():
+    assert {name: shipped(name).hash for name in SHIPPED} == HASHES
 
 
 def test_hash_is_of_the_meaning():
@@ -168,13 +185,13 @@ def test_parse_takes_one_list_per_block():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([0] * 5, "made_up.yaml: 5 decisions: expected 21, 7 for each of 3 blocks"),
-        ([2] + [0] * 20, "made_up.yaml: block0.depth: 2: expected an index out of {0: depth=1}"),
-        ([-1] + [0] * 20, "made_up.yaml: block0.depth: -1: expected"),
-        ([True] + [0] * 20, "made_up.yaml: block0.depth: True: expected"),
-        ([[0] * 6] * 3, "made_up.yaml: 3 decisions: expected 21"),
-        ("0", "made_up.yaml: decisions '0': expected a list of indices"),
-        (None, "made_up.yaml: decisions None: expected a list"),
+        ([0] * 5, "made_up.yaml: number of decisions is 5; expected 21, 7 for each of 3 blocks"),
+        ([2] + [0] * 20, "made_up.yaml: block0.depth is 2; expected an index: 0: depth=1"),
+        ([-1] + [0] * 20, "made_up.yaml: block0.depth is -1; expected"),
+        ([True] + [0] * 20, "made_up.yaml: block0.depth is true; expected"),
+        ([[0] * 6] * 3, "made_up.yaml: number of decisions is 3; expected 21"),
+        ("0", 'made_up.yaml: decisions is "0"; expected a list of indices'),
+        (None, "made_up.yaml: decisions is null; expected a list"),
     ],
 )
 def test_wrong_decisions(content, message):

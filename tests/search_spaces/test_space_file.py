@@ -1,3 +1,5 @@
+"""search_spaces/space_file.py and its rules in search_spaces/checks.py: wrong files, and the blocks of right ones."""
+
 import pytest
 from nasmake.core.errors import InputError
 from small_spaces import build, small
@@ -8,33 +10,48 @@ RANGE = "made_up.yaml: search_range."
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kernel_size": [3, 4]}, f"{RANGE}kernel_size: 4: expected an odd whole number >= 1"),
-        ({"kernel_size": [3, "5"]}, f"{RANGE}kernel_size: 5: expected an odd whole number >= 1"),
-        ({"kernel_size": 3}, f"{RANGE}kernel_size: 3: expected a list of values, each an odd whole number >= 1"),
-        ({"kernel_size": []}, f"{RANGE}kernel_size: []: expected a list of values"),
-        ({"kernel_size": [3, 3]}, f"{RANGE}kernel_size: [3, 3]: expected different values"),
-        ({"kernel_size": [[3], [5]]}, f"{RANGE}kernel_size: 2 values: expected 3, one per block"),
-        ({"kernel_size": [[3], [5], [2]]}, f"{RANGE}kernel_size, block 2: 2: expected an odd"),
-        ({"kernel_size": [[3], [5], 3]}, f"{RANGE}kernel_size, block 2: 3: expected a list"),
-        ({"conv_ops": ["MBconv"]}, f"{RANGE}conv_ops: MBconv: expected one of Conv, SepConv, MBConv, Zero"),
-        ({"conv_ops": ["Zero"]}, f"{RANGE}conv_ops, block 0: ['Zero']: expected an operation besides Zero"),
-        ({"skip_ops": [True]}, f"{RANGE}skip_ops: True: expected one of no_skip, skip"),
-        ({"se_ratio": [0, 1]}, f"{RANGE}se_ratio: 1: expected a number from 0 up to, but not including, 1"),
-        ({"se_ratio": [-0.1]}, f"{RANGE}se_ratio: -0.1: expected a number"),
-        ({"se_ratio": [float("nan")]}, f"{RANGE}se_ratio: nan: expected a number"),
-        ({"expansion_ratio": [0]}, f"{RANGE}expansion_ratio: 0: expected a whole number >= 1"),
-        ({"layer_search_range": [-2]}, f"{RANGE}layer_search_range, block 0: [-2]: expected at least one layer"),
-        ({"filter_size_search_ratio": [0.1]}, f"{RANGE}filter_size_search_ratio, block 0: [0.1]: expected widths"),
-        ({"filter_size_search_ratio": [float("inf")]}, f"{RANGE}filter_size_search_ratio: inf: expected a number > 0"),
-        ({"base_filter_size": [8, 8]}, f"{RANGE}base_filter_size: 2 values: expected 3, one per block"),
-        ({"base_layer_num": [1, 0, 1]}, f"{RANGE}base_layer_num: 0: expected a whole number >= 1"),
-        ({"strides": [1, 1]}, "made_up.yaml: settings.strides: 2 values: expected 3, one per block"),
-        ({"strides": [1, 1, True]}, "made_up.yaml: settings.strides: True: expected a whole number >= 1"),
-        ({"class_num": 10.0}, "made_up.yaml: settings.class_num: 10.0: expected a whole number >= 1"),
-        ({"dropout": 1}, "made_up.yaml: settings.dropout: 1: expected a number from 0"),
-        ({"first_mbconv_filter_size": None}, "made_up.yaml: settings.first_mbconv_filter_size: None: expected"),
+        ({"kernel_size": [3, 4]}, f"{RANGE}kernel_size is 4; expected an odd whole number >= 1"),
+        ({"kernel_size": [3, "5"]}, f'{RANGE}kernel_size is "5"; expected an odd whole number >= 1'),
+        ({"kernel_size": 3}, f"{RANGE}kernel_size is 3; expected a list of values, each an odd whole number >= 1"),
+        ({"kernel_size": []}, f"{RANGE}kernel_size is []; expected a list of values"),
+        ({"kernel_size": [3, 3]}, f"{RANGE}kernel_size is [3, 3]; expected different values"),
+        (
+            {"kernel_size": [[3], [5]]},
+            f"{RANGE}kernel_size has 2 values; expected 3, one per block",
+        ),
+        ({"kernel_size": [[3], [5], [2]]}, f"{RANGE}kernel_size of block 2 is 2; expected an odd"),
+        ({"kernel_size": [[3], [5], 3]}, f"{RANGE}kernel_size of block 2 is 3; expected a list"),
+        ({"conv_ops": ["MBconv"]}, f"{RANGE}conv_ops is MBconv; expected one of Conv, SepConv, MBConv, Zero"),
+        ({"conv_ops": ["Zero"]}, f'{RANGE}conv_ops of block 0 is ["Zero"]; expected an operation besides Zero'),
+        ({"skip_ops": [True]}, f"{RANGE}skip_ops is true; expected one of no_skip, skip"),
+        ({"se_ratio": [0, 1]}, f"{RANGE}se_ratio is 1; expected a number >= 0 and < 1"),
+        ({"se_ratio": [-0.1]}, f"{RANGE}se_ratio is -0.1; expected a number"),
+        ({"se_ratio": [float("nan")]}, f"{RANGE}se_ratio is NaN; expected a number"),
+        ({"expansion_ratio": [0]}, f"{RANGE}expansion_ratio is 0; expected a whole number >= 1"),
+        ({"layer_search_range": [-2]}, f"{RANGE}layer_search_range of block 0 is [-2]; expected at least one layer"),
+        (
+            {"filter_size_search_ratio": [0.1]},
+            f"{RANGE}filter_size_search_ratio of block 0 is [0.1]; expected ratios that leave",
+        ),
+        (
+            {"filter_size_search_ratio": [float("inf")]},
+            f"{RANGE}filter_size_search_ratio is Infinity; expected a number > 0",
+        ),
+        (
+            {"base_filter_size": [8, 8]},
+            f"{RANGE}base_filter_size has 2 values; expected 3, one per block",
+        ),
+        ({"base_layer_num": [1, 0, 1]}, f"{RANGE}base_layer_num is 0; expected a whole number >= 1"),
+        (
+            {"strides": [1, 1]},
+            "made_up.yaml: settings.strides has 2 values; expected 3, one per block",
+        ),
+        ({"strides": [1, 1, True]}, "made_up.yaml: settings.strides is true; expected a whole number >= 1"),
+        ({"class_num": 10.0}, "made_up.yaml: settings.class_num is 10.0; expected a whole number >= 1"),
+        ({"dropout": 1}, "made_up.yaml: settings.dropout is 1; expected a number >= 0 and < 1"),
+        ({"first_mbconv_filter_size": None}, "made_up.yaml: settings.first_mbconv_filter_size is null; expected"),
         ({"last_chs": 3}, "made_up.yaml: settings.last_chs: unknown key; did you mean last_ch?"),
-        ({"colour": 3}, "made_up.yaml: settings.colour: unknown key; expected one of strides, class_num"),
+        ({"colour": 3}, "made_up.yaml: settings.colour: unknown key; expected one of class_num, dropout, first_conv"),
     ],
 )
 def test_wrong_values(changes, message):
@@ -49,16 +66,16 @@ def test_missing_keys(section):
     for key in small()[section]:
         mapping = small()
         del mapping[section][key]
-        with pytest.raises(InputError, match=rf"^made_up.yaml: {section}.{key}: missing$"):
+        with pytest.raises(InputError, match=rf"^made_up.yaml: {section}.{key} is missing; expected a value$"):
             build(mapping)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "made_up.yaml: None: expected a mapping with the keys search_range, settings"),
-        ({"search_range": {}}, "made_up.yaml: settings: missing"),
-        ({"search_range": [], "settings": {}}, "made_up.yaml: search_range: []: expected a mapping"),
+        (None, "made_up.yaml: content is null; expected a mapping with the keys search_range, settings"),
+        ({"search_range": {}}, "made_up.yaml: settings is missing; expected a value"),
+        ({"search_range": [], "settings": {}}, "made_up.yaml: search_range is []; expected a mapping"),
         (small() | {"searchrange": {}}, "made_up.yaml: searchrange: unknown key; did you mean search_range?"),
         (small() | {3: {}}, "made_up.yaml: 3: unknown key"),
     ],
@@ -77,11 +94,11 @@ def test_layer_counts_below_one_are_no_choice():
     ]
 
 
-def test_widths_are_cut():
+def test_channels_are_rounded_down():
     assert build(small(filter_size_search_ratio=[0.7, 1.25])).blocks[2].width == (8, 15)
 
 
-def test_zero_needs_stride_1_and_the_width_of_the_block_before():
+def test_zero_needs_stride_1_and_the_channels_of_the_block_before():
     blocks = build(small()).blocks
     assert ["zero" in block.op for block in blocks] == [False, True, False]
     assert [block.in_channel_choices for block in blocks] == [(8,), (6, 8), (6, 8)]

@@ -1,3 +1,5 @@
+"""search_spaces/spec.py: the text forms of networks, and equal layers."""
+
 import json
 
 import pytest

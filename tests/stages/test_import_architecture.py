@@ -36,5 +36,5 @@ def test_decisions_stay_with_a_network_that_was_searched(digits, tmp_path):
 
 
 def test_wrong_content_names_the_key(digits, tmp_path):
-    with pytest.raises(InputError, match=r"^nas.architecture: blocks\[0\].op: x: expected one of"):
+    with pytest.raises(InputError, match=r"^nas.architecture: blocks\[0\].op is x; expected one of"):
         take(PUBLISHED | {"blocks": [{"op": "x"}]}, digits, tmp_path / "architecture.json")

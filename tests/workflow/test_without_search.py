@@ -68,7 +68,7 @@ def test_space_file_that_was_taken_is_said_once(checkout):
             "config: optimize.parameters: 'search.mutation_prob' belongs to search_architecture, which nas.arch",
         ),
         ({"nas": {"architecture": "mobilenet_v3"}}, "nas.architecture: 'mobilenet_v3': no architecture of that name"),
-        ({"nas": {"architecture": "mine.json"}}, "nas.architecture: mine.json: blocks[1].width: missing"),
+        ({"nas": {"architecture": "mine.json"}}, "nas.architecture: mine.json: blocks[1].width is missing"),
     ],
 )
 def test_one_line_before_any_job(checkout, overlay, message):

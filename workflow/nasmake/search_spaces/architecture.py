@@ -1,22 +1,27 @@
-"""One architecture: what the stages pass on, and what `architecture.json` and hand-written files hold."""
+"""One architecture: the network that the stages pass on, and the content of its file `architecture.json`.
 
-from collections.abc import Mapping
+Reading the blocks of a file lives in architecture_file.py, finding files by name in library.py.
+"""
+
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from nasmake.core.errors import InputError
 from nasmake.search_spaces.architecture_file import MEMBERSHIP, parse_network
+from nasmake.search_spaces.checks import checked
 from nasmake.search_spaces.space import Decisions, SearchSpace
 from nasmake.search_spaces.spec import NetworkSpec
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network and, if it was chosen in a search space, the decisions that chose it.
+    """A network and, if a search chose it in a search space, the decisions that choose it.
 
     Attributes:
-        space: name of the search space; None, as the next two, for a network outside of any.
-        space_hash: `SearchSpace.hash`; decisions mean nothing without it.
+        spec: the network.
+        space: name of the search space; None, like the two attributes below, for a network of no search space.
+        space_hash: `SearchSpace.hash` of the space in which the decisions have their meaning.
+        decisions: one index per decision of the space.
     """
 
     spec: NetworkSpec
@@ -26,7 +31,7 @@ class Architecture:
 
     @classmethod
     def from_decisions(cls, decisions: Decisions, space: SearchSpace) -> Self:
-        """The architecture of a decision vector.
+        """Return the architecture that a decision vector chooses.
 
         Raises:
             InputError: the vector is not in the space.
@@ -35,11 +40,11 @@ class Architecture:
         return cls(space.decode(decisions), space.name, space.hash, decisions)
 
     def with_classes(self, num_classes: int) -> Self:
-        """The same with another number of classes."""
+        """Return the same architecture with another number of classes."""
         return replace(self, spec=replace(self.spec, num_classes=num_classes))
 
     def to_json(self) -> dict[str, Any]:
-        """Everything: `from_json` makes an equal architecture of it."""
+        """Return the whole architecture as JSON; `from_json` reads an equal architecture from it."""
         spec = self.spec
         content = {
             "stem": {"width": spec.stem_channels, "stride": spec.stem_stride},
@@ -55,49 +60,47 @@ class Architecture:
 
     @classmethod
     def from_json(cls, content: Any, source: str, num_classes: int | None = None) -> Self:
-        """Read a file; the network comes from its blocks. Whether decisions mean the same, `check_member` tells.
+        """Read an architecture from the content of its file. The network comes from the blocks alone.
+
+        `check_member` tests whether the decisions choose the same network.
 
         Args:
             content: what the file holds.
-            source: its name, for messages.
-            num_classes: number of classes; None: the file's.
+            source: the file's name, for errors.
+            num_classes: number of classes; None: the file's `class_num`.
 
         Raises:
-            InputError: one line with file, block, key, value and what is allowed.
+            InputError: one line with file, block, key, value and the allowed values.
         """
         spec = parse_network(content, source, num_classes)
-        given = [key for key in MEMBERSHIP if key in content]
-        if not given:
+        if not MEMBERSHIP.keys() & content.keys():
             return cls(spec)
         for key in MEMBERSHIP:
-            if key not in given:
-                raise InputError(f"{source}: {key}: missing; {', '.join(MEMBERSHIP)} belong together")
-        return cls(spec, *_membership(content, source))
+            if key not in content:
+                raise InputError(f"{source}: {key} is missing; expected all of {', '.join(MEMBERSHIP)}, or none")
+        space, space_hash, decisions = (
+            checked(content[key], rule, f"{source}: {key}") for key, rule in MEMBERSHIP.items()
+        )
+        return cls(spec, space, space_hash, tuple(decisions))
 
     def check_member(self, space: SearchSpace, source: str) -> None:
-        """Make sure that the decisions of the file called `source` mean its blocks in `space`.
+        """Check that the decisions choose this network in `space`.
+
+        Args:
+            space: the search space.
+            source: name of the architecture's file, for errors.
 
         Raises:
-            InputError: they belong to another space, are none of it, or choose another network.
+            InputError: they belong to another space, are not in `space`, or choose another network.
         """
-        undo = f"or remove {', '.join(MEMBERSHIP)} from the file, which then stands for its blocks alone"
+        remedy = f"or remove {', '.join(MEMBERSHIP)} from the file to keep the network of its blocks"
         if self.space_hash != space.hash:
             raise InputError(
-                f"{source}: space_hash: {self.space_hash}: {space.source} has {space.hash}; "
-                f"give the space file of its decisions (nas.search_space_config_path, --search-space), {undo}"
+                f"{source}: space_hash is {self.space_hash}; expected {space.hash}, the hash of {space.source}; "
+                f"give the space file of the decisions (nas.search_space_config_path, --search-space), {remedy}"
             )
-        chosen = space.decode(space.parse(list(self.decisions or ())))
-        if replace(chosen, num_classes=self.spec.num_classes) != self.spec:
+        member = space.decode(space.parse(list(self.decisions or ())))
+        if replace(member, num_classes=self.spec.num_classes) != self.spec:
             raise InputError(
-                f"{source}: decisions: in {space.source} they choose another network; correct them, {undo}"
+                f"{source}: decisions choose another network in {space.source}; correct the decisions, {remedy}"
             )
-
-
-def _membership(content: Mapping[str, Any], source: str) -> tuple[str, str, Decisions]:
-    space, space_hash, decisions = (content[key] for key in MEMBERSHIP)
-    for key, value in (("space", space), ("space_hash", space_hash)):
-        if not isinstance(value, str):
-            raise InputError(f"{source}: {key}: {value}: expected text")
-    if not isinstance(decisions, list) or any(type(index) is not int for index in decisions):
-        raise InputError(f"{source}: decisions: {decisions}: expected a list of indices")
-    return space, space_hash, tuple(decisions)

@@ -1,7 +1,8 @@
-"""What a block of a search space may become, and the decisions that choose it.
+"""The choices of one block of a search space, and the decisions that choose among them.
 
-A decision is a list of choices; a choice sets some of the block's fields. How a kind of space divides its fields among
-decisions is one function: `joint_decisions` (ProxylessNAS: one decision per block) or `separate_decisions` (MnasNet).
+A decision is a list of choices, and a choice sets some of the block's fields. One function per kind of space divides
+the fields among decisions: `joint_decisions` (ProxylessNAS: one decision per block) or `separate_decisions` (MnasNet).
+tests/search_spaces/test_space.py tests this module.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,8 +12,8 @@ from typing import Any
 
 from nasmake.search_spaces.spec import LayerSpec, squeeze_channels
 
-FIELDS = ("depth", "width", "kernel_size", "op", "skip", "se_ratio", "expand_ratio")
-ZERO = "zero"
+FIELDS = ("depth", "width", "kernel_size", "op", "skip", "se_ratio", "expand_ratio")  # width: output channels
+ZERO = "zero"  # the operation of a block without layers
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Decision:
     """One categorical variable of a search space.
 
     Attributes:
-        name: such as `block3` or `block3.kernel_size`; blocks are counted from 0.
+        name: such as `block3` or `block3.kernel_size`; the first block is block 0.
         choices: the fields that each choice sets.
     """
 
@@ -29,7 +30,7 @@ class Decision:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The choices for people, such as `kernel_size=3 expand_ratio=6`."""
+        """The choices as text, such as `kernel_size=3 expand_ratio=6`."""
         return tuple(" ".join(f"{key}={value}" for key, value in choice.items()) for choice in self.choices)
 
 
@@ -38,12 +39,15 @@ class Block:
     """The choices of one block, in the order of the space file.
 
     Attributes:
-        stride: of the first layer.
-        in_channel_choices: every width that can arrive here.
+        stride: stride of the first layer; the other layers have stride 1.
+        in_channel_choices: every number of channels that can arrive here, ascending.
         depth: numbers of layers.
+        width: numbers of output channels.
+        kernel_size: kernel sizes, odd.
         op: conv, sepconv, mbconv and, where the block may vanish, zero.
         skip: whether layers have a residual connection if their shapes allow one.
-        se_ratio: squeeze and excitation: hidden width over the layer's input width; 0 means none.
+        se_ratio: hidden channels of squeeze and excitation over the layer's input channels; 0 means none.
+        expand_ratio: inner channels of an mbconv over its input channels.
     """
 
     stride: int
@@ -58,73 +62,75 @@ class Block:
 
     @property
     def out_channel_choices(self) -> tuple[int, ...]:
-        """Every width that can leave the block, ascending."""
+        """Every number of channels that can leave the block, ascending."""
         return tuple(sorted({*self.width, *(self.in_channel_choices if ZERO in self.op else ())}))
 
-    def values(self, chosen: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """Every field, for one choice of every decision; a field that no choice sets has its first value."""
+    def values(self, choices: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return every field for one choice of each decision; fields that no choice sets have their first value."""
         values = {name: getattr(self, name)[0] for name in FIELDS}
-        for choice in chosen:
+        for choice in choices:
             values |= choice
         return values
 
-    def layers(self, in_channels: int, chosen: Iterable[Mapping[str, Any]]) -> tuple[LayerSpec, ...]:
-        """The layers after `in_width` channels for one choice of every decision; none for zero."""
-        return stack(self.values(chosen), in_channels, self.stride)
+    def layers(self, in_channels: int, choices: Iterable[Mapping[str, Any]]) -> tuple[LayerSpec, ...]:
+        """Return the layers for `in_channels` arriving channels and one choice of each decision; none for zero."""
+        return stack(self.values(choices), in_channels, self.stride)
 
-    def vectors(self, decisions: Iterable[Decision]) -> int:
-        """The number of decision vectors; expansion ratios count for an mbconv only."""
+    def count_vectors(self, decisions: Iterable[Decision]) -> int:
+        """Return the number of decision vectors; different expansion ratios count for an mbconv only."""
         combinations = product(*(decision.choices for decision in decisions))
-        return sum(not self.has_idle_expansion(self.values(chosen)) for chosen in combinations)
+        return sum(not self.has_idle_expansion(self.values(choices)) for choices in combinations)
 
     def has_idle_expansion(self, values: Mapping[str, Any]) -> bool:
-        """Whether an operation that does not expand is given a second or later expansion ratio."""
+        """Return whether an operation that does not expand has a second or later expansion ratio."""
         return bool(values["op"] != "mbconv" and values["expand_ratio"] != self.expand_ratio[0])
 
 
 def stack(values: Mapping[str, Any], in_channels: int, stride: int) -> tuple[LayerSpec, ...]:
-    """The layers that one value of each of FIELDS describes; the stride is the first one's."""
+    """Return equal layers that follow each other; only the first has the stride and `in_channels` input channels.
+
+    Args:
+        values: one value for each of FIELDS; an operation zero needs no other field and gives no layer.
+        in_channels: channels that arrive at the first layer.
+        stride: stride of the first layer.
+    """
     if values["op"] == ZERO:
         return ()
-    first = _layer(values, in_channels, stride)
-    return (first, *[_layer(values, values["width"], 1)] * (values["depth"] - 1))
-
-
-def _layer(values: Mapping[str, Any], in_channels: int, stride: int) -> LayerSpec:
-    return LayerSpec(
-        op=values["op"],
-        kernel_size=values["kernel_size"],
-        expand_ratio=values["expand_ratio"] if values["op"] == "mbconv" else 1,
-        in_channels=in_channels,
-        out_channels=values["width"],
-        stride=stride,
-        residual=values["skip"] and stride == 1 and in_channels == values["width"],
-        se_channels=squeeze_channels(values["se_ratio"], in_channels),
-        se_ratio=values["se_ratio"],
-    )
+    layers = []
+    for _ in range(values["depth"]):
+        layer = LayerSpec(
+            op=values["op"],
+            kernel_size=values["kernel_size"],
+            expand_ratio=values["expand_ratio"] if values["op"] == "mbconv" else 1,
+            in_channels=in_channels,
+            out_channels=values["width"],
+            stride=stride,
+            residual=values["skip"] and stride == 1 and in_channels == values["width"],
+            se_channels=squeeze_channels(values["se_ratio"], in_channels),
+            se_ratio=values["se_ratio"],
+        )
+        layers.append(layer)
+        in_channels, stride = layer.out_channels, 1
+    return tuple(layers)
 
 
 def joint_decisions(block: Block, name: str) -> tuple[Decision, ...]:
-    """One decision: zero first, where it is allowed, then the kernel sizes, and for each the expansion ratios.
+    """Return one decision: zero first where it is allowed, then each kernel size with each expansion ratio.
 
-    Fields beyond these two take part, varying fastest, if they have several choices.
+    Other fields with several choices take part too; they vary faster than these two.
     """
+    options = {field: [value for value in getattr(block, field) if value != ZERO] for field in FIELDS}
     fields = ["kernel_size", "expand_ratio"]
-    fields += [field for field in FIELDS if field not in fields and len(_choices_but_zero(block, field)) > 1]
-    combinations = product(*(_choices_but_zero(block, field) for field in fields))
-    operation = next(op for op in block.op if op != ZERO)
-    choices = [{"op": operation} | dict(zip(fields, values, strict=True)) for values in combinations]
+    fields += [field for field in FIELDS if field not in fields and len(options[field]) > 1]
+    combinations = product(*(options[field] for field in fields))
+    choices = [{"op": options["op"][0]} | dict(zip(fields, values, strict=True)) for values in combinations]
     choices = [choice for choice in choices if not block.has_idle_expansion(choice)]
     zero = [{"op": ZERO}] if ZERO in block.op else []
     return (Decision(name, tuple(zero + choices)),)
 
 
 def separate_decisions(block: Block, name: str) -> tuple[Decision, ...]:
-    """One decision per field, in the order of FIELDS."""
+    """Return one decision per field, in the order of FIELDS."""
     return tuple(
         Decision(f"{name}.{field}", tuple({field: value} for value in getattr(block, field))) for field in FIELDS
     )
-
-
-def _choices_but_zero(block: Block, field: str) -> list[Any]:
-    return [value for value in getattr(block, field) if value != ZERO]

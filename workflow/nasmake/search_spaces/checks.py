@@ -1,65 +1,63 @@
-"""Checks of parsed files: errors of one line that name file, key, value and what is allowed."""
+"""Rules for the values of space files and architecture files, and one-line errors for values that break them.
 
+Each error names file, key, value and the allowed values. The tests of both readers, tests/search_spaces/
+test_space_file.py and test_architecture.py, test this module. It imports core only.
+"""
+
+import json
 import math
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from nasmake.core.errors import InputError
+from nasmake.core.errors import InputError, nearest
 
-Rule = tuple[str, Callable[[Any], bool]]  # what is allowed in words, and whether a value is
-
-
-def whole(minimum: int) -> Rule:
-    """A whole number from `minimum` on."""
-    return f"a whole number >= {minimum}", lambda value: type(value) is int and value >= minimum
-
-
-def one_of(*names: str) -> Rule:
-    """One of several words."""
-    return f"one of {', '.join(names)}", lambda value: value in names
-
-
-def fraction() -> Rule:
-    """A number in [0, 1)."""
-    return "a number from 0 up to, but not including, 1", lambda value: is_number(value) and 0 <= value < 1
-
-
-def odd() -> Rule:
-    """A kernel size."""
-    return "an odd whole number >= 1", lambda value: type(value) is int and value >= 1 and value % 2 == 1
+Rule = tuple[str, Callable[[Any], bool]]  # the allowed values in words, and a function that recognises them
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and not a truth value."""
+    """Return whether the value is a finite number; true and false are no numbers."""
     return type(value) in (int, float) and math.isfinite(value)
 
 
+def one_of(*names: str) -> Rule:
+    """Return the rule that a value is one of these words."""
+    return f"one of {', '.join(names)}", lambda value: value in names
+
+
+WHOLE: Rule = ("a whole number >= 1", lambda value: type(value) is int and value >= 1)
+ODD: Rule = ("an odd whole number >= 1", lambda value: type(value) is int and value >= 1 and value % 2 == 1)
+FRACTION: Rule = ("a number >= 0 and < 1", lambda value: is_number(value) and 0 <= value < 1)
+
+
 def section(content: Any, source: str, name: str, required: Mapping[str, bool]) -> Mapping[str, Any]:
-    """`content`, a mapping whose keys are all in `required` and hold all that are required.
+    """Return `content` if it is a mapping with all required keys and no unknown key.
+
+    Args:
+        content: the parsed mapping.
+        source: the file's name.
+        name: the path of the mapping in the file, such as `blocks[1]`; empty for the whole file.
+        required: for every allowed key, whether the mapping must have it.
 
     Raises:
-        InputError: it is no mapping, has an unknown key, or misses one.
+        InputError: it is no mapping, has an unknown key, or lacks a required key.
     """
-    location, prefix = (f"{source}: {name}", f"{name}.") if name else (source, "")
+    location, prefix = (f"{source}: {name}", f"{source}: {name}.") if name else (f"{source}: content", f"{source}: ")
     if not isinstance(content, Mapping):
         fail(location, content, f"a mapping with the keys {', '.join(required)}")
     for key in content:
         if key not in required:
-            near = get_close_matches(str(key), required, 1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(required)}"
-            raise InputError(f"{source}: {prefix}{key}: unknown key; {hint}")
-    for key, needed in required.items():
-        if needed and key not in content:
-            raise InputError(f"{source}: {prefix}{key}: missing")
+            raise InputError(f"{prefix}{key}: unknown key; {nearest(str(key), required)}")
+    for key, is_required in required.items():
+        if is_required and key not in content:
+            raise InputError(f"{prefix}{key} is missing; expected a value")
     return content
 
 
 def checked(value: Any, rule: Rule, location: str) -> Any:
-    """`value`, if the rule allows it.
+    """Return `value` if the rule allows it.
 
     Raises:
-        InputError: it does not.
+        InputError: the rule does not allow it.
     """
     allowed, is_allowed = rule
     if not is_allowed(value):
@@ -68,7 +66,15 @@ def checked(value: Any, rule: Rule, location: str) -> Any:
 
 
 def fail(location: str, value: Any, allowed: str) -> NoReturn:
-    """Say that the value at `where` is not what is allowed there."""
-    if isinstance(value, tuple):
-        value = list(value)
-    raise InputError(f"{location}: {value}: expected {allowed}")
+    """Raise the error of a wrong value.
+
+    Args:
+        location: file and key.
+        value: the wrong value.
+        allowed: the allowed values in words.
+
+    Raises:
+        InputError: always.
+    """
+    is_word = isinstance(value, str) and value.isidentifier()
+    raise InputError(f"{location} is {value if is_word else json.dumps(value, default=str)}; expected {allowed}")

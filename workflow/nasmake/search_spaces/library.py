@@ -1,4 +1,8 @@
-"""Where space files and architecture files lie, and how they are found by name. No torch and no pydantic here."""
+"""Find space files and architecture files by name, and read them.
+
+Parsing their content lives in space_file.py and architecture_file.py. This module imports core, its own room and
+PyYAML. tests/test_catalogue.py tests it.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,13 +15,14 @@ from nasmake.core.files import read_json
 from nasmake.search_spaces import Architecture, SearchSpace
 
 SPACES, ARCHITECTURES = Path("config/search_spaces"), Path("config/architectures")  # from the repository root
-# Edge in pixels and channels of the data sets that a file's name may speak of; the first that it holds counts.
+# Edge in pixels and channels of the images of known data sets, by a part of a file's name. The first match counts, so
+# digits_canvas stands before digits.
 IMAGES_OF = {"digits_canvas": (12, 1), "digits": (8, 1), "cifar": (32, 3), "imagenet": (224, 3)}
-EDGE_OF_CLASSES = {10: 32, 100: 32, 1000: 224}
+EDGE_OF_CLASSES = {10: 32, 100: 32, 1000: 224}  # edge in pixels, by the number of classes
 
 
 def space_file(name: str, folders: Iterable[Path]) -> Path | None:
-    """The file of the search space `name` in the first of the folders that has one."""
+    """Return the file of the search space `name` in the first of the folders that has one."""
     candidates = (folder / f"config_{name}.yaml" for folder in dict.fromkeys(folders))
     return next((path for path in candidates if path.is_file()), None)
 
@@ -26,16 +31,16 @@ def load_space(path: Path) -> SearchSpace:
     """Read a space file.
 
     Raises:
-        InputError: it cannot be read, or describes no space.
+        InputError: the file cannot be read, or does not describe a search space.
     """
     return SearchSpace.from_mapping(read_mapping(path), path.stem.removeprefix("config_"), str(path))
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The sections of a space file.
+    """Read the sections of a space file; their content is not validated.
 
     Raises:
-        InputError: it cannot be read, is not YAML, or holds something else.
+        InputError: the file cannot be read, is not YAML, or holds no mapping.
     """
     try:
         content = yaml.safe_load(path.read_text())
@@ -49,22 +54,23 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def architecture_file(name_or_file: str, root: Path) -> Path:
-    """The file of an architecture: a path, with a `/` or `.json` in it, or the name of a file in ARCHITECTURES.
+    """Return the path of an architecture file.
 
     Args:
-        name_or_file: what the user typed.
+        name_or_file: a path, which contains `/` or ends in `.json`, or the name of a file in ARCHITECTURES.
         root: the repository's root.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such file.
     """
+    published = sorted(path.stem for path in (root / ARCHITECTURES).glob("*.json"))
     if "/" in name_or_file or name_or_file.endswith(".json"):
         path = Path(name_or_file)
         if not path.is_file():
-            raise InputError(f"{name_or_file}: no such file; {ARCHITECTURES} has {', '.join(_published(root))}")
+            raise InputError(f"{name_or_file}: no such file; {ARCHITECTURES} has {', '.join(published)}")
         return path
-    if name_or_file not in _published(root):
-        known = nearest(name_or_file, _published(root))
+    if name_or_file not in published:
+        known = nearest(name_or_file, published)
         raise InputError(f"{name_or_file!r}: no architecture of that name in {ARCHITECTURES}; {known}")
     return root / ARCHITECTURES / f"{name_or_file}.json"
 
@@ -72,34 +78,38 @@ def architecture_file(name_or_file: str, root: Path) -> Path:
 def read_architecture(
     path: Path, folders: Iterable[Path], num_classes: int | None = None
 ) -> tuple[Architecture, dict[str, Any]]:
-    """Read an architecture file and, where its search space is found by its name, compare its decisions.
+    """Read an architecture file. If its search space is found by name, check its decisions against the space.
 
     Args:
         path: the file.
-        folders: where space files may lie.
-        num_classes: number of classes; None: the file's.
+        folders: folders of space files.
+        num_classes: number of classes; None: the file's `class_num`.
 
     Returns:
-        The architecture, and all that the file holds.
+        The architecture, and the whole content of the file.
 
     Raises:
-        InputError: it holds no network, or decisions that choose another one.
+        InputError: the file holds no network, or its decisions choose another network.
     """
     content = read_json(path)
-    if "blocks" not in content and "reason" in content:  # what a search leaves that diverged
+    if "blocks" not in content and "reason" in content:  # a search that diverged writes such a file
         raise InputError(f"{path}: holds no network ({content['reason']}); choose another file")
     architecture = Architecture.from_json(content, str(path), num_classes)
-    own_space = space_file(architecture.space, folders) if architecture.space else None
-    if own_space is not None:
-        architecture.check_member(load_space(own_space), str(path))
+    path_of_space = space_file(architecture.space, folders) if architecture.space else None
+    if path_of_space is not None:
+        architecture.check_member(load_space(path_of_space), str(path))
     return architecture, content
 
 
 def edge_and_channels(name: str, num_classes: int) -> tuple[int | None, int]:
-    """Edge in pixels and channels of the images that a network called `name` is for; no edge if nothing tells it."""
-    known = next((images for part, images in IMAGES_OF.items() if part in name), None)
-    return known or (EDGE_OF_CLASSES.get(num_classes), 3)
+    """Return edge in pixels and channels of the images that a network is meant for.
 
+    Args:
+        name: name of the network's file or search space; the name of a known data set in it counts first.
+        num_classes: the network's number of classes.
 
-def _published(root: Path) -> list[str]:
-    return sorted(path.stem for path in (root / ARCHITECTURES).glob("*.json"))
+    Returns:
+        Edge and channels; None for the edge if neither name nor classes tell it.
+    """
+    images = next((images for part, images in IMAGES_OF.items() if part in name), None)
+    return images or (EDGE_OF_CLASSES.get(num_classes), 3)

@@ -1,23 +1,27 @@
-"""A search space: its decisions, and the way between decision vectors and networks."""
+"""A search space: its decisions, and the conversion between decision vectors and networks.
+
+Reading a space file lives in space_file.py, the choices of one block in blocks.py. Imports core and its own room only.
+"""
 
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from math import prod
 from typing import Any, Self
 
 from nasmake.core.errors import InputError
 from nasmake.core.files import fingerprint
 from nasmake.search_spaces.blocks import Block, Decision, joint_decisions, separate_decisions
+from nasmake.search_spaces.checks import fail
 from nasmake.search_spaces.space_file import parse_space_file
 from nasmake.search_spaces.spec import LayerSpec, NetworkSpec
 
 Decisions = tuple[int, ...]
 Layers = tuple[LayerSpec, ...]
 NOT_HASHED = {"name", "source", "input_size", "num_classes"}
-# Field names that enter the hash. They are those of the first release, so that hashes in old files keep their meaning.
+# The hash contains the field names of the first release, so that the hashes in old files stay valid.
 HASHED_NAMES = {
     "stem_channels": "stem_width",
     "head_channels": "head_width",
@@ -31,14 +35,16 @@ DIVISIONS = {"proxyless": joint_decisions, "mnasnet": separate_decisions}
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """A space of networks; a network is chosen by one index per decision.
+    """A space of networks. A decision vector has one index per decision and chooses one network.
 
     Attributes:
-        name: for people; no part of the hash.
-        source: the file's name, for messages.
-        kind: how decisions are made: `proxyless`, one per block, or `mnasnet`, seven per block.
+        name: for people; the hash does not contain it.
+        source: the file's name, for errors.
+        kind: `proxyless`, with one decision per block, or `mnasnet`, with seven decisions per block.
         fixed: blocks between the stem and the first searched block.
-        input_size: height and width of the images in pixels, if the file gives it.
+        blocks: the searched blocks.
+        dropout: dropout probability before the classifier, in [0, 1).
+        input_size: height and width of the images in pixels; None if the file does not give them.
     """
 
     name: str
@@ -55,12 +61,17 @@ class SearchSpace:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], name: str, source: str) -> Self:
-        """Build the space from the parsed content of the file called `source`.
+        """Build the space from the parsed content of a space file.
 
         A file with `settings.first_mbconv_filter_size` is a `proxyless` space, any other an `mnasnet` space.
 
+        Args:
+            mapping: what the file holds.
+            name: the space's name.
+            source: the file's name, for errors.
+
         Raises:
-            InputError: one line with file, key, block, value and what is allowed.
+            InputError: one line with file, key, block, value and the allowed values.
         """
         file = parse_space_file(mapping, source)
         settings = file.settings
@@ -81,117 +92,137 @@ class SearchSpace:
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits over everything that gives decisions their meaning; classes are the data set's."""
-        content = asdict(self, dict_factory=_with_hashed_names)
+        """Sixteen hexadecimal digits of everything that the meaning of decisions depends on.
+
+        The number of classes is not part of the hash, because it belongs to the data set.
+        """
+        content = asdict(
+            self, dict_factory=lambda items: {HASHED_NAMES.get(name, name): value for name, value in items}
+        )
         return fingerprint({key: value for key, value in content.items() if key not in NOT_HASHED})
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
         """All decisions, block by block."""
-        return tuple(decision for own in self._decisions_by_block for decision in own)
+        return tuple(chain.from_iterable(self._decisions_by_block))
 
     @cached_property
     def size(self) -> int:
-        """The number of decision vectors; expansion ratios count for an mbconv only."""
-        return prod(block.vectors(own) for block, own in zip(self.blocks, self._decisions_by_block, strict=True))
+        """The number of decision vectors; different expansion ratios count for an mbconv only."""
+        return prod(map(Block.count_vectors, self.blocks, self._decisions_by_block))
 
     @property
     def last_channel_choices(self) -> tuple[int, ...]:
-        """Every width that can arrive at the head, ascending."""
+        """Every number of channels that can arrive at the head, ascending."""
         return self.blocks[-1].out_channel_choices
 
     def sample(self, rng: random.Random) -> Decisions:
-        """A vector with every decision drawn uniformly."""
+        """Draw every decision uniformly and independently."""
         return tuple(rng.randrange(count) for count in self._counts)
 
     def mutate(self, decisions: Decisions, rng: random.Random, probability: float) -> Decisions:
-        """Replace every decision, with the given probability, by another of its choices."""
+        """Replace each decision with the given probability by another of its choices, drawn uniformly."""
         return tuple(
             (index + rng.randrange(1, count)) % count if rng.random() < probability and count > 1 else index
             for index, count in zip(decisions, self._counts, strict=True)
         )
 
     def crossover(self, first: Decisions, second: Decisions, rng: random.Random) -> Decisions:
-        """Take every decision from one of two parents, each with probability one half."""
+        """Take each decision from one of two parents, each with probability one half."""
         return tuple(pair[rng.random() < 0.5] for pair in zip(first, second, strict=True))
 
     def check(self, decisions: Sequence[int]) -> None:
-        """Make sure of a decision vector from outside.
+        """Check a decision vector that a user or a file gave.
 
         Raises:
-            InputError: the wrong number of decisions, or an index that is not a choice.
+            InputError: it has the wrong number of decisions, or an index that is not a choice.
         """
         if len(decisions) != len(self.decisions):
             raise InputError(
-                f"{self.source}: {len(decisions)} decisions: expected {len(self.decisions)}, "
-                f"{self._width} for each of {len(self.blocks)} blocks"
+                f"{self.source}: number of decisions is {len(decisions)}; expected {len(self.decisions)}, "
+                f"{self._decisions_per_block} for each of {len(self.blocks)} blocks"
             )
         for index, decision in zip(decisions, self.decisions, strict=True):
             if type(index) is not int or not 0 <= index < len(decision.choices):
                 allowed = ", ".join(f"{number}: {option}" for number, option in enumerate(decision.options))
-                raise InputError(f"{self.source}: {decision.name}: {index!r}: expected an index out of {{{allowed}}}")
+                fail(f"{self.source}: {decision.name}", index, f"an index: {allowed}")
 
     def parse(self, content: Any) -> Decisions:
-        """The decision vector in JSON `content`: a list of indices, or of one list of indices per block.
+        """Return the decision vector in JSON content: a list of indices, or a list with one such list per block.
 
         Raises:
-            InputError: it is neither, or no vector of this space.
+            InputError: the content is neither, or the vector is not in this space.
         """
         if not isinstance(content, list):
-            raise InputError(f"{self.source}: decisions {content!r}: expected a list of indices")
-        nested = bool(content) and all(isinstance(own, list) and len(own) == self._width for own in content)
-        decisions = tuple(index for own in content for index in own) if nested else tuple(content)
+            fail(f"{self.source}: decisions", content, "a list of indices")
+        per_block = [isinstance(entry, list) and len(entry) == self._decisions_per_block for entry in content]
+        decisions = tuple(chain.from_iterable(content)) if content and all(per_block) else tuple(content)
         self.check(decisions)
         return decisions
 
     def canonical(self, decisions: Decisions) -> Decisions:
-        """The vector of the same network in which choices without effect have index 0."""
+        """Return the vector of the same network in which choices without effect have index 0."""
         return self.encode(self.decode(decisions))
 
     def decode(self, decisions: Decisions) -> NetworkSpec:
-        """The network of a vector that satisfies `check`."""
-        searched = []
-        width = self._first_channels
+        """Return the network of a vector that satisfies `check`."""
+        blocks = [*self.fixed]
+        channels, count = self._first_channels, self._decisions_per_block
         for block in range(len(self.blocks)):
-            layers = self.layers(block, width, decisions[block * self._width : (block + 1) * self._width])
-            width = layers[-1].out_channels if layers else width
-            searched.append(layers)
-        return self._network((*self.fixed, *searched))
+            layers = self.layers(block, channels, decisions[block * count : (block + 1) * count])
+            channels = layers[-1].out_channels if layers else channels
+            blocks.append(layers)
+        return self._network(tuple(blocks))
 
     def encode(self, spec: NetworkSpec) -> Decisions:
-        """The canonical vector of a network.
+        """Return the canonical vector of a network.
 
         Raises:
             InputError: the network is not in this space.
         """
+        where = f"{self.source}: the network is not in this space"
         if spec != self._network(spec.blocks) or len(spec.blocks) != len(self.fixed) + len(self.blocks):
-            raise InputError(f"{self.source}: the network is not in this space: stem, head or number of blocks differ")
+            raise InputError(f"{where}; stem, head or number of blocks differ")
         if spec.blocks[: len(self.fixed)] != self.fixed:
-            raise InputError(f"{self.source}: the network is not in this space: the fixed first block differs")
+            raise InputError(f"{where}; the fixed first block differs")
         decisions: Decisions = ()
-        width = self._first_channels
+        channels = self._first_channels
         for block, layers in enumerate(spec.blocks[len(self.fixed) :]):
-            own = self.vectors(block, width).get(layers) if width in self.blocks[block].in_channel_choices else None
-            if own is None:
-                raise InputError(f"{self.source}: the network is not in this space: block {block} differs")
-            decisions += own
-            width = layers[-1].out_channels if layers else width
+            is_possible = channels in self.blocks[block].in_channel_choices
+            block_decisions = self.vectors(block, channels).get(layers) if is_possible else None
+            if block_decisions is None:
+                raise InputError(f"{where}; block {block} differs")
+            decisions += block_decisions
+            channels = layers[-1].out_channels if layers else channels
         return decisions
 
     def layers(self, block: int, in_channels: int, decisions: Decisions) -> Layers:
-        """The layers of one block for its own decisions, with `in_width` channels arriving."""
+        """Return the layers of one block.
+
+        Args:
+            block: index of the block among the searched blocks.
+            in_channels: channels that arrive at the block.
+            decisions: the indices of this block's decisions.
+        """
         key = (block, in_channels, decisions)
         if key not in self._layers:
-            chosen = [own.choices[i] for own, i in zip(self._decisions_by_block[block], decisions, strict=True)]
-            self._layers[key] = self.blocks[block].layers(in_channels, chosen)
+            pairs = zip(self._decisions_by_block[block], decisions, strict=True)
+            choices = [decision.choices[index] for decision, index in pairs]
+            self._layers[key] = self.blocks[block].layers(in_channels, choices)
         return self._layers[key]
 
     def vectors(self, block: int, in_channels: int) -> Mapping[Layers, Decisions]:
-        """Everything one block may become after `in_width` channels, each with its first, canonical decisions."""
+        """Return all stacks of layers that one block can have, each with its first, canonical decisions.
+
+        Args:
+            block: index of the block among the searched blocks.
+            in_channels: channels that arrive at the block.
+        """
         key = (block, in_channels)
         if key not in self._vectors:
             table: dict[Layers, Decisions] = {}
-            for decisions in product(*(range(len(own.choices)) for own in self._decisions_by_block[block])):
+            counts = [range(len(decision.choices)) for decision in self._decisions_by_block[block]]
+            for decisions in product(*counts):
                 table.setdefault(self.layers(block, in_channels, decisions), decisions)
             self._vectors[key] = table
         return self._vectors[key]
@@ -211,7 +242,7 @@ class SearchSpace:
         return tuple(len(decision.choices) for decision in self.decisions)
 
     @cached_property
-    def _width(self) -> int:
+    def _decisions_per_block(self) -> int:
         return len(self._decisions_by_block[0])
 
     @property
@@ -225,7 +256,3 @@ class SearchSpace:
     @cached_property
     def _vectors(self) -> dict[tuple[int, int], dict[Layers, Decisions]]:
         return {}
-
-
-def _with_hashed_names(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {HASHED_NAMES.get(name, name): value for name, value in fields}

@@ -1,37 +1,38 @@
-"""From the parsed text of a space file to blocks and settings, with errors that name file, key and block.
+"""Read the parsed text of a space file: validate it, and turn it into blocks and settings.
 
-The format is the predecessor's: `search_range` lists what the search may choose, `settings` what it may not.
-`conv_ops`, `kernel_size` and the other choice lists hold for every block; a list of lists gives each block its own.
+The format is the predecessor's. `search_range` lists the choices of the search; `settings` holds what is fixed. A list
+of choices (`conv_ops`, `kernel_size`, ...) holds for every block; a list of lists gives each block its own choices.
+Decisions and networks live in space.py. This module imports core and its own room only.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nasmake.core.errors import InputError
 from nasmake.search_spaces.blocks import ZERO, Block
-from nasmake.search_spaces.checks import Rule, checked, fail, fraction, is_number, odd, one_of, section, whole
+from nasmake.search_spaces.checks import FRACTION, ODD, WHOLE, Rule, checked, fail, is_number, one_of, section
 
-PER_BLOCK: dict[str, Rule] = {"base_layer_num": whole(1), "base_filter_size": whole(1), "strides": whole(1)}
+PER_BLOCK = ("base_layer_num", "base_filter_size", "strides")  # one whole number for each block
 CHOICES: dict[str, Rule] = {
-    "kernel_size": odd(),
+    "kernel_size": ODD,
     "layer_search_range": ("a whole number", lambda value: type(value) is int),
     "filter_size_search_ratio": ("a number > 0", lambda value: is_number(value) and value > 0),
     "conv_ops": one_of("Conv", "SepConv", "MBConv", "Zero"),
-    "expansion_ratio": whole(1),
+    "expansion_ratio": WHOLE,
     "skip_ops": one_of("no_skip", "skip"),
-    "se_ratio": fraction(),
+    "se_ratio": FRACTION,
 }
 SETTINGS: dict[str, Rule] = {
-    "class_num": whole(1),
-    "first_conv_filter_size": whole(1),
-    "first_mbconv_filter_size": whole(1),
-    "last_ch": whole(1),
-    "first_conv_stride": whole(1),
-    "input_size": whole(1),
-    "dropout": fraction(),
+    "class_num": WHOLE,
+    "first_conv_filter_size": WHOLE,
+    "first_mbconv_filter_size": WHOLE,
+    "last_ch": WHOLE,
+    "first_conv_stride": WHOLE,
+    "input_size": WHOLE,
+    "dropout": FRACTION,
 }
-RANGES = ("base_layer_num", "base_filter_size", *CHOICES)
-OPTIONAL: dict[str, Any] = {  # first_conv_stride and dropout: what the predecessor has hard-coded
+DEFAULTS: dict[str, Any] = {  # the predecessor's code has this stride and this dropout as constants
     "first_mbconv_filter_size": None,
     "first_conv_stride": 2,
     "input_size": None,
@@ -41,101 +42,113 @@ OPTIONAL: dict[str, Any] = {  # first_conv_stride and dropout: what the predeces
 
 @dataclass(frozen=True)
 class SpaceFile:
-    """The validated content of a space file: the settings under their names in the file, without the strides."""
+    """The validated content of a space file.
+
+    Attributes:
+        blocks: the searched blocks.
+        settings: the values of SETTINGS under their names in the file.
+    """
 
     blocks: tuple[Block, ...]
     settings: Mapping[str, Any]
 
 
 def parse_space_file(content: Any, source: str) -> SpaceFile:
-    """Validate the parsed content of the file called `source`.
+    """Validate the parsed content of a space file.
+
+    Args:
+        content: what the file holds.
+        source: the file's name, for errors.
 
     Raises:
-        InputError: one line with file, key, block, value and what is allowed.
+        InputError: one line with file, key, block, value and the allowed values.
     """
     content = section(content, source, "", {"search_range": True, "settings": True})
-    ranges = section(content["search_range"], source, "search_range", dict.fromkeys(RANGES, True))
-    required = {"strides": True} | {name: name not in OPTIONAL for name in SETTINGS}
+    required = dict.fromkeys(("base_layer_num", "base_filter_size", *CHOICES), True)
+    ranges = section(content["search_range"], source, "search_range", required)
+    required = {"strides": True} | {name: name not in DEFAULTS for name in SETTINGS}
     given = section(content["settings"], source, "settings", required)
-    settings = {name: given.get(name, default) for name, default in OPTIONAL.items()}
-    for name in SETTINGS.keys() & given.keys():
-        settings[name] = checked(given[name], SETTINGS[name], f"{source}: settings.{name}")
-    return SpaceFile(_blocks(ranges, given["strides"], settings, source), settings)
-
-
-def _blocks(ranges: Mapping[str, Any], strides: Any, settings: Mapping[str, Any], source: str) -> tuple[Block, ...]:
-    places = [f"{source}: search_range.base_layer_num", f"{source}: search_range.base_filter_size"]
-    base_depths = _list(ranges["base_layer_num"], PER_BLOCK["base_layer_num"], places[0])
-    base_widths = _list(ranges["base_filter_size"], PER_BLOCK["base_filter_size"], places[1])
-    own_strides = _list(strides, PER_BLOCK["strides"], f"{source}: settings.strides")
-    count = len(base_depths)
-    _same_length(base_widths, count, places[1])
-    _same_length(own_strides, count, f"{source}: settings.strides")
-    lists = {name: _choices_per_block(ranges[name], name, count, source) for name in CHOICES}
+    settings = DEFAULTS | {name: given[name] for name in SETTINGS if name in given}
+    for name, rule in SETTINGS.items():
+        if name in given:
+            checked(given[name], rule, f"{source}: settings.{name}")
+    columns = _columns({**ranges, "strides": given["strides"]}, source)
     blocks: list[Block] = []
     in_channel_choices: tuple[int, ...] = (settings["first_mbconv_filter_size"] or settings["first_conv_filter_size"],)
-    for index, base in enumerate(zip(own_strides, base_depths, base_widths, strict=True)):
-        choices = {name: own[index] for name, own in lists.items()}
-        previous = blocks[-1].width[0] if blocks else None
-        blocks.append(_block(choices, *base, previous, in_channel_choices, f"{source}: search_range.%s, block {index}"))
+    for index in range(len(columns["strides"])):
+        values = {name: column[index] for name, column in columns.items()}
+        previous_channels = blocks[-1].width[0] if blocks else None
+        blocks.append(
+            _block(values, previous_channels, in_channel_choices, f"{source}: search_range.%s of block {index}")
+        )
         in_channel_choices = blocks[-1].out_channel_choices
-    return tuple(blocks)
+    return SpaceFile(tuple(blocks), settings)
+
+
+def _columns(lists: Mapping[str, Any], source: str) -> dict[str, Sequence[Any]]:
+    """Return for every key of PER_BLOCK and CHOICES one entry per block: a number, or a tuple of choices."""
+    columns: dict[str, Sequence[Any]] = {}
+    for name, rule in (dict.fromkeys(PER_BLOCK, WHOLE) | CHOICES).items():
+        location, value = f"{source}: {'settings' if name == 'strides' else 'search_range'}.{name}", lists[name]
+        count = len(columns.get("base_layer_num", value if isinstance(value, list) else ()))
+        if name in PER_BLOCK:
+            columns[name] = _values(value, rule, location)
+        elif isinstance(value, list) and value and isinstance(value[0], list):
+            columns[name] = [_choices(entry, rule, f"{location} of block {i}") for i, entry in enumerate(value)]
+        else:
+            columns[name] = [_choices(value, rule, location)] * count
+        if len(columns[name]) != count:
+            given, expected = len(columns[name]), f"{count}, one per block as in search_range.base_layer_num"
+            raise InputError(f"{location} has {given} values; expected {expected}")
+    return columns
+
+
+def _values(value: Any, rule: Rule, location: str) -> tuple[Any, ...]:
+    """Return the entries of a list if the rule allows each of them."""
+    if not isinstance(value, list) or not value:
+        fail(location, value, f"a list of values, each {rule[0]}")
+    return tuple(checked(entry, rule, location) for entry in value)
+
+
+def _choices(value: Any, rule: Rule, location: str) -> tuple[Any, ...]:
+    """Return the entries of a list if the rule allows each of them and no two are equal."""
+    values = _values(value, rule, location)
+    if len(set(values)) != len(values):
+        fail(location, value, "different values")
+    return values
 
 
 def _block(
-    choices: Mapping[str, tuple[Any, ...]],
-    stride: int,
-    base_depth: int,
-    base_width: int,
-    previous: int | None,
-    in_channel_choices: tuple[int, ...],
-    location: str,
+    values: Mapping[str, Any], previous_channels: int | None, in_channel_choices: tuple[int, ...], location: str
 ) -> Block:
-    """One block; `previous` is the first width choice of the block before it."""
-    depths = tuple(base_depth + more for more in choices["layer_search_range"] if base_depth + more > 0)
+    """Return one block.
+
+    Args:
+        values: the block's entries of `_columns`.
+        previous_channels: the first choice of output channels of the block before; None for the first block.
+        in_channel_choices: the numbers of channels that can arrive.
+        location: file, key (as `%s`) and block, for errors.
+    """
+    depths = [values["base_layer_num"] + offset for offset in values["layer_search_range"]]
+    depths = [depth for depth in depths if depth > 0]
     if not depths:
-        fail(location % "layer_search_range", choices["layer_search_range"], "at least one layer in the block")
-    widths = tuple(int(base_width * ratio) for ratio in choices["filter_size_search_ratio"])
+        fail(location % "layer_search_range", values["layer_search_range"], "at least one layer in the block")
+    widths = tuple(int(values["base_filter_size"] * ratio) for ratio in values["filter_size_search_ratio"])
     if min(widths) < 1:
-        fail(location % "filter_size_search_ratio", choices["filter_size_search_ratio"], "widths of at least 1 channel")
-    may_vanish = stride == 1 and widths[0] == previous
-    operations = tuple(name.lower() for name in choices["conv_ops"] if name != "Zero" or may_vanish)
+        expected = "ratios that leave at least 1 channel"
+        fail(location % "filter_size_search_ratio", values["filter_size_search_ratio"], expected)
+    may_vanish = values["strides"] == 1 and widths[0] == previous_channels
+    operations = tuple(name.lower() for name in values["conv_ops"] if name != "Zero" or may_vanish)
     if set(operations) <= {ZERO}:
-        fail(location % "conv_ops", choices["conv_ops"], "an operation besides Zero")
+        fail(location % "conv_ops", values["conv_ops"], "an operation besides Zero")
     return Block(
-        stride=stride,
+        stride=values["strides"],
         in_channel_choices=in_channel_choices,
-        depth=depths,
+        depth=tuple(depths),
         width=widths,
-        kernel_size=choices["kernel_size"],
+        kernel_size=values["kernel_size"],
         op=operations,
-        skip=tuple(name == "skip" for name in choices["skip_ops"]),
-        se_ratio=tuple(float(ratio) for ratio in choices["se_ratio"]),
-        expand_ratio=choices["expansion_ratio"],
+        skip=tuple(name == "skip" for name in values["skip_ops"]),
+        se_ratio=tuple(float(ratio) for ratio in values["se_ratio"]),
+        expand_ratio=values["expansion_ratio"],
     )
-
-
-def _choices_per_block(value: Any, name: str, count: int, source: str) -> list[tuple[Any, ...]]:
-    location = f"{source}: search_range.{name}"
-    if not (isinstance(value, list) and value and isinstance(value[0], list)):
-        return [_distinct(_list(value, CHOICES[name], location), location)] * count
-    _same_length(value, count, location)
-    places = [f"{location}, block {index}" for index in range(count)]
-    return [_distinct(_list(own, CHOICES[name], place), place) for own, place in zip(value, places, strict=True)]
-
-
-def _list(value: Any, rule: Rule, location: str) -> tuple[Any, ...]:
-    if not isinstance(value, list) or not value:
-        fail(location, value, f"a list of values, each {rule[0]}")
-    return tuple(checked(item, rule, location) for item in value)
-
-
-def _same_length(values: Sequence[Any], count: int, location: str) -> None:
-    if len(values) != count:
-        fail(location, f"{len(values)} values", f"{count}, one per block as in search_range.base_layer_num")
-
-
-def _distinct(values: tuple[Any, ...], location: str) -> tuple[Any, ...]:
-    if len(set(values)) != len(values):
-        fail(location, values, "different values")
-    return values

@@ -1,17 +1,18 @@
-"""The complete description of one network: enough by itself to build it and to cost it.
+"""The complete description of one network: it is enough to build the network and to compute its cost.
 
 A network is a 3x3 stem, blocks of layers, a 1x1 head, global average pooling, dropout and a linear classifier. Every
 convolution is followed by batch normalisation and has no bias.
 
     conv     k x k, ReLU                              (squeeze and excitation)
     sepconv  depthwise k x k, ReLU, (squeeze and excitation), 1x1
-    mbconv   1x1 to expand_ratio times the width, ReLU, depthwise k x k, ReLU, (squeeze and excitation), 1x1
+    mbconv   1x1 to expand_ratio times the channels, ReLU, depthwise k x k, ReLU, (squeeze and excitation), 1x1
 
 An mbconv has its expansion at ratio 1 too (as in FBNet, arXiv 1812.03443), so it is never the same network as a
-sepconv. A residual connection needs stride 1 and equal widths.
+sepconv. A residual connection needs stride 1 and as many output as input channels.
+
+Search spaces and files live beside this module, the torch modules in models. This module imports nothing of nasmake.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,11 +25,12 @@ Run = dict[str, Any]  # equal layers that follow each other, as JSON
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution with its batch normalisation and what follows it; square, padded to keep the image size.
+    """One square convolution with batch normalisation; its padding keeps the image size at stride 1.
 
     Attributes:
-        name: of the module that computes it.
-        se_channels: hidden width of the squeeze and excitation behind the activation; 0 means none.
+        name: name of the torch module that computes it.
+        relu: whether a ReLU follows the batch normalisation.
+        se_channels: hidden channels of the squeeze and excitation after the activation; 0 means none.
     """
 
     name: str
@@ -47,9 +49,10 @@ class LayerSpec:
 
     Attributes:
         op: conv, sepconv or mbconv.
-        expand_ratio: inner width over input width of an mbconv; 1 for the others.
-        se_channels: hidden width of squeeze and excitation; 0 means none.
-        se_ratio: the ratio `se_channels` came from, for people; several ratios can give one width.
+        expand_ratio: inner channels over input channels of an mbconv; 1 for the other operations.
+        residual: whether the input is added to the output.
+        se_channels: hidden channels of squeeze and excitation; 0 means none.
+        se_ratio: the ratio that gave `se_channels`, for people; several ratios can give the same number of channels.
     """
 
     op: str
@@ -64,7 +67,7 @@ class LayerSpec:
 
     @cached_property
     def convolutions(self) -> tuple[Convolution, ...]:
-        """What the layer computes, in order."""
+        """The layer's convolutions, in the order of computation."""
         size, se_channels = (self.kernel_size, self.stride), self.se_channels
         if self.op == "conv":
             return (Convolution("conv", self.in_channels, self.out_channels, *size, se_channels=se_channels),)
@@ -74,25 +77,20 @@ class LayerSpec:
         project = Convolution("project", inner, self.out_channels, 1, relu=False)
         return (expand, depthwise, project) if self.op == "mbconv" else (depthwise, project)
 
-    @property
-    def takes_residual(self) -> bool:
-        """Whether input and output have the same shape."""
-        return self.stride == 1 and self.in_channels == self.out_channels
-
 
 def squeeze_channels(ratio: float, in_channels: int) -> int:
-    """Hidden width of squeeze and excitation in a layer with `in_width` input channels; 0 for ratio 0."""
+    """Return the hidden channels of squeeze and excitation in a layer with `in_channels` channels; 0 for ratio 0."""
     return max(1, int(ratio * in_channels)) if ratio else 0
 
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """One network, except for the number of channels and the size of its images.
+    """One network; the channels and the size of its images are not part of it.
 
     Attributes:
         blocks: the layers of each block; a block without layers passes its input on.
         head_channels: output channels of the 1x1 convolution before the pooling.
-        dropout: probability, before the classifier.
+        dropout: dropout probability before the classifier, in [0, 1).
     """
 
     stem_channels: int
@@ -103,84 +101,67 @@ class NetworkSpec:
     dropout: float
 
     def stem(self, in_channels: int) -> Convolution:
-        """The first convolution, for images with `in_channels` channels."""
+        """Return the first convolution, for images with `in_channels` channels."""
         return Convolution("stem", in_channels, self.stem_channels, 3, self.stem_stride)
 
     @property
     def head(self) -> Convolution:
         """The last convolution."""
-        widths = [layer.out_channels for block in self.blocks for layer in block]
-        return Convolution("head", widths[-1] if widths else self.stem_channels, self.head_channels, 1)
-
-    def convolutions(self, in_channels: int) -> Iterator[Convolution]:
-        """All convolutions from the image to the pooling, in order."""
-        yield self.stem(in_channels)
-        for block in self.blocks:
-            for layer in block:
-                yield from layer.convolutions
-        yield self.head
+        channels = [self.stem_channels, *(layer.out_channels for block in self.blocks for layer in block)]
+        return Convolution("head", channels[-1], self.head_channels, 1)
 
     def readable(self) -> list[Run | list[Run]]:
-        """The blocks as JSON: a run of equal layers with their `depth`, or {"op": "zero"} for a block without layers.
+        """Return the blocks as JSON.
 
-        A block of unequal layers is a list of runs. The stride is the first layer's; `skip` tells whether layers whose
-        shapes allow it have a residual connection.
+        A block is one run of equal layers with their `depth`, a list of runs if its layers differ, or {"op": "zero"} if
+        it has no layers. The stride is that of the run's first layer. `skip` tells whether those layers of the run
+        whose shapes allow a residual connection have one.
         """
-        return [own[0] if len(own) == 1 else own for own in map(_runs_or_zero, self.blocks)]
+        runs_by_block = [_runs(block) or [{"op": "zero"}] for block in self.blocks]
+        return [runs[0] if len(runs) == 1 else runs for runs in runs_by_block]
 
     def runs(self) -> list[Run]:
-        """The same, whatever the block that a run is in."""
-        return [run for block in self.blocks for run in _runs_or_zero(block)]
+        """Return the runs of `readable` as one flat list."""
+        return [run for block in self.blocks for run in _runs(block) or [{"op": "zero"}]]
 
     def string(self) -> str:
-        """The blocks in timm's shorthand, such as `ds_r1_k3_s1_c16_noskip ir_r2_k3_s2_e6_c24`; empty blocks left out.
+        """Return timm's shorthand, such as `ds_r1_k3_s1_c16_noskip ir_r2_k3_s2_e6_c24`; empty blocks are left out.
 
-        In it a conv has no residual connection unless it says `skip`, the others have one unless they say `noskip`.
+        In the shorthand a conv has a residual connection only with `skip`; other layers have one without `noskip`.
         """
-        return " ".join(_timm(run) for block in self.blocks for run in _runs(block))
-
-
-def _runs_or_zero(block: tuple[LayerSpec, ...]) -> list[Run]:
-    return _runs(block) or [{"op": "zero"}]
+        texts = []
+        for run in (run for block in self.blocks for run in _runs(block)):
+            parts = [TIMM_OPERATIONS[run["op"]], f"r{run['depth']}", f"k{run['kernel_size']}", f"s{run['stride']}"]
+            if run["op"] == "mbconv":
+                parts.append(f"e{run['expand_ratio']}")
+            parts.append(f"c{run['width']}")
+            if run["se_ratio"]:
+                parts.append(f"se{run['se_ratio']:g}")
+            if run["skip"] == (run["op"] == "conv"):
+                parts.append("skip" if run["skip"] else "noskip")
+            texts.append("_".join(parts))
+        return " ".join(texts)
 
 
 def _runs(block: tuple[LayerSpec, ...]) -> list[Run]:
+    """Return the layers of a block as runs of equal layers; the stride belongs to the run's first layer alone."""
     runs: list[Run] = []
     for layer in block:
-        run = _run(layer)
-        if runs and _continues(run, runs[-1]):
-            runs[-1]["depth"] += 1
-            runs[-1]["skip"] = run["skip"]
+        allows_residual = layer.stride == 1 and layer.in_channels == layer.out_channels
+        run = {
+            "op": layer.op,
+            "depth": 1,
+            "kernel_size": layer.kernel_size,
+            "stride": layer.stride,
+            "expand_ratio": layer.expand_ratio,
+            "width": layer.out_channels,
+            "se_ratio": layer.se_ratio,
+            "skip": layer.residual if allows_residual else None,  # None: the layer fits a run with skip and one without
+        }
+        last = runs[-1] if runs and layer.stride == 1 else {}
+        is_equal = all(last.get(key) == run[key] for key in ("op", "kernel_size", "expand_ratio", "width", "se_ratio"))
+        if is_equal and last["skip"] in (None, run["skip"]):
+            last |= {"depth": last["depth"] + 1, "skip": run["skip"]}
         else:
             runs.append(run)
     return [run | {"skip": run["skip"] is not False} for run in runs]
-
-
-def _run(layer: LayerSpec) -> Run:
-    return {
-        "op": layer.op,
-        "depth": 1,
-        "kernel_size": layer.kernel_size,
-        "stride": layer.stride,
-        "expand_ratio": layer.expand_ratio,
-        "width": layer.out_channels,
-        "se_ratio": layer.se_ratio,
-        "skip": layer.residual if layer.takes_residual else None,  # None: fits a run with and one without
-    }
-
-
-def _continues(run: Run, last: Run) -> bool:
-    shared = ("op", "kernel_size", "expand_ratio", "width", "se_ratio")
-    return run["stride"] == 1 and all(run[key] == last[key] for key in shared) and last["skip"] in (None, run["skip"])
-
-
-def _timm(run: Run) -> str:
-    parts = [TIMM_OPERATIONS[run["op"]], f"r{run['depth']}", f"k{run['kernel_size']}", f"s{run['stride']}"]
-    if run["op"] == "mbconv":
-        parts.append(f"e{run['expand_ratio']}")
-    parts.append(f"c{run['width']}")
-    if run["se_ratio"]:
-        parts.append(f"se{run['se_ratio']:g}")
-    if run["skip"] == (run["op"] == "conv"):
-        parts.append("skip" if run["skip"] else "noskip")
-    return "_".join(parts)
