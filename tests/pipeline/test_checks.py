@@ -61,7 +61,7 @@ def test_taken_architecture_is_the_network_and_not_the_file(tmp_path):
         ("results/own/x.json", "nas.architecture: results/own/x.json: lies in the results of this run; choose another"),
         (
             "other.json",
-            "nas.architecture: other.json: space_hash is x; expected a3c1314a3f3feaee, the hash of config/search_spaces/",
+            "nas.architecture: other.json: space_hash is x; expected a3c1314a3f3feaee, the hash of config/",
         ),
     ],
 )
