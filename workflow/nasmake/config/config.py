@@ -92,7 +92,7 @@ def load(raw: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(in_sections(raw))
     except ValidationError as error:
-        raise InputError(f"config: {one_line(error, Config)}") from None
+        raise InputError(one_line(error, Config), "config") from None
 
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:

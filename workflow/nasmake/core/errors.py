@@ -40,7 +40,15 @@ LONGEST = 60  # characters of a value in an error
 
 
 class InputError(Exception):
-    """A user can correct the cause: a wrong value, a missing file, missing hardware. The text is one line."""
+    """A user can correct the cause: a wrong value, a missing file, missing hardware. The text is one line.
+
+    Attributes:
+        problem: the text without the location, for an error that adds a location of its own.
+    """
+
+    def __init__(self, problem: str, location: str | None = None) -> None:
+        super().__init__(problem if location is None else f"{location}: {problem}")
+        self.problem = problem
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -231,5 +231,5 @@ def _check_values(config: Config, parameter: Parameter) -> None:
         try:
             load(trial)
         except InputError as error:
-            reason = str(error).removeprefix("config: ")
+            reason = error.problem
             raise InputError(f"config: optimize.parameters: {parameter.name}: its value {reason}") from None

@@ -109,4 +109,4 @@ def _check_condition(config: Config, parameter: Parameter, name: str, values: li
         try:
             load(trial)
         except InputError as error:
-            raise InputError(f"{location}: {str(error).removeprefix('config: ')}") from None
+            raise InputError(f"{location}: {error.problem}") from None
