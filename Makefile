@@ -40,11 +40,12 @@ test: environment lint ## lint and the fast tests
 test-slow: environment ## whole studies, kill and resume, a real Slurm: up to 45 minutes
 	python -m pytest -n 2 --dist loadfile --timeout 1500 -m slow
 
-lint: environment ## ruff, snakefmt, mypy, codespell, snakemake --lint
+lint: environment ## ruff, snakefmt, mypy, import-linter, codespell, snakemake --lint
 	ruff check --quiet .
 	ruff format --quiet --check .
 	snakefmt --check Snakefile workflow/rules
 	mypy
+	lint-imports --no-cache --no-logo
 	codespell
 	snakemake --lint --quiet
 
