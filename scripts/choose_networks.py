@@ -1,4 +1,4 @@
-"""Choose the networks that the evidence compares: some of the whole space, or what the searches of one seed found."""
+"""Read the evaluations of searches, or none, and write the networks that the evidence compares to networks.json."""
 
 from collections.abc import Sequence
 

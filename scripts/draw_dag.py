@@ -1,4 +1,4 @@
-"""Draw the rule graph of the demo into README.md as mermaid, and as SVG where graphviz is there."""
+"""Write the rule graph of the demo into README.md as mermaid, and with graphviz to workflow/report/rulegraph.svg."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     drawn = with_graph(text, rulegraph("mermaid-js"))
     if arguments.check:
         if drawn != text:
-            raise InputError(f"{README}: its rule graph is not the workflow's; type: make dag")
+            raise InputError(f"{README}: the rule graph is outdated; expected that of the workflow; type: make dag")
         return
     write_atomically(README, drawn.encode())
     if shutil.which("dot"):
@@ -35,25 +35,23 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def rulegraph(form: str) -> str:
-    """The rule graph of the demo, with what comes behind the checkpoint, which Snakemake does not know beforehand."""
+    """Return the rule graph of the demo, in the text format that `--rulegraph` names.
+
+    Snakemake does not know the rules after the checkpoint beforehand, so their edges are added here.
+    """
     command = ["snakemake", "report", "results/rulegraph/trial-0000/final.json", "--rulegraph", form, "--forceall"]
-    # A run of its own: nothing of it is finished.
+    # A run of this name has no finished jobs, so the graph is complete.
     command += ["--configfile", "config/presets/digits.yaml", "--config", "run=rulegraph", "--quiet", "all"]
-    environment = os.environ | {"PYTHONHASHSEED": "0"}  # the order of nodes is that of a set
+    environment = os.environ | {"PYTHONHASHSEED": "0"}  # Snakemake writes the nodes in the order of a set
     graph = subprocess.run(command, text=True, capture_output=True, check=True, env=environment).stdout.rstrip()
     arrow, end = ("-->", "") if form == "mermaid-js" else ("->", "}")
-    edges = [f"\t{_id(graph, 'retrain_final')} {arrow} {_id(graph, rule)}" for rule in ("summarize_study", "report")]
+    nodes = dict(reversed(pair) for pair in re.findall(r'(\w+)\[(?:label = ")?(\w+)', graph))  # id by rule
+    edges = [f"\t{nodes['retrain_final']} {arrow} {nodes[rule]}" for rule in ("summarize_study", "report")]
     return "\n".join([graph.removesuffix("}").rstrip(), *edges, end])
 
 
-def _id(graph: str, rule: str) -> str:
-    found = re.search(rf'(\w+)\[(?:label = ")?{rule}\b', graph)
-    assert found, f"{rule} is not in the graph"
-    return found[1]
-
-
 def with_graph(text: str, graph: str) -> str:
-    """README's text with the graph between its marks."""
+    """Return README's text with the graph between the two marks."""
     before, rest = text.split(BEGIN)
     return f"{before}{BEGIN}```mermaid\n{graph.strip()}\n```\n{END}{rest.split(END, 1)[1]}"
 

@@ -1,4 +1,4 @@
-"""Gather what was measured for the evidence: evidence.json, evidence.md, evidence.svg, evidence.html."""
+"""Read the measurements of a run of the evidence, and write evidence.{json,md,svg,html} to its folder."""
 
 import argparse
 import json
@@ -26,24 +26,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     from nasmake.report.style import svg
 
     evidence, run = Evidence.model_validate(json.loads(arguments.settings)), arguments.run
-    listed = results.read_ranking(run, evidence)
-    figures = [
+    scores = results.read_ranking(run, evidence)
+    findings = [
         *results.recalibration(run, evidence),
-        *results.ranking(listed),
+        *results.ranking(scores),
         *results.selection(run, evidence, strategies()),
     ]
     machine = {"processor": processor(), "cores": os.cpu_count(), **durations(run)}
     text = table.measured(machine, evidence.networks, len(evidence.seeds), len(evidence.retrain_seeds))
-    drawing = svg(draw, figures, listed)
+    drawing = svg(draw, findings, scores)
     write_atomically(run / "evidence.svg", drawing)
-    write_atomically(run / "evidence.html", table.page(figures, text, drawing.decode()).encode())
-    write_atomically(run / "evidence.md", table.markdown(figures, text).encode())
-    content = {"figures": [figure.to_json() for figure in figures], "settings": evidence.model_dump(mode="json")}
+    write_atomically(run / "evidence.html", table.page(findings, text, drawing.decode()).encode())
+    write_atomically(run / "evidence.md", table.markdown(findings, text).encode())
+    content = {"figures": [finding.to_json() for finding in findings], "settings": evidence.model_dump(mode="json")}
     write_json(run / "evidence.json", content | {"provenance": provenance(started, machine=machine)})
 
 
 def durations(run: Path) -> dict[str, float]:
-    """Minutes of all jobs together, by the clock and of CPU time, from Snakemake's benchmarks."""
+    """Return the minutes of all jobs together, by the clock and of CPU time, from Snakemake's benchmark files."""
     rows = [row for path in run.glob("**/benchmarks/*.tsv") for row in read_csv(path, delimiter="\t")]
     minutes = {"job_minutes": "s", "cpu_minutes": "cpu_time"}
     return {name: sum(float(row[column]) for row in rows) / 60 for name, column in minutes.items()}

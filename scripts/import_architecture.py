@@ -1,4 +1,4 @@
-"""Take a network from a file instead of searching one: architecture.json for the classes and images of the data set."""
+"""Read a network from the configuration, and write it as architecture.json for the data set's classes and images."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from nasmake.search_spaces import Architecture
 def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--architecture", required=True, type=json.loads, help="what the network's file holds, as JSON")
+    parser.add_argument("--architecture", required=True, type=json.loads, help="content of the network's file, as JSON")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args(argv)
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     architecture = Architecture.from_json(arguments.architecture, "nas.architecture", len(manifest["classes"]))
     named = {key: arguments.architecture[key] for key in ("name", "source") if key in arguments.architecture}
     content = named | with_costs(architecture, channels, size) | {"state": COMPLETE}
-    print(f"taken: {content['parameters']:,} parameters, {content['macs']:,} MACs: {content['string']}")
+    print(f"imported: {content['parameters']:,} parameters, {content['macs']:,} MACs: {content['string']}")
     write_json(arguments.out, content | {"provenance": provenance(started)})
 
 

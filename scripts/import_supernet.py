@@ -1,4 +1,4 @@
-"""Take a supernet of another run instead of training one: supernet.safetensors, supernet.json."""
+"""Read the supernet of another run, and copy it as supernet.safetensors and supernet.json of this run."""
 
 import argparse
 import time
@@ -8,6 +8,7 @@ from pathlib import Path
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_atomically, write_json
 from nasmake.core.provenance import provenance, without_provenance
+from nasmake.core.records import read_supernet
 from nasmake.jobs.cli import script
 
 
@@ -19,12 +20,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
     parser.add_argument("--out", required=True, type=Path, help="the copy of the weights; the record lies beside it")
     arguments = parser.parse_args(argv)
-    record = read_json(arguments.record)
-    if record["data"] != read_json(arguments.manifest)["sha256"]:
-        raise InputError(f"nas.supernet: {arguments.weights}: was trained on other images; set nas.supernet: null")
+    if read_supernet(arguments.record).data != read_json(arguments.manifest)["sha256"]:
+        expected = "expected a supernet that was trained on the same images; set nas.supernet: null"
+        raise InputError(f"nas.supernet is {arguments.weights}; {expected}")
     write_atomically(arguments.out, arguments.weights.read_bytes())
-    print(f"taken: {arguments.weights}")
-    write_json(arguments.out.with_suffix(".json"), without_provenance(record) | {"provenance": provenance(started)})
+    print(f"imported: {arguments.weights}")
+    record = without_provenance(read_json(arguments.record))
+    write_json(arguments.out.with_suffix(".json"), record | {"provenance": provenance(started)})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Bind a finished run into one offline page: results/<run>/report.html."""
+"""Read the files of a finished run, and write them as one offline page: results/<run>/report.html."""
 
 import argparse
 import subprocess
@@ -14,7 +14,7 @@ from nasmake.jobs.cli import script
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("configfiles", type=Path, nargs="*", help="as behind Snakemake's --configfile")
+    parser.add_argument("configfiles", type=Path, nargs="*", help="the files given to Snakemake after --configfile")
     arguments = parser.parse_args(argv)
     run = run_folder(arguments.configfiles)
     report = run / "report.html"
@@ -22,12 +22,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     command += ["--configfile", *map(str, arguments.configfiles)] if arguments.configfiles else []
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
-        raise InputError(f"{report}: not made; has the run ended? Snakemake says: {_last_line(finished.stderr)}")
+        lines = finished.stderr.strip().splitlines() or ["nothing"]
+        cause = [line for line in lines if "marked for report but does not exist" in line] or lines
+        raise InputError(f"{report}: not written; has the run ended? Snakemake says: {cause[-1].strip()}")
     print(f"report: {report}")
 
 
 def run_folder(configfiles: Sequence[Path]) -> Path:
-    """The folder of the run that these files configure, laid over the defaults as Snakemake does."""
+    """Return the folder of the run that these files configure. They override the defaults, as in Snakemake."""
     merged: dict[str, object] = {}
     for path in (Path("config/config.yaml"), *configfiles):
         try:
@@ -35,7 +37,7 @@ def run_folder(configfiles: Sequence[Path]) -> Path:
         except (OSError, yaml.YAMLError) as error:
             raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())})") from None
         if not isinstance(content, dict):
-            raise InputError(f"{path}: expected the sections of a configuration, found {type(content).__name__}")
+            raise InputError(f"{path}: content is no mapping; expected the sections of a configuration")
         merged = _merged(merged, content)
     config = load(merged)
     return Path(config.environment.result_dir) / str(config.run)
@@ -45,11 +47,6 @@ def _merged(base: object, over: object) -> dict[str, object]:
     assert isinstance(base, dict) and isinstance(over, dict)
     both = {key: _merged(base[key], over[key]) for key in base.keys() & over.keys() if isinstance(over[key], dict)}
     return base | over | both
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if "marked for report but does not exist" in line]
-    return (lines or text.strip().splitlines() or ["nothing"])[-1].strip()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""Choose the trials that go on, by val accuracy: promoted.json."""
+"""Read the result of every trial, and write the numbers of the best ones to promoted.json."""
 
 import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.core.files import read_json, write_json
+from nasmake.core.files import write_json
 from nasmake.core.provenance import provenance
+from nasmake.core.records import read_result
 from nasmake.jobs.cli import script
 from nasmake.report.summary import promote
 
@@ -14,12 +15,12 @@ from nasmake.report.summary import promote
 def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--top", required=True, type=int, help="how many")
+    parser.add_argument("--top", required=True, type=int, help="number of promoted trials")
     parser.add_argument("--objectives", default=["val_accuracy"], nargs="+", help="objectives of the study")
     parser.add_argument("--results", required=True, type=Path, nargs="+", help="result.json of every trial")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args(argv)
-    trials = promote([read_json(path) for path in arguments.results], arguments.top, arguments.objectives)
+    trials = promote([read_result(path) for path in arguments.results], arguments.top, arguments.objectives)
     print(f"promoted: {trials}")
     write_json(arguments.out, {"trials": trials, "provenance": provenance(started)})
 

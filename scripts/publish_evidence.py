@@ -1,4 +1,4 @@
-"""Copy the table and the figure of a finished `make evidence` to workflow/report/evidence.md."""
+"""Read evidence.md and evidence.svg of a finished run, and write them to workflow/report/evidence.md and .svg."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Draw the figures of a finished study and the table of its trials, for Snakemake's report."""
+"""Read the folder of a finished run, and write its figures and the table of trials to <run>/report/."""
 
 import argparse
 import json

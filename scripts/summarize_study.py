@@ -1,4 +1,4 @@
-"""Gather a finished study: trials.csv, best.json, journal.log, summary.txt and the best model."""
+"""Read the results of all trials, and write study/{trials.csv,best.json,journal.log,summary.txt} and the best model."""
 
 import argparse
 import json
@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.config.study import Optimize
-from nasmake.core.files import read_json, write_atomically, write_csv, write_json
+from nasmake.core.files import write_atomically, write_csv, write_json
 from nasmake.core.provenance import provenance
+from nasmake.core.records import json_of, read_final, read_result, read_suggestion
 from nasmake.jobs.cli import script
-from nasmake.report.summary import best_of, front, suggestions_of, table, trial_columns, trial_rows
+from nasmake.report.summary import best_of, front, table, trial_columns, trial_rows
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -21,27 +22,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", required=True, type=Path, nargs="+", help="result.json of every trial")
     parser.add_argument("--finals", required=True, type=Path, nargs="+", help="final.json of every promoted trial")
     arguments = parser.parse_args(argv)
-    from nasmake.study.journal import silence_optuna, write_journal
+    from nasmake.study.journal import observed_trials, silence_optuna, write_journal
 
     optimize = Optimize.model_validate(json.loads(arguments.study))
-    results = [read_json(path) for path in arguments.results]
-    finals = {path.parent: read_json(path) for path in arguments.finals}
-    suggested = suggestions_of(arguments.results)
-    observed = [result | {"params": parameters} for result, parameters in zip(results, suggested, strict=True)]
+    results = [read_result(path) for path in arguments.results]
+    params = [read_suggestion(path.with_name("suggestion.json")).params for path in arguments.results]
+    finals = {path.parent: read_final(path) for path in arguments.finals}
     folder, best = best_of(finals)
     study = arguments.run / "study"
-    rows, columns = trial_rows(results, suggested, list(finals.values())), trial_columns(optimize, results)
+    rows, columns = trial_rows(results, params, list(finals.values())), trial_columns(optimize, results)
     write_csv(study / "trials.csv", rows, columns)
     notes = []
     if len(optimize.objectives) > 1:
-        ahead = [result["trial"] for result in front(results, optimize.objectives)]
-        write_csv(study / "front.csv", [row for trial in ahead for row in rows if row["trial"] == trial], columns)
-        notes.append(f"front of {' and '.join(optimize.objectives)}: {len(ahead)} trials, {study}/front.csv")
+        numbers = [result.trial for result in front(results, optimize.objectives)]
+        write_csv(study / "front.csv", [row for trial in numbers for row in rows if row["trial"] == trial], columns)
+        notes.append(f"front of {' and '.join(optimize.objectives)}: {len(numbers)} trials, {study}/front.csv")
     silence_optuna()
-    write_journal(study / "journal.log", optimize, arguments.run.name, observed)
+    write_journal(study / "journal.log", optimize, arguments.run.name, observed_trials(optimize, params, results))
     write_atomically(arguments.run / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())
     write_atomically(study / "summary.txt", table(list(finals.values()), arguments.run, notes).encode())
-    write_json(study / "best.json", best | {"provenance": provenance(started)})
+    write_json(study / "best.json", json_of(best) | {"provenance": provenance(started)})
 
 
 if __name__ == "__main__":

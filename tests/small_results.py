@@ -1,8 +1,10 @@
-"""Results of trials as files hold them, made up for tests of studies and reports."""
+"""Made-up results of trials for tests of studies and reports: as JSON content, and as records."""
 
 import json
 import runpy
 from pathlib import Path
+
+from nasmake.core.records import FinalResult, record_of, result_of
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -30,6 +32,15 @@ def diverged(trial, reason="retrain: not finite in epoch 1"):
 
 def final(trial, accuracy, test_accuracy, **more):
     return result(trial, accuracy) | {"test_accuracy": test_accuracy, "test_loss": 0.5, "test_n": 597} | more
+
+
+def records(*contents):
+    """The records of results."""
+    return [result_of(content, Path("result.json")) for content in contents]
+
+
+def final_records(*contents):
+    return [record_of(FinalResult, content, Path("final.json")) for content in contents]
 
 
 def through_json(content):

@@ -1,4 +1,4 @@
-"""Which networks are compared."""
+"""The networks that the evidence compares: nasmake.evidence.networks, and the settings of evidence.plan."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_random_search_beside_a_search_is_its_baseline(searches, tmp_path):
 
 def test_window_with_too_few_random_networks_is_refused(searches):
     with pytest.raises(
-        InputError, match=r"evidence.min_macs: 55: 2 networks .* fewer than evidence.random_networks: 3"
+        InputError, match=r"evidence.min_macs is 55; expected .* 2 networks .* evidence.random_networks needs 3"
     ):
         selected(searches, (55, 80), 3, SPACE, COSTS)
 

@@ -60,7 +60,7 @@ def test_script_writes_every_file_that_the_rule_declares(tmp_path: Path):
         "trials.html",
     }
     assert {path.name for path in (tmp_path / "report").iterdir()} == declared
-    rules = (ROOT / "workflow/rules/common.smk").read_text()
+    rules = (ROOT / "workflow/rules/report.smk").read_text()
     assert all(f'"{name}"' in rules for name in declared)
     assert all((ROOT / f"workflow/report/{Path(name).stem}.rst").is_file() for name in declared)
 

@@ -1,4 +1,4 @@
-"""Every sampler of the study: the fold is a function of seed, trial and told results, and no point comes twice."""
+"""Every sampler of the study: suggestions depend on seed, trial and observed results, and no point repeats."""
 
 import json
 import random
@@ -43,31 +43,31 @@ def objective(trial, point):
     }
 
 
-def fold(settings, order=None):
-    """The points of a study whose jobs are worked off in a random order, as many at once as there may be."""
+def replay(settings, order=None):
+    """Return the suggestions of a study whose jobs end in a random order, as many in parallel as `lag` allows."""
     suggestions, results, rng = {}, {}, random.Random(order)
     while len(results) < settings.trial_number:
         trial = len(suggestions)
         ready = [number for number in suggestions if number not in results]
         if trial < settings.trial_number and (trial < settings.lag or trial - settings.lag in results):
             ready.append(trial)
-        chosen = rng.choice(ready)
-        if chosen == trial:
+        job = rng.choice(ready)
+        if job == trial:
             observed = through_json(results.get(trial - settings.lag))
             suggestions[trial] = through_json(suggest(settings, through_json(suggestions.get(trial - 1)), observed))
         else:
-            results[chosen] = objective(chosen, suggestions[chosen]["params"])
+            results[job] = objective(job, suggestions[job]["params"])
     return [suggestions[trial] for trial in range(settings.trial_number)]
 
 
 def points(settings, order=None):
-    return [suggestion["params"] for suggestion in fold(settings, order)]
+    return [suggestion["params"] for suggestion in replay(settings, order)]
 
 
 @every_sampler
-def test_fold_does_not_depend_on_when_results_arrive(sampler):
-    reference = fold(study(sampler), 0)
-    assert all(fold(study(sampler), order) == reference for order in (1, 2, 3))
+def test_replay_does_not_depend_on_when_results_arrive(sampler):
+    reference = replay(study(sampler), 0)
+    assert all(replay(study(sampler), order) == reference for order in (1, 2, 3))
 
 
 @every_sampler

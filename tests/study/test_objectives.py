@@ -56,7 +56,7 @@ def replay(settings, late=False):
 
 
 @pytest.mark.parametrize("sampler", ["TpeOptimizer", "RandomOptimizer", "SobolOptimizer", "GridOptimizer"])
-def test_replay_of_two_objectives_is_a_function_of_what_was_told(sampler):
+def test_suggestions_for_two_objectives_depend_only_on_observed_results(sampler):
     found = replay(study(sampler))
     assert found == replay(study(sampler), late=True)
     assert len({json.dumps(suggestion["params"]) for suggestion in found}) == 16

@@ -1,3 +1,5 @@
+"""Suggestions, the journal (nasmake.study.journal) and scripts/suggest.py."""
+
 import json
 import random
 import subprocess
@@ -12,7 +14,7 @@ from nasmake.core.files import read_json, write_json
 from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.study.journal import distributions, frozen_trials, in_memory, write_journal
 from nasmake.study.suggest import RUNNING, suggest
-from small_results import through_json
+from small_results import result, through_json
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "suggest.py"
 PARAMETERS = [
@@ -38,7 +40,7 @@ def objective(trial, params):
 
 
 def run(settings, order=None):
-    """Work the fold off, as Snakemake does: whatever is ready next, picked at random by `order`."""
+    """Replay a study as Snakemake runs it. `order` seeds the choice among the jobs that are ready."""
     suggestions, results, rng = {}, {}, random.Random(order)
     while len(results) < settings.trial_number:
         ready = [("result", trial) for trial in suggestions if trial not in results]
@@ -78,7 +80,7 @@ def test_history_tells_what_each_trial_may_know(reference):
             assert entry["params"] == reference[entry["trial"]]["params"]
 
 
-def test_all_states_are_told(reference):
+def test_history_holds_all_states(reference):
     assert {entry["state"] for entry in reference[-1]["history"]} == {COMPLETE, PRUNED, "FAIL", RUNNING}
 
 
@@ -168,23 +170,23 @@ def test_distributions():
     }
 
 
-def told_trials(reference):
+def observed_of(reference):
     trials = [{"params": suggestion["params"]} for suggestion in reference]
     return [trial | objective(number, trial["params"]) for number, trial in enumerate(trials)]
 
 
 def test_frozen_trials_keep_values_and_states(reference):
-    frozen = frozen_trials(optimize(), told_trials(reference))
+    frozen = frozen_trials(optimize(), observed_of(reference))
     assert [trial.state.name for trial in frozen[:4]] == [COMPLETE] * 3 + [PRUNED]
     assert [trial.params for trial in frozen] == [suggestion["params"] for suggestion in reference]
     assert frozen[0].value == objective(0, reference[0]["params"])["value"] and frozen[3].value is None
-    assert in_memory(optimize(), told_trials(reference)).best_trial.state.name == COMPLETE
+    assert in_memory(optimize(), observed_of(reference)).best_trial.state.name == COMPLETE
 
 
 def test_journal_is_read_by_optuna_and_replaced_when_written_again(tmp_path, reference):
     path = tmp_path / "study" / "journal.log"
     for _ in range(2):
-        write_journal(path, optimize(), "tiny", told_trials(reference))
+        write_journal(path, optimize(), "tiny", observed_of(reference))
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
     study = optuna.load_study(study_name="tiny", storage=storage)
     assert [trial.params for trial in study.trials] == [suggestion["params"] for suggestion in reference]
@@ -200,11 +202,13 @@ def run_script(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_script_writes_what_the_function_returns_and_tells_a_narrowed_space(tmp_path, reference):
+def test_script_writes_what_the_function_returns_and_refuses_a_narrowed_space(tmp_path, reference):
     study = optimize().model_dump_json(exclude={"trial_number"})
     write_json(tmp_path / "previous.json", reference[7] | {"provenance": {"versions": {"optuna": "4.0"}}})
-    write_json(tmp_path / "told.json", objective(5, reference[5]["params"]) | {"accuracy": 0.5})
-    files = ("--previous", tmp_path / "previous.json", "--told", tmp_path / "told.json", "--out", tmp_path / "out.json")
+    outcome = objective(5, reference[5]["params"])
+    write_json(tmp_path / "observed.json", result(5, outcome["value"]))
+    files = ("--previous", tmp_path / "previous.json", "--observed", tmp_path / "observed.json")
+    files += ("--out", tmp_path / "out.json")
     done = run_script("--study", study, "--version", "1", *files)
     assert done.returncode == 0, done.stderr
     written = read_json(tmp_path / "out.json")

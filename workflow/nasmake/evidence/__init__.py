@@ -1,1 +1,1 @@
-"""Does the search work? Ranking, selection and ablations over several seeds, with intervals (`make evidence`)."""
+"""Evidence that the search works: ranking, selection and ablations over several seeds (`make evidence`)."""

@@ -1,16 +1,16 @@
-"""The figure of the evidence: ranking, what it is to be compared with, and selection."""
+"""The figure of the evidence: ranking of a list of networks, rank correlations, and selection. No torch here."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.figure
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from nasmake.evidence.results import Finding, Ranking
 from nasmake.evidence.statistics import null_deviation
+from nasmake.report.style import BLUE, GREY, RED, WIDTH
 
-BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito's, as in the report
-WIDTH, HEIGHT = 6.5, 5.6
+HEIGHT = 5.6  # inches
 TAUS = {
     "tau": "supernet",
     "tau_quarter": "1/4 of the steps",
@@ -20,20 +20,21 @@ TAUS = {
     "tau_macs": "MACs",
     "ceiling": "noise ceiling",
 }
-AGAINST = {  # text, colour, and how far below the middle of its row
+AGAINST = {  # label, colour, and how far below the middle of its row
     "worst": ("worst by inherited score", BLUE, -0.2),
     "random": ("mean of random networks", RED, 0.0),
     "equal_cost": ("best of random search", GREY, 0.2),
 }
 
 
-def draw(figures: Sequence[Finding], ranking: Ranking) -> matplotlib.figure.Figure:
-    """Three panels: inherited against stand-alone log-loss, taus, and selection by strategy."""
-    figure = matplotlib.figure.Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-    places: Any = figure.subplot_mosaic([["scatter", "taus"], ["selection", "selection"]])
-    _scatter(places["scatter"], ranking)
-    _taus(places["taus"], figures, len(ranking.truth))
-    _selection(places["selection"], figures)
+def draw(findings: Sequence[Finding], ranking: Ranking) -> Figure:
+    """Draw three panels: inherited against stand-alone log-loss, rank correlations, and selection by strategy."""
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    panels: Any = figure.subplot_mosaic([["scatter", "taus"], ["selection", "selection"]])
+    by_key = {finding.key: finding for finding in findings}
+    _scatter(panels["scatter"], ranking)
+    _taus(panels["taus"], by_key, len(ranking.truth))
+    _selection(panels["selection"], by_key)
     return figure
 
 
@@ -44,35 +45,33 @@ def _scatter(axes: Axes, ranking: Ranking) -> None:
     axes.set(title="The networks of the list", xlabel="inherited val log-loss", ylabel="val log-loss from scratch")
 
 
-def _taus(axes: Axes, figures: Sequence[Finding], count: int) -> None:
-    found = {figure.key: figure for figure in figures}
-    for place, key in enumerate(TAUS):
-        _interval(axes, place, found[key], BLUE if key == "tau" else GREY)
+def _taus(axes: Axes, findings: dict[str, Finding], count: int) -> None:
+    for row, key in enumerate(TAUS):
+        _interval(axes, row, findings[key], BLUE if key == "tau" else GREY)
     axes.axvspan(-null_deviation(count), null_deviation(count), color=GREY, alpha=0.15, linewidth=0)
     _name_rows(axes, list(TAUS.values()))
     axes.set(title="Ranking (95 %)", xlabel="Kendall's tau; grey: one sd of chance")
 
 
-def _selection(axes: Axes, figures: Sequence[Finding]) -> None:
-    found = {figure.key: figure for figure in figures}
-    names = [figure.key.removesuffix("_worst") for figure in figures if figure.key.endswith("_worst")]
-    for against, (text, colour, shift) in AGAINST.items():
-        shown = [(row, found[key]) for row, name in enumerate(names) if (key := f"{name}_{against}") in found]
-        for place, figure in shown:
-            _interval(axes, place + shift, figure, colour, text if place == 0 else None)
+def _selection(axes: Axes, findings: dict[str, Finding]) -> None:
+    names = [key.removesuffix("_worst") for key in findings if key.endswith("_worst")]
+    for against, (label, colour, shift) in AGAINST.items():
+        for row, name in enumerate(names):
+            if finding := findings.get(f"{name}_{against}"):  # random search is not compared with itself
+                _interval(axes, row + shift, finding, colour, label if row == 0 else None)
     _name_rows(axes, names)
     axes.set(title="Selection, by strategy (90 %)", xlabel="test log-loss above that of the searched best")
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(AGAINST))
 
 
-def _interval(axes: Axes, place: float, figure: Finding, colour: str, label: str | None = None) -> None:
-    ends = [[figure.value - figure.low], [figure.high - figure.value]]
+def _interval(axes: Axes, y: float, finding: Finding, colour: str, label: str | None = None) -> None:
+    ends = [[finding.value - finding.low], [finding.high - finding.value]]
     style: dict[str, Any] = {"fmt": "o", "markersize": 4, "color": colour, "label": label}
-    axes.errorbar([figure.value], [place], xerr=ends, gid=figure.key, **style)
+    axes.errorbar([finding.value], [y], xerr=ends, gid=finding.key, **style)
 
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """The first on top, and a line at zero."""
+    """Label the rows, the first on top, and draw a line at zero."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.axvline(0, color="black", linewidth=0.6)

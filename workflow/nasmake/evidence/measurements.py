@@ -1,4 +1,7 @@
-"""The two measurements of a list of networks: inherited scores under one supernet, and training from scratch."""
+"""The two jobs that measure a list of networks: scores with inherited weights, and training from scratch.
+
+The results are turned into findings by nasmake.evidence.results. This is the only module here that imports torch.
+"""
 
 from collections.abc import Iterator
 from math import inf, isfinite
@@ -8,9 +11,8 @@ import torch
 
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_csv, write_json
-from nasmake.core.records import COMPLETE
+from nasmake.core.records import COMPLETE, json_of, read_supernet
 from nasmake.core.seeding import numpy_generator
-from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine.device import seed_torch
 from nasmake.engine.metrics import evaluate
 from nasmake.engine.resume import ResumeFolder
@@ -30,15 +32,25 @@ TRAINED_COLUMNS = ("decisions", "val_loss", "val_accuracy", "test_loss", "test_a
 
 
 def score_networks(job: Job) -> None:
-    """Score a list under a supernet, three times: as a search does, without recalibration, and with shuffled labels."""
-    record = read_json(job.inputs["supernet"].with_suffix(".json"))
-    if record["state"] != COMPLETE:
-        raise InputError(f"{job.inputs['supernet']}: its training diverged ({record['reason']}); lower supernet.lr")
+    """Score a list of networks under a supernet, and write scores.csv.
+
+    Each network is scored three times: as a search does, without BatchNorm recalibration, and with shuffled labels.
+
+    Raises:
+        InputError: the training of the supernet diverged.
+    """
+    path = job.inputs["supernet"].with_suffix(".json")
+    record = read_supernet(path)
+    if record.state != COMPLETE:
+        raise InputError(f"{path}: state is {record.state} ({record.reason}); expected {COMPLETE}; lower supernet.lr")
     with stage(job, SCORES) as run:
         space = run.space()
-        supernet = trained_supernet(run, space, record)
+        supernet = trained_supernet(run, space, json_of(record))
         inherited, shuffled = (InheritedEvaluator(run, supernet) for _ in range(2))
-        shuffled.val = _shuffled(shuffled.val, job.settings.nas.seed)
+        order = numpy_generator(job.settings.nas.seed, "evidence", "shuffled labels").permutation(
+            len(shuffled.val.labels)
+        )
+        shuffled.val.labels = shuffled.val.labels[torch.from_numpy(order).to(shuffled.val.labels.device)]
         rows = []
         for decisions in _listed(job, space):
             row: dict[str, Any] = {"decisions": " ".join(map(str, decisions))} | _scores("", *inherited(decisions))
@@ -47,14 +59,14 @@ def score_networks(job: Job) -> None:
         write_csv(job.unit / SCORES, rows, SCORE_COLUMNS)
 
 
-def _shuffled(source: BatchSource, seed: int) -> BatchSource:
-    order = numpy_generator(seed, "evidence", "shuffled labels").permutation(len(source.labels))
-    source.labels = source.labels[torch.from_numpy(order).to(source.labels.device)]
-    return source
-
-
 def train_networks(job: Job) -> None:
-    """Train every network of a list from scratch on train with one seed; then, and only then, read val and test."""
+    """Train every network of a list from scratch on train with one seed, and write trained.csv.
+
+    Val and test are read once per network, after its training. A network that was finished before a restart is kept.
+
+    Raises:
+        InputError: the training of a network diverged.
+    """
     with stage(job, TRAINED) as run:
         rows = []
         for index, decisions in enumerate(_listed(job, run.space())):

@@ -1,4 +1,7 @@
-"""Which networks are compared: a fixed list over the space, and what the searches of one seed found."""
+"""The networks that are compared: a fixed list over the search space, and the results of the searches of one seed.
+
+The measurements of these networks live in measurements. No torch here.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,82 +13,88 @@ from nasmake.core.seeding import python_random
 from nasmake.costs.table import CostTable
 from nasmake.search_spaces import Decisions, SearchSpace
 
-ListedNetwork = dict[str, Any]  # decisions, costs, and the roles that it plays
-TRIES = 10_000
+ListedNetwork = dict[str, Any]  # decisions, costs and roles
+DRAWN = 10_000  # random networks that stand for the whole space
 THIRDS = 3
 
 
 def stratified(space: SearchSpace, costs: CostTable, count: int, seed: int) -> list[ListedNetwork]:
-    """Distinct networks, as many from each third of the space by MACs; by rising MACs.
+    """Return `count` distinct networks by rising MACs, with equal shares from each third of the space by MACs.
 
     The thirds are those of random networks, so that no table of the whole space is needed.
 
+    Args:
+        space: the search space.
+        costs: costs of its networks.
+        count: number of networks.
+        seed: seed of the draws.
+
     Raises:
-        InputError: the space has not that many networks.
+        InputError: the space has fewer networks.
     """
     rng = python_random(seed, "evidence", "networks")
-    drawn = {space.canonical(space.sample(rng)) for _ in range(TRIES)}
+    drawn = {space.canonical(space.sample(rng)) for _ in range(DRAWN)}
     if len(drawn) < count:
-        raise InputError(f"evidence.networks: {count}: of {space.name} only {len(drawn)} networks were found")
+        raise InputError(f"evidence.networks is {count}; expected at most {len(drawn)}, the networks of {space.name}")
     ranked = sorted(drawn, key=lambda decisions: (costs.macs(decisions), decisions))
-    chosen: list[Decisions] = []
+    listed: list[Decisions] = []
     for third in range(THIRDS):
         members = ranked[len(ranked) * third // THIRDS : len(ranked) * (third + 1) // THIRDS]
-        chosen += rng.sample(members, count * (third + 1) // THIRDS - len(chosen))
-    return [_network(decisions, costs, ["ranking"]) for decisions in sorted(chosen, key=ranked.index)]
+        listed += rng.sample(members, count * (third + 1) // THIRDS - len(listed))
+    return [_network(decisions, costs, ["ranking"]) for decisions in sorted(listed, key=ranked.index)]
 
 
 def selected(
     searches: Mapping[str, Path], window: tuple[int, int], random_networks: int, space: SearchSpace, costs: CostTable
 ) -> list[ListedNetwork]:
-    """What the searches of one seed are judged by: the best of each in the window, and random networks of it.
+    """Return the networks that judge the searches of one seed: the best of each search, and random networks.
 
-    A strategy that evaluated nothing in the window is judged by its architecture.json.
+    All of them lie in the window of MACs. If a search evaluated no network in the window, its architecture.json counts.
 
     Args:
-        searches: evaluations.csv of each strategy's search, by its name; "random" is one of them.
+        searches: path of each search's evaluations.csv, by strategy; "random" is one of them.
         window: smallest and largest MACs.
-        random_networks: how many of the random search are taken, the first ones; the worst of all of it is another.
+        random_networks: number of random networks, the first of the random search; its worst network is added.
         space: the search space.
-        costs: of its networks.
+        costs: costs of its networks.
 
     Returns:
-        Each network once, with its roles: for each strategy its name and `random-<name>`, the best of random search of
-        equal cost; "drawn" and "worst".
+        Each network once, with its roles. A role is the name of a strategy, for its best network; `random-<name>`, for
+        the best network of a random search with the cost of that strategy's search; "drawn"; or "worst".
 
     Raises:
-        InputError: the random search has fewer networks in the window.
+        InputError: the random search evaluated too few networks in the window.
     """
     within = {strategy: _within(path, window) for strategy, path in searches.items()}
     if len(within["random"]) < random_networks:
         raise InputError(
-            f"evidence.min_macs: {window[0]}: {len(within['random'])} networks of the random search lie between it and "
-            f"search.constraint.macs: {window[1]}, fewer than evidence.random_networks: {random_networks}; widen it"
+            f"evidence.min_macs is {window[0]}; expected a lower number, since {len(within['random'])} networks of the "
+            f"random search lie between it and search.constraint.macs, {window[1]}; "
+            f"evidence.random_networks needs {random_networks}"
         )
-    found: dict[Decisions, ListedNetwork] = {}
+    networks: dict[Decisions, ListedNetwork] = {}
+
+    def add(decisions: Decisions, role: str) -> None:
+        networks.setdefault(decisions, _network(decisions, costs, []))["roles"].append(role)
+
     for strategy, rows in within.items():
-        best = _decisions(min(rows, key=_by_loss)) if rows else _architecture(searches[strategy], space)
-        _add(found, best, costs, strategy)
-        compared = _within(_random_baseline(searches, strategy), window) or within["random"]
-        _add(found, _decisions(min(compared, key=_by_loss)), costs, f"random-{strategy}")
+        path = searches[strategy]
+        if rows:
+            add(_decisions(min(rows, key=_by_loss)), strategy)
+        else:
+            add(space.parse(read_json(path.parents[1] / "architecture.json")["decisions"]), strategy)
+        # A search writes its random baseline beside its evaluations. Without one, the strategy `random` is compared.
+        baseline = path.with_name("random_evaluations.csv")
+        compared = _within(baseline, window) if baseline.is_file() else []
+        add(_decisions(min(compared or within["random"], key=_by_loss)), f"random-{strategy}")
     for row in within["random"][:random_networks]:
-        _add(found, _decisions(row), costs, "drawn")
-    _add(found, _decisions(max(within["random"], key=_by_loss)), costs, "worst")
-    return list(found.values())
-
-
-def _random_baseline(searches: Mapping[str, Path], strategy: str) -> Path:
-    """What random search of equal cost evaluated: beside the search, else by the strategy random."""
-    beside = searches[strategy].with_name("random_evaluations.csv")
-    return beside if beside.is_file() else searches["random"]
+        add(_decisions(row), "drawn")
+    add(_decisions(max(within["random"], key=_by_loss)), "worst")
+    return list(networks.values())
 
 
 def _within(evaluations: Path, window: tuple[int, int]) -> list[dict[str, str]]:
     return [row for row in read_csv(evaluations) if window[0] <= int(row["macs"]) <= window[1]]
-
-
-def _architecture(evaluations: Path, space: SearchSpace) -> Decisions:
-    return space.parse(read_json(evaluations.parents[1] / "architecture.json")["decisions"])
 
 
 def _by_loss(row: Mapping[str, str]) -> tuple[float, str]:
@@ -94,10 +103,6 @@ def _by_loss(row: Mapping[str, str]) -> tuple[float, str]:
 
 def _decisions(row: Mapping[str, str]) -> Decisions:
     return tuple(map(int, row["decisions"].split()))
-
-
-def _add(found: dict[Decisions, ListedNetwork], decisions: Decisions, costs: CostTable, role: str) -> None:
-    found.setdefault(decisions, _network(decisions, costs, []))["roles"].append(role)
 
 
 def _network(decisions: Decisions, costs: CostTable, roles: Sequence[str]) -> ListedNetwork:

@@ -1,4 +1,7 @@
-"""What the measurements come to: figures with intervals, and whether they are what was asked for."""
+"""The findings of the evidence: values with intervals, and whether each meets its criterion. No torch here.
+
+The criteria were fixed before the first measurement. Tables and the figure are made in table and drawing.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,25 +17,26 @@ from nasmake.evidence.plan import EASY_SEEDS
 from nasmake.evidence.statistics import Estimate, bootstrap, partial_tau, spearman, t_interval, tau
 
 Values = NDArray[np.float64]
-SEED_KEY = (0, "evidence")  # of the bootstrap's draws
+Indices = NDArray[np.int64]
+SEED_KEY = (0, "evidence")  # seed key of the bootstrap
 RANKING_LEVEL, SELECTION_LEVEL = 0.95, 0.90
 BY_NETWORKS, BY_SUPERNETS, BY_SEEDS = "bootstrap over networks", "t over supernets", "t over search seeds"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a figure has to keep, decided before anything was measured: a text, and the test of an estimate."""
+    """The criterion of a finding: a text, and a test of the estimate."""
 
     text: str
     test: Callable[[Estimate], bool]
 
 
 ASKED: Mapping[str, Asked] = {
-    "recalibrated_accuracy": Asked(">= .85", lambda found: found.value >= 0.85),
-    "recalibration_gain": Asked(">= .15", lambda found: found.value >= 0.15),
-    "tau": Asked(">= .25", lambda found: found.value >= 0.25),
-    "control": Asked("abs < .3", lambda found: abs(found.value) < 0.3),
-    "pooled_worst": Asked("lower limit > 0", lambda found: found.low > 0),
+    "recalibrated_accuracy": Asked(">= .85", lambda estimate: estimate.value >= 0.85),
+    "recalibration_gain": Asked(">= .15", lambda estimate: estimate.value >= 0.15),
+    "tau": Asked(">= .25", lambda estimate: estimate.value >= 0.25),
+    "control": Asked("abs < .3", lambda estimate: abs(estimate.value) < 0.3),
+    "pooled_worst": Asked("lower limit > 0", lambda estimate: estimate.low > 0),
 }
 
 
@@ -42,9 +46,9 @@ class Finding:
 
     Attributes:
         group: recalibration, ranking or selection.
-        n: how many there are of what the interval is over.
-        over: what the interval is over, and how it was made.
-        by: the figures whose mean it is, if there are some.
+        n: number of units that the interval is computed over: networks, supernets or seeds.
+        over: these units, and the method of the interval.
+        by: the values whose mean the finding is; empty for a single value.
     """
 
     key: str
@@ -60,30 +64,32 @@ class Finding:
 
     @property
     def asked(self) -> Asked | None:
-        """What it has to keep, if anything."""
+        """Criterion of the finding; None for a finding without one."""
         return ASKED.get(self.key)
 
     @property
     def reached(self) -> bool | None:
-        """Whether it does; None if nothing is asked of it."""
+        """True if the criterion is met; None without a criterion."""
         return self.asked.test(Estimate(self.value, self.low, self.high)) if self.asked else None
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, with what is asked and whether it is reached."""
+        """Return the finding as JSON, with its criterion if it has one."""
         asked = {"asked": self.asked.text, "reached": self.reached} if self.asked else {}
         return asdict(self) | asked
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The list of networks: how they score with inherited weights, and how they do when trained from scratch.
+    """Scores of the list of networks, with inherited weights and after training from scratch.
 
     Attributes:
         inherited: val log-loss after recalibration, [supernets, networks].
-        raw: the same without recalibration.
-        quarter: after a quarter of the supernet's steps.
-        control: share of wrong answers under shuffled labels.
-        alone: val log-loss of networks trained from scratch, [retrain seeds, networks].
+        raw: val log-loss without recalibration, [supernets, networks].
+        quarter: val log-loss after a quarter of the supernet's steps, [supernets, networks].
+        control: error rate under shuffled labels, [supernets, networks].
+        alone: val log-loss after training from scratch, [retrain seeds, networks].
+        parameters: learnable parameters, [networks].
+        macs: multiply-adds for one image, [networks].
     """
 
     inherited: Values
@@ -96,13 +102,13 @@ class Ranking:
 
     @property
     def truth(self) -> Values:
-        """What is to be predicted, [networks]."""
+        """The val log-loss that a predictor has to rank: the mean over retrain seeds, [networks]."""
         mean: Values = self.alone.mean(0)
         return mean
 
 
 def recalibration(run: Path, evidence: Evidence) -> list[Finding]:
-    """What recalibration does to the accuracy of networks with inherited weights."""
+    """Return the accuracy of networks with inherited weights before and after BatchNorm recalibration."""
     seeds = evidence.seeds[:EASY_SEEDS]
     after, before = (_scores(run, "easy", seeds, f"{kind}accuracy").mean(1) for kind in ("", "raw_"))
     rows = {
@@ -117,111 +123,110 @@ def recalibration(run: Path, evidence: Evidence) -> list[Finding]:
 
 
 def read_ranking(run: Path, evidence: Evidence) -> Ranking:
-    """Read what the jobs measured of the list."""
+    """Read the measurements of the list of networks."""
     networks = read_json(run / "ranking" / "networks.json")["networks"]
     return Ranking(
         inherited=_scores(run, "supernet", evidence.seeds, "loss"),
         raw=_scores(run, "supernet", evidence.seeds, "raw_loss"),
         quarter=_scores(run, "quarter", evidence.seeds, "loss"),
-        # By accuracy: log-loss under wrong labels would still tell how sure of itself a network is.
+        # Accuracy, because log-loss under wrong labels would still depend on a network's confidence.
         control=1 - _scores(run, "supernet", evidence.seeds, "shuffled_accuracy"),
-        alone=_trained(run, "ranking", evidence.retrain_seeds, "val_loss"),
+        alone=_trained(run / "ranking", evidence.retrain_seeds, "val_loss"),
         parameters=np.array([float(network["parameters"]) for network in networks]),
         macs=np.array([float(network["macs"]) for network in networks]),
     )
 
 
-def ranking(found: Ranking) -> list[Finding]:
-    """How well the inherited log-loss ranks the list, beside what it could do and what it has to beat."""
-    truth, inherited = found.truth, found.inherited
-    seeds = range(len(found.alone))
-    # One seed against the mean of the others: no predictor can be expected to agree with networks better than they do.
-    halves = [(found.alone[seed], np.delete(found.alone, seed, 0).mean(0)) for seed in seeds]
-    rows: list[tuple[str, str, Callable[[NDArray[np.int64]], list[float]]]] = [
-        ("tau", "tau of inherited log-loss", lambda at: _taus(inherited, truth, at)),
+def ranking(scores: Ranking) -> list[Finding]:
+    """Return how well the inherited log-loss ranks the list, beside a ceiling, trivial predictors and ablations."""
+    truth, inherited, alone = scores.truth, scores.inherited, scores.alone
+
+    def taus(predicted: Values, at: Indices) -> list[float]:
+        return [tau(row[at], truth[at]) for row in predicted]
+
+    def partial(given: Values, at: Indices) -> list[float]:
+        return [partial_tau(row[at], truth[at], given[at]) for row in inherited]
+
+    # Each retrain seed against the mean of the others. No predictor can be expected to agree with training from
+    # scratch better than one training run agrees with the others.
+    halves = [(alone[seed], np.delete(alone, seed, 0).mean(0)) for seed in range(len(alone))]
+    rows: list[tuple[str, str, Callable[[Indices], list[float]]]] = [
+        ("tau", "tau of inherited log-loss", lambda at: taus(inherited, at)),
         ("spearman", "Spearman of inherited log-loss", lambda at: [spearman(row[at], truth[at]) for row in inherited]),
-        ("ceiling", "noise ceiling: tau of one training seed and the others", lambda at: _pairs(halves, at)),
-        ("tau_parameters", "trivial: tau of parameters", lambda at: [tau(-found.parameters[at], truth[at])]),
-        ("tau_macs", "trivial: tau of MACs", lambda at: [tau(-found.macs[at], truth[at])]),
-        ("partial_parameters", "tau given parameters", lambda at: _partial(inherited, truth, found.parameters, at)),
-        ("partial_macs", "tau given MACs", lambda at: _partial(inherited, truth, found.macs, at)),
-        ("tau_raw", "ablation: tau without recalibration", lambda at: _taus(found.raw, truth, at)),
-        ("tau_quarter", "ablation: tau after a quarter of the steps", lambda at: _taus(found.quarter, truth, at)),
-        ("control", "control: tau with shuffled labels", lambda at: _taus(found.control, truth, at)),
+        (
+            "ceiling",
+            "noise ceiling: tau of one training seed and the others",
+            lambda at: [tau(one[at], others[at]) for one, others in halves],
+        ),
+        ("tau_parameters", "trivial: tau of parameters", lambda at: [tau(-scores.parameters[at], truth[at])]),
+        ("tau_macs", "trivial: tau of MACs", lambda at: [tau(-scores.macs[at], truth[at])]),
+        ("partial_parameters", "tau given parameters", lambda at: partial(scores.parameters, at)),
+        ("partial_macs", "tau given MACs", lambda at: partial(scores.macs, at)),
+        ("tau_raw", "ablation: tau without recalibration", lambda at: taus(scores.raw, at)),
+        ("tau_quarter", "ablation: tau after a quarter of the steps", lambda at: taus(scores.quarter, at)),
+        ("control", "control: tau with shuffled labels", lambda at: taus(scores.control, at)),
     ]
     return [_over_networks(key, text, statistic, len(truth)) for key, text, statistic in rows]
 
 
 def selection(run: Path, evidence: Evidence, strategies: Sequence[str]) -> list[Finding]:
-    """What the searches found in the window, trained from scratch, on test; all paired by search seed."""
-    judged = [_judged(run, seed, evidence.retrain_seeds) for seed in evidence.seeds]
+    """Return by how much the searches' networks beat others on test, after training from scratch.
 
-    def of(role: str) -> Values:
-        return np.array([losses[role].mean() for losses in judged])
+    All differences are paired by search seed.
+    """
+    losses_by_role = [_losses_by_role(run / f"selection-{seed}", evidence.retrain_seeds) for seed in evidence.seeds]
 
-    best = {name: of(name) for name in strategies}
-    against = {  # by the searches that are compared with it
-        "worst": ("worst by inherited score", dict.fromkeys(best, of("worst"))),
-        "random": ("mean of random networks", dict.fromkeys(best, of("drawn"))),
+    def mean_loss(role: str) -> Values:
+        """Return the mean test log-loss of the networks with a role, [search seeds]."""
+        return np.array([losses[role].mean() for losses in losses_by_role])
+
+    best = {name: mean_loss(name) for name in strategies}
+    against = {
+        "worst": ("worst by inherited score", dict.fromkeys(best, mean_loss("worst"))),
+        "random": ("mean of random networks", dict.fromkeys(best, mean_loss("drawn"))),
         "equal_cost": (
             "best of random search, equal cost",
-            {name: of(f"random-{name}") for name in best if name != "random"},
+            {name: mean_loss(f"random-{name}") for name in best if name != "random"},
         ),
     }
-    found = []
+    findings = []
     for key, (text, losses) in against.items():
-        differences = {name: own - best[name] for name, own in losses.items()}
+        differences = {name: others - best[name] for name, others in losses.items()}
         for name, values in {"pooled": np.mean(list(differences.values()), 0), **differences}.items():
-            named = f"all {len(differences)} strategies" if name == "pooled" else name
-            sentence = f"{text} - best of {named}"
-            found.append(_over_seeds(f"{name}_{key}", "selection", sentence, values, SELECTION_LEVEL, BY_SEEDS))
-    return [*found, _beaten(best, np.concatenate([losses["drawn"] for losses in judged]))]
+            searched = f"all {len(differences)} strategies" if name == "pooled" else name
+            sentence = f"{text} - best of {searched}"
+            findings.append(_over_seeds(f"{name}_{key}", "selection", sentence, values, SELECTION_LEVEL, BY_SEEDS))
+    drawn = np.concatenate([losses["drawn"] for losses in losses_by_role])
+    shares = np.mean([[(drawn > loss).mean() for loss in losses] for losses in best.values()], 0)
+    text = f"share of all {len(drawn)} random networks that the best of all {len(best)} strategies beats"
+    return [*findings, _over_seeds("pooled_share", "selection", text, shares, SELECTION_LEVEL, BY_SEEDS)]
 
 
-def _beaten(best: Mapping[str, Values], pool: Values) -> Finding:
-    shares = np.mean([[(pool > loss).mean() for loss in losses] for losses in best.values()], 0)
-    text = f"share of all {len(pool)} random networks that the best of all {len(best)} strategies beats"
-    return _over_seeds("pooled_share", "selection", text, shares, SELECTION_LEVEL, BY_SEEDS)
-
-
-def _judged(run: Path, seed: int, retrain_seeds: Sequence[int]) -> dict[str, Values]:
-    """Test log-loss of one search seed's networks, mean over retrain seeds, by role."""
-    unit = f"selection-{seed}"
-    losses = _trained(run, unit, retrain_seeds, "test_loss").mean(0)
-    found: dict[str, list[float]] = {}
-    for network, loss in zip(read_json(run / unit / "networks.json")["networks"], losses, strict=True):
+def _losses_by_role(unit: Path, retrain_seeds: Sequence[int]) -> dict[str, Values]:
+    """Return the test log-loss of one search seed's networks by role, as means over retrain seeds."""
+    losses = _trained(unit, retrain_seeds, "test_loss").mean(0)
+    by_role: dict[str, list[float]] = {}
+    for network, loss in zip(read_json(unit / "networks.json")["networks"], losses, strict=True):
         for role in network["roles"]:
-            found.setdefault(role, []).append(loss)
-    return {role: np.array(values) for role, values in found.items()}
+            by_role.setdefault(role, []).append(loss)
+    return {role: np.array(values) for role, values in by_role.items()}
 
 
 def _scores(run: Path, kind: str, seeds: Sequence[int], column: str) -> Values:
-    """One column of what supernets say of the list, [supernets, networks]."""
-    return np.array([_column(run / f"{kind}-{seed}" / "scores.csv", column) for seed in seeds])
+    """Return one column of the scores with inherited weights, [supernets, networks]."""
+    return _columns([run / f"{kind}-{seed}" / "scores.csv" for seed in seeds], column)
 
 
-def _trained(run: Path, unit: str, seeds: Sequence[int], column: str) -> Values:
-    """One column of what training from scratch says of a list, [retrain seeds, networks]."""
-    return np.array([_column(run / unit / f"seed-{seed}" / "trained.csv", column) for seed in seeds])
+def _trained(unit: Path, seeds: Sequence[int], column: str) -> Values:
+    """Return one column of the scores after training from scratch, [retrain seeds, networks]."""
+    return _columns([unit / f"seed-{seed}" / "trained.csv" for seed in seeds], column)
 
 
-def _column(path: Path, column: str) -> list[float]:
-    return [float(row[column]) for row in read_csv(path)]
+def _columns(paths: Sequence[Path], column: str) -> Values:
+    return np.array([[float(row[column]) for row in read_csv(path)] for path in paths])
 
 
-def _taus(rows: Values, truth: Values, at: NDArray[np.int64]) -> list[float]:
-    return [tau(row[at], truth[at]) for row in rows]
-
-
-def _pairs(halves: Sequence[tuple[Values, Values]], at: NDArray[np.int64]) -> list[float]:
-    return [tau(one[at], others[at]) for one, others in halves]
-
-
-def _partial(rows: Values, truth: Values, given: Values, at: NDArray[np.int64]) -> list[float]:
-    return [partial_tau(row[at], truth[at], given[at]) for row in rows]
-
-
-def _over_networks(key: str, text: str, statistic: Callable[[NDArray[np.int64]], list[float]], count: int) -> Finding:
+def _over_networks(key: str, text: str, statistic: Callable[[Indices], list[float]], count: int) -> Finding:
     estimate = bootstrap(lambda at: float(np.mean(statistic(at))), count, (*SEED_KEY, key), RANKING_LEVEL)
     by = tuple(statistic(np.arange(count)))
     return Finding(key, "ranking", text, *estimate, RANKING_LEVEL, count, BY_NETWORKS, by if len(by) > 1 else ())

@@ -1,4 +1,4 @@
-"""The figures for people: one table, a line for each figure that something is asked of, and a page."""
+"""The findings as text: the Markdown table, the verdicts, and one HTML page. No torch or matplotlib here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -7,7 +7,7 @@ from typing import Any
 from nasmake.evidence.results import Finding
 
 HEAD = ("figure", "value", "interval", "n", "asked", "reached")
-GROUPS = {  # what the values of its rows are
+GROUPS = {  # the quantity in the rows of each group
     "recalibration": "accuracy",
     "ranking": "Kendall's tau-b with val log-loss of training from scratch",
     "selection": "difference in test log-loss, above 0 is better",
@@ -36,34 +36,47 @@ svg {{ max-width: 100%; height: auto; }}
 """
 
 
-def markdown(figures: Sequence[Finding], measured: str) -> str:
-    """How it was measured, the table, and the verdicts, in Markdown that is readable as it is."""
-    rows = [HEAD, *_rows(figures)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
-    lines = [_line(row, widths) for row in rows]
-    lines.insert(1, _line(["-" * width for width in widths], widths))
-    return "\n".join([measured, "", *lines, "", *(f"* {verdict}" for verdict in verdicts(figures)), ""])
+def markdown(findings: Sequence[Finding], measured: str) -> str:
+    """Return the sentence about the measurement, the table and the verdicts as Markdown with aligned columns."""
+    rows = [HEAD, *_rows(findings)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    rows.insert(1, tuple("-" * width for width in widths))
+    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    bullets = [f"* {verdict}" for verdict in verdicts(findings)]
+    return "\n".join([measured, "", *(f"| {line} |" for line in lines), "", *bullets, ""])
 
 
-def page(figures: Sequence[Finding], measured: str, drawing: str) -> str:
-    """The same as one HTML page that loads nothing, with the figure in it."""
-    rows = "\n".join(_html(row, "th" if row == HEAD else "td") for row in (HEAD, *_rows(figures)))
-    said = "\n".join(f"<li>{escape(verdict)}</li>" for verdict in verdicts(figures))
-    return PAGE.format(measured=escape(measured), drawing=drawing[drawing.index("<svg") :], rows=rows, verdicts=said)
+def page(findings: Sequence[Finding], measured: str, drawing: str) -> str:
+    """Return the content of `markdown` and the figure, an SVG, as one HTML page. The page loads no other file."""
+    rows = []
+    for row in (HEAD, *_rows(findings)):
+        kind = "th" if row == HEAD else "td"
+        cells = "".join(f"<{kind}>{escape(cell.replace('**', ''))}</{kind}>" for cell in row)
+        rows.append(f"<tr>{cells}</tr>")
+    items = [f"<li>{escape(verdict)}</li>" for verdict in verdicts(findings)]
+    svg = drawing[drawing.index("<svg") :]
+    return PAGE.format(measured=escape(measured), drawing=svg, rows="\n".join(rows), verdicts="\n".join(items))
 
 
-def verdicts(figures: Iterable[Finding]) -> list[str]:
-    """One line for each figure that something is asked of."""
+def verdicts(findings: Iterable[Finding]) -> list[str]:
+    """Return one line for each finding that has a criterion."""
     return [
-        f"{'reached' if figure.reached else 'NOT REACHED'}: {figure.text}: {_number(figure.value)} "
-        f"({_interval(figure)}), asked: {figure.asked.text}"
-        for figure in figures
-        if figure.asked
+        f"{'reached' if finding.reached else 'NOT REACHED'}: {finding.text}: {_number(finding.value)} "
+        f"({_interval(finding)}), asked: {finding.asked.text}"
+        for finding in findings
+        if finding.asked
     ]
 
 
 def measured(machine: Mapping[str, Any], count: int, seeds: int, retrain_seeds: int) -> str:
-    """How it was measured, in a sentence."""
+    """Return a sentence about the size and the cost of the measurement.
+
+    Args:
+        machine: processor, cores, job_minutes and cpu_minutes.
+        count: networks of the list.
+        seeds: supernets.
+        retrain_seeds: trainings from scratch of every network.
+    """
     return (
         f"{count} networks of the list, {seeds} supernets, each searched by every strategy; {retrain_seeds} trainings "
         f"from scratch of every network; {machine['job_minutes']:.0f} minutes of all jobs together, "
@@ -71,37 +84,27 @@ def measured(machine: Mapping[str, Any], count: int, seeds: int, retrain_seeds: 
     )
 
 
-def _rows(figures: Sequence[Finding]) -> list[tuple[str, ...]]:
+def _rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for group, unit in GROUPS.items():
-        members = [figure for figure in figures if figure.group == group]
+    for group, quantity in GROUPS.items():
+        members = [finding for finding in findings if finding.group == group]
         if members:
             interval = f"{100 * members[0].level:.0f} %, {members[0].over}"
-            rows += [(f"**{group.title()}**: {unit}", "", interval, "", "", ""), *map(_row, members)]
+            rows.append((f"**{group.title()}**: {quantity}", "", interval, "", "", ""))
+        for finding in members:
+            reached = {True: "yes", False: "**no**", None: ""}[finding.reached]
+            by_supernet = f" ({', '.join(map(_number, finding.by))})" if finding.key == "tau" else ""
+            asked = finding.asked.text if finding.asked else ""
+            text = finding.text + by_supernet
+            rows.append((text, _number(finding.value), _interval(finding), str(finding.n), asked, reached))
     return rows
 
 
-def _row(figure: Finding) -> tuple[str, ...]:
-    reached = {True: "yes", False: "**no**", None: ""}[figure.reached]
-    asked = figure.asked.text if figure.asked else ""
-    by = f" ({', '.join(map(_number, figure.by))})" if figure.key == "tau" else ""
-    return figure.text + by, _number(figure.value), _interval(figure), str(figure.n), asked, reached
-
-
-def _interval(figure: Finding) -> str:
-    return f"{_number(figure.low)} to {_number(figure.high)}"
+def _interval(finding: Finding) -> str:
+    return f"{_number(finding.low)} to {_number(finding.high)}"
 
 
 def _number(value: float) -> str:
-    """Three digits behind the point, without the zero before it; two for what is not below 1."""
+    """Return a number with three decimals and without the leading zero; two decimals from 1 on."""
     rounded = round(value, 3) + 0.0  # -0.0 becomes 0.0
     return f"{rounded:.3f}".replace("0.", ".", 1) if abs(rounded) < 1 else f"{rounded:.2f}"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return f"| {' | '.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))} |"
-
-
-def _html(cells: Sequence[str], kind: str) -> str:
-    shown = "".join(f"<{kind}>{escape(cell.replace('**', ''))}</{kind}>" for cell in cells)
-    return f"<tr>{shown}</tr>"

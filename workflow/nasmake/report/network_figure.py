@@ -1,6 +1,9 @@
-"""SVG in the style of the report, and the picture of one network: the image at the top, the classes at the bottom."""
+"""The picture of one network, from the image at the top to the classes at the bottom. No torch here.
 
-from collections.abc import Iterator, Mapping
+Callers convert it to SVG with nasmake.report.style.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -13,28 +16,34 @@ from matplotlib.patches import Arc, FancyBboxPatch
 from nasmake.search_spaces import NetworkSpec
 
 NAMES = {"conv": "Conv", "sepconv": "SepConv", "mbconv": "MBConv"}
-HUES = {"conv": "#009E73", "sepconv": "#E69F00", "mbconv": "#56B4E9"}  # Okabe and Ito's; all carry black text
+HUES = {
+    "conv": "#009E73",
+    "sepconv": "#E69F00",
+    "mbconv": "#56B4E9",
+}  # colour-blind safe (Okabe and Ito); black text is readable on each
 TIMES = "\N{MULTIPLICATION SIGN}"
-STRENGTHS = {1: 0.25, 3: 0.4, 5: 0.7}  # of the hue, by kernel size; 1 for larger ones
+STRENGTHS = {1: 0.25, 3: 0.4, 5: 0.7}  # share of the hue, by kernel size; 1 for larger kernels
 PLAIN, FAINT = "#E4E4E4", "#777777"
-# Inches; x counts from the middle of the boxes, y downwards.
+# Inches. x is 0 in the middle of the boxes; y grows downwards.
 ROW, BOX = 0.26, 0.19
-NARROWEST, WIDER, WIDEST = 1.6, 0.16, 6  # a box without expansion, what a ratio adds, the last ratio that does
+NARROWEST, WIDER, WIDEST = 1.6, 0.16, 6  # box width at expansion ratio 1, growth per ratio, largest ratio drawn
 LEFT, SIZES, CHANNELS, STRIDES, RIGHT = -2.35, -1.5, 1.75, 2.2, 2.5
 TITLE, HEADING, TOP = -1.9 * ROW, -0.4 * ROW, -2.9 * ROW
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the picture.
+    """One row of the picture: a layer, or equal layers that follow each other.
 
     Attributes:
-        size: height and width of what leaves it, in pixels.
-        width: channels of what leaves it.
-        stride: None for what is no convolution.
-        colour: None for no box.
+        label: text in the box.
+        size: height and width of its output, in pixels.
+        width: channels of its output.
+        stride: None for a row that is not a convolution.
+        colour: fill of the box; None for a row without a box.
         expand_ratio: decides how wide the box is.
-        is_residual: there is a connection around it, or around a layer in it.
+        is_dropped: the search removed the layer.
+        is_residual: a residual connection goes around at least one of its layers.
     """
 
     label: str
@@ -66,7 +75,7 @@ def draw_network(spec: NetworkSpec, channels: int, size: int, title: str) -> Fig
 
 
 def rows_of(spec: NetworkSpec, channels: int, size: int) -> Iterator[Row]:
-    """The lines of a network's picture, from the top; equal layers that follow each other share one."""
+    """Yield the rows of a network's picture, from the top. Equal layers that follow each other share a row."""
     yield Row("image", size, channels, colour=None)
     size, width = _shrunk(size, spec.stem_stride), spec.stem_channels
     yield Row(f"Conv 3{TIMES}3", size, width, spec.stem_stride)
@@ -77,31 +86,22 @@ def rows_of(spec: NetworkSpec, channels: int, size: int) -> Iterator[Row]:
         size = _shrunk(size, run["stride"])
         keeps_shape = run["stride"] == 1 and run["width"] == width
         width = run["width"]
+        kernel, strength = run["kernel_size"], STRENGTHS.get(run["kernel_size"], 1.0)
+        times = f"{run['depth']} {TIMES} " if run["depth"] > 1 else ""
+        expansion = f"{run['expand_ratio']}" if run["op"] == "mbconv" else ""
+        squeeze = f", SE {run['se_ratio']:g}" if run["se_ratio"] else ""
         yield Row(
-            _label(run),
+            f"{times}{NAMES[run['op']]}{expansion} {kernel}{TIMES}{kernel}{squeeze}",
             size,
             width,
             run["stride"],
-            colour=_colour(run["op"], run["kernel_size"]),
+            colour=tuple(1 - strength * (1 - part) for part in to_rgb(HUES[run["op"]])),
             expand_ratio=run["expand_ratio"],
             is_residual=run["skip"] and (keeps_shape or run["depth"] > 1),
         )
     yield Row(f"Conv 1{TIMES}1", size, spec.head_channels, 1)
     yield Row("average pooling", 1, spec.head_channels)
     yield Row("fully connected", 1, spec.num_classes)
-
-
-def _label(run: Mapping[str, Any]) -> str:
-    times = f"{run['depth']} {TIMES} " if run["depth"] > 1 else ""
-    expansion = f"{run['expand_ratio']}" if run["op"] == "mbconv" else ""
-    squeeze = f", SE {run['se_ratio']:g}" if run["se_ratio"] else ""
-    kernel = run["kernel_size"]
-    return f"{times}{NAMES[run['op']]}{expansion} {kernel}{TIMES}{kernel}{squeeze}"
-
-
-def _colour(op: str, kernel_size: int) -> tuple[float, ...]:
-    strength = STRENGTHS.get(kernel_size, 1.0)
-    return tuple(1 - strength * (1 - part) for part in to_rgb(HUES[op]))
 
 
 def _shrunk(size: int, stride: int) -> int:
@@ -111,7 +111,11 @@ def _shrunk(size: int, stride: int) -> int:
 def _draw_row(axes: Axes, row: Row, y: float) -> None:
     width = NARROWEST + WIDER * (min(row.expand_ratio, WIDEST) - 1)
     if row.colour is not None:
-        axes.add_patch(_box(row, width, y))
+        style = {"facecolor": row.colour, "edgecolor": "black", "linewidth": 0.6}
+        if row.is_dropped:
+            style |= {"facecolor": "white", "edgecolor": FAINT, "linestyle": (0, (3, 2))}
+        shape = "round,pad=0,rounding_size=0.04"
+        axes.add_patch(FancyBboxPatch((-width / 2, y - BOX / 2), width, BOX, boxstyle=shape, **style))
     middle: dict[str, Any] = {"ha": "center", "va": "center_baseline"}
     behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if row.colour is None else None
     axes.text(0, y, row.label, **middle, color=FAINT if row.is_dropped else "black", bbox=behind)
@@ -124,17 +128,10 @@ def _draw_row(axes: Axes, row: Row, y: float) -> None:
         axes.text(STRIDES, y, f"{row.stride}", **middle, weight=weight)
 
 
-def _box(row: Row, width: float, y: float) -> FancyBboxPatch:
-    style = {"facecolor": row.colour, "edgecolor": "black", "linewidth": 0.6}
-    if row.is_dropped:
-        style |= {"facecolor": "white", "edgecolor": FAINT, "linestyle": (0, (3, 2))}
-    return FancyBboxPatch((-width / 2, y - BOX / 2), width, BOX, boxstyle="round,pad=0,rounding_size=0.04", **style)
-
-
 def _draw_sizes(axes: Axes, rows: list[Row]) -> None:
-    """Brackets around the rows that leave images of one size."""
+    """Draw a bracket beside the rows whose outputs have the same size."""
     for size, group in groupby(range(len(rows)), key=lambda index: rows[index].size):
-        own = list(group)
-        top, bottom = (own[0] + 0.15) * ROW, (own[-1] + 0.85) * ROW
+        members = list(group)
+        top, bottom = (members[0] + 0.15) * ROW, (members[-1] + 0.85) * ROW
         axes.plot([SIZES] * 2, [top, bottom], color="black", linewidth=0.7)
         axes.text(SIZES - 0.1, (top + bottom) / 2, f"{size} {TIMES} {size}", ha="right", va="center")

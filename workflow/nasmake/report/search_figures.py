@@ -1,8 +1,10 @@
-"""Figures of the architecture searches of a finished run."""
+"""Figures of the architecture searches of a finished run: trade-off, progress and probabilities. No torch here.
+
+Callers convert a figure to SVG with nasmake.report.style.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, compress, groupby
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,13 +31,13 @@ from nasmake.report.style import (
     whole_numbers,
 )
 
-CROWD = 5000  # points above which a scatter plot is stored as an image
+CROWD = 5000  # a scatter plot of more points is stored as an image
 STAR: Style = {"marker": "*", "markersize": 8, "markeredgecolor": "black", "markeredgewidth": 0.6}
 BEST_STAR: Style = STAR | {"markersize": 14, "color": RED}
-DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))  # a random baseline; before recalibration
-ROW_HEIGHT = 0.125  # inches, of the heat map
+DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))  # lines of the random baseline, and of scores before recalibration
+ROW_HEIGHT = 0.125  # inches; one row of the heat map
 STAGE = "search_architecture"
-# Title, what the axis says, the column of a line, and that of a dotted one.
+# Title, label of the vertical axis, column of the solid line, and column of the dotted line.
 PANELS = (
     ("Front of val loss and MACs", "hypervolume", "hypervolume", None),
     ("Best network, after and before recalibration", "val accuracy", "best_val_accuracy", "uncalibrated_val_accuracy"),
@@ -47,30 +49,34 @@ PANELS = (
 
 
 def tradeoff(results: StudyResults) -> Figure:
-    """Val accuracy against MACs of every evaluated architecture, with the chosen ones and the Pareto fronts."""
+    """Draw val accuracy against MACs of every evaluated architecture, the searches' results and the Pareto fronts."""
     figure, axes = one_axes(3.6)
-    evaluated, compared = _all_of(results.evaluations), _all_of(results.random_evaluations)
+    evaluated, random = _all_of(results.evaluations), _all_of(results.random_evaluations)
     points: Style = {"s": 10, "alpha": 0.7, "linewidths": 0, "rasterized": len(evaluated) > CROWD}
     for unit, rows in results.evaluations.items():
-        place = numbers(rows, "macs"), percents(rows, "val_accuracy")
-        axes.scatter(*place, color=colour_of(unit, results), gid=f"evaluated-{unit}", **points)
+        accuracies = percents(rows, "val_accuracy")
+        axes.scatter(
+            numbers(rows, "macs"), accuracies, color=colour_of(unit, results), gid=f"evaluated-{unit}", **points
+        )
     fronts: list[tuple[str, Rows, Style]] = [("Pareto front", evaluated, {"linestyle": "-"})]
-    fronts += [("front of the random baseline", compared, {"linestyle": DASHED})] if compared else []
+    fronts += [("front of the random baseline", random, {"linestyle": DASHED})] if random else []
+    most_macs = max(numbers(evaluated + random, "macs"))
     for name, rows, style in fronts:
-        _draw_front(axes, rows, max(numbers(evaluated + compared, "macs")), gid=f"front: {name}", **style)
-    chosen = {unit: found for unit, found in results.architectures.items() if found["state"] == COMPLETE}
-    for unit, found in chosen.items():
-        place = [found["macs"]], [100 * found["scores"]["val_accuracy"]]
-        axes.plot(*place, **STAR, color=colour_of(unit, results), gid=f"chosen-{unit}")
-    found = results.best_architecture
-    axes.plot([found["macs"]], [100 * found["scores"]["val_accuracy"]], **BEST_STAR, gid="chosen-best")
+        steps = pareto_front(rows)
+        steps.append((most_macs, steps[-1][1]))
+        line: Style = {"linewidth": THIN, "color": "black", "gid": f"front: {name}"} | style
+        axes.step(*zip(*steps, strict=True), where="post", **line)
+    complete = {unit: network for unit, network in results.architectures.items() if network["state"] == COMPLETE}
+    stars = [(network, STAR | {"color": colour_of(unit, results)}, unit) for unit, network in complete.items()]
+    for network, style, name in [*stars, (results.best_architecture, BEST_STAR, "best")]:
+        axes.plot([network["macs"]], [100 * network["scores"]["val_accuracy"]], **style, gid=f"chosen-{name}")
     axes.set(xlabel="MACs (multiply-adds per image)", ylabel="val accuracy with inherited weights (%)")
     axes.xaxis.set_major_formatter(EngFormatter())
     scores = results.best_architecture["scores"]
     reference = Reference(scores["reference_val_loss"], scores["reference_macs"])
     handles = [
         key("evaluated", linestyle="", marker="o", markersize=3),
-        *([key("chosen in a trial", linestyle="", **STAR)] if len(chosen) > 1 else []),
+        *([key("chosen in a trial", linestyle="", **STAR)] if len(complete) > 1 else []),
         key("chosen in the best trial", linestyle="", **BEST_STAR),
         *(
             key(f"{name}, hypervolume {covered(rows, reference):.3f}", linewidth=THIN, color="black", **style)
@@ -84,21 +90,21 @@ def tradeoff(results: StudyResults) -> Figure:
 
 
 def search_progress(results: StudyResults) -> Figure:
-    """How each search went: the best val loss so far beside that of its random baseline, and its diagnostics."""
+    """Draw the best val loss so far of each search and of its random baseline, and the diagnostics of the search."""
     searches = results.histories[STAGE]
     known = {column for rows in searches.values() for row in rows[-1:] for column, value in row.items() if value}
     panels = [panel for panel in PANELS if panel[2] in known]
     lines = -(-(len(panels) + 1) // 2)
     figure = Figure(figsize=(WIDTH, 0.4 + 2.0 * lines), layout="constrained")
     first, *others = figure.subplots(lines, 2).flat
-    for own, kind, style in (
+    for rows_of_unit, kind, style in (
         (results.evaluations, "search", {}),
         (results.random_evaluations, "random", {"linestyle": DASHED}),
     ):
-        for unit in promoted_last(own, results):
-            losses = _best_so_far(own[unit])
-            places = range(1, len(losses) + 1)
-            first.plot(places, losses, gid=f"{kind}-{unit}", **line_of(unit, len(losses), results) | style)
+        for unit in promoted_last(rows_of_unit, results):
+            losses = list(accumulate(numbers(rows_of_unit[unit], "val_loss"), min))
+            evaluated = range(1, len(losses) + 1)
+            first.plot(evaluated, losses, gid=f"{kind}-{unit}", **line_of(unit, len(losses), results) | style)
     first.set(title="Best val loss so far", xlabel="networks evaluated", ylabel="val loss")
     whole_numbers(first)
     for axes, (title, label, *columns) in zip(others, panels, strict=False):
@@ -117,7 +123,7 @@ def search_progress(results: StudyResults) -> Figure:
 
 
 def probabilities(results: StudyResults) -> Figure:
-    """Probability of every choice of every decision over the epochs, in the search of the best trial."""
+    """Draw the probability of every choice of every decision by epoch, in the search of the best trial."""
     by_epoch = [list(rows) for _, rows in groupby(results.probabilities, key=lambda row: row["epoch"])]
     first, epochs = by_epoch[0], len(by_epoch)
     values = list(zip(*(numbers(rows, "probability") for rows in by_epoch), strict=True))
@@ -125,7 +131,8 @@ def probabilities(results: StudyResults) -> Figure:
     extent = (0.5, epochs + 0.5, len(first) - 0.5, -0.5)
     style: Style = {"aspect": "auto", "interpolation": "nearest", "cmap": "Blues", "vmin": 0, "vmax": 1}
     image = axes.imshow(values, extent=extent, **style)
-    names = [f"{row['decision']}: {_readable(row['choice'])}" for row in first]
+    choices = [row["choice"].replace("op=", "").replace("_", " ").replace("=", " ") for row in first]
+    names = [f"{row['decision']}: {choice}" for row, choice in zip(first, choices, strict=True)]
     axes.set_yticks(range(len(names)), names, fontsize=6)
     axes.tick_params(axis="y", length=0)
     starts = [index for index, row in enumerate(first) if index and row["decision"] != first[index - 1]["decision"]]
@@ -138,13 +145,13 @@ def probabilities(results: StudyResults) -> Figure:
 
 
 def pareto_front(rows: Rows) -> list[tuple[float, float]]:
-    """(MACs, val accuracy in %) of the rows that none beats in both, by rising MACs."""
+    """Return (MACs, val accuracy in %) of the networks on the Pareto front, by rising MACs."""
     points = list(zip(numbers(rows, "macs"), percents(rows, "val_accuracy"), strict=True))
     return sorted(set(compress(points, non_dominated([(macs, -accuracy) for macs, accuracy in points]))))
 
 
 def covered(rows: Rows, reference: Reference) -> float:
-    """The hypervolume of evaluated networks."""
+    """Return the hypervolume of evaluated networks in the plane of val loss and MACs, as a share 0..1."""
     return hypervolume(zip(numbers(rows, "val_loss"), numbers(rows, "macs"), strict=True), reference)
 
 
@@ -155,14 +162,8 @@ FIGURES: Mapping[str, Callable[[StudyResults], Figure]] = {
 }
 
 
-def _draw_front(axes: Axes, rows: Rows, end: float, **style: Any) -> None:
-    front = pareto_front(rows)
-    front.append((end, front[-1][1]))
-    axes.step(*zip(*front, strict=True), where="post", linewidth=THIN, color="black", **style)
-
-
 def _draw_columns(axes: Axes, results: StudyResults, columns: Sequence[str]) -> None:
-    """One line per unit, a second one dotted."""
+    """Draw the columns by epoch, with one line per unit. The line of the second column is dotted."""
     searches = results.histories[STAGE]
     for unit in promoted_last(searches, results):
         for column, style in zip(columns, ({}, {"linestyle": DOTTED}), strict=False):
@@ -172,14 +173,5 @@ def _draw_columns(axes: Axes, results: StudyResults, columns: Sequence[str]) -> 
     whole_numbers(axes)
 
 
-def _best_so_far(rows: Rows) -> list[float]:
-    return list(accumulate(numbers(rows, "val_loss"), min))
-
-
 def _all_of(units: Mapping[str, Iterable[dict[str, str]]]) -> Rows:
     return [row for rows in units.values() for row in rows]
-
-
-def _readable(choice: str) -> str:
-    """Such as `mbconv kernel 3 expand 6`."""
-    return choice.replace("op=", "").replace("_", " ").replace("=", " ")

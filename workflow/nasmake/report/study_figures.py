@@ -1,17 +1,19 @@
-"""Figures of a finished run as SVG: equal runs give equal bytes."""
+"""Figures of a finished study: objective by trial, importance of hyperparameters, learning curves, best network.
+
+Figures of the searches are in search_figures. Callers convert a figure to SVG with nasmake.report.style. No torch here.
+"""
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from itertools import zip_longest
+from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate, zip_longest
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-from optuna.trial import FrozenTrial
 
-from nasmake.core.records import COMPLETE, SHARED, trial_number
+from nasmake.core.records import COMPLETE, SHARED, CompletedTrial, trial_number
 from nasmake.report import search_figures as search_plots
 from nasmake.report.network_figure import draw_network
 from nasmake.report.results import StudyResults, percent
@@ -34,14 +36,17 @@ from nasmake.report.style import (
     whole_numbers,
 )
 from nasmake.search_spaces import Architecture
-from nasmake.study.journal import in_memory
+from nasmake.study.journal import in_memory, observed_trials
 
+DOT: Style = {"color": BLUE, "markersize": 4}
 RING: Style = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "color": "black", "markeredgewidth": 0.8}
-# The best quarter is compared with all. In 40 simulated studies of 15 trials it named the decisive one of three
-# parameters 40 times, Optuna's default, the best tenth, 29 times; from 4 trials both did 17 times, from 6 a quarter 28.
+RING |= {"linestyle": "", "clip_on": False}
+# PED-ANOVA compares the best quarter of the trials with all of them. In 40 simulated studies of 15 trials the best
+# quarter named the decisive one of three parameters 40 times. Optuna's default, the best tenth, named it 29 times. In
+# studies of 4 trials both named it 17 times; in studies of 6 trials the best quarter named it 28 times.
 IMPORTANCE_QUANTILE, IMPORTANCE_MINIMUM = 0.25, 6
 COSTS = {"macs": "MACs (multiply-adds per image)", "parameters": "parameters", "latency_ms": "latency (ms)"}
-# Stage, title, column, and what the column holds.
+# Stage, title, column of its history, label of the vertical axis.
 PANELS = (
     ("train_supernet", "Supernet training: sampled paths", "train_accuracy", "train accuracy (%)"),
     ("search_architecture", "Architecture search: best so far", "best_val_accuracy", "val accuracy (%)"),
@@ -51,30 +56,24 @@ PANELS = (
 
 
 def study(results: StudyResults) -> Figure:
-    """Objective by trial, with the best so far; trials without an objective lie on the axis. Of two, their front."""
+    """Draw the objective by trial and the best so far; with two objectives, both of them and their Pareto front.
+
+    Trials without an objective are crosses on the horizontal axis.
+    """
     if results.front:
         return _study_of_two(results)
     figure, axes = one_axes(2.8)
-    done = results.completed
-    order, values = [trial["trial"] for trial in done], percents(done, "val_accuracy")
-    best = [max(values[: index + 1]) for index in range(len(values))]
-    end = len(results.trials) - 1
+    completed, end = results.completed, len(results.trials) - 1
+    order, accuracies = [trial.trial for trial in completed], _percents(completed)
+    best = list(accumulate(accuracies, max))
     axes.step([*order, end], [*best, best[-1]], where="post", color=GREY, label="best so far")
-    axes.plot(order, values, "o", color=BLUE, markersize=4, label="completed", gid="completed")
-    rings = [place for place in zip(order, values, strict=True) if place[0] in results.promoted]
-    axes.plot(*zip(*rings, strict=True), linestyle="", clip_on=False, **RING, label="promoted", gid="promoted")
-    lost = [trial["trial"] for trial in results.trials if trial["state"] != COMPLETE]
-    if lost:
-        on_the_axis: Style = {"transform": axes.get_xaxis_transform(), "clip_on": False}
-        axes.plot(
-            lost,
-            [0.0] * len(lost),
-            "x",
-            **on_the_axis,
-            color=RED,
-            label="diverged or pruned: no objective",
-            gid="pruned",
-        )
+    axes.plot(order, accuracies, "o", **DOT, label="completed", gid="completed")
+    promoted = [point for point in zip(order, accuracies, strict=True) if point[0] in results.promoted]
+    axes.plot(*zip(*promoted, strict=True), **RING, label="promoted", gid="promoted")
+    stopped = [trial.trial for trial in results.trials if trial.state != COMPLETE]
+    if stopped:
+        cross: Style = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": RED, "gid": "pruned"}
+        axes.plot(stopped, [0.0] * len(stopped), "x", **cross, label="diverged or pruned: no objective")
     axes.set(xlabel="trial", ylabel="val accuracy (%)", xlim=(-0.5, end + 0.5))
     whole_numbers(axes)
     figure.legend(loc="outside upper center", ncols=4)
@@ -82,24 +81,20 @@ def study(results: StudyResults) -> Figure:
 
 
 def _study_of_two(results: StudyResults) -> Figure:
-    """Val accuracy against the cost of every completed trial, and the front."""
+    """Draw val accuracy against the cost of every completed trial, and the Pareto front."""
     figure, axes = one_axes(3.2)
-    cost = results.optimize.objectives[1]
-    ahead = [results.trials[trial] for trial in reversed(results.front)]
-    chosen = [results.trials[trial] for trial in results.promoted]
-    axes.step(numbers(ahead, cost), percents(ahead, "val_accuracy"), where="post", color=GREY, label="Pareto front")
-    axes.plot(numbers(ahead, cost), percents(ahead, "val_accuracy"), "D", color=GREY, markersize=6, gid="front")
-    done, rings = results.completed, {"linestyle": "", "clip_on": False, **RING}
-    axes.plot(
-        numbers(done, cost),
-        percents(done, "val_accuracy"),
-        "o",
-        color=BLUE,
-        markersize=4,
-        label="trial",
-        gid="completed",
-    )
-    axes.plot(numbers(chosen, cost), percents(chosen, "val_accuracy"), **rings, label="promoted", gid="promoted")
+    cost, trials = results.optimize.objectives[1], {trial.trial: trial for trial in results.completed}
+
+    def points(numbers: Iterable[int]) -> tuple[list[float], list[float]]:
+        """Return costs, and accuracies in percent."""
+        shown = [trials[number] for number in numbers]
+        return [getattr(trial, cost) for trial in shown], _percents(shown)
+
+    front = points(reversed(results.front))
+    axes.step(*front, where="post", color=GREY, label="Pareto front")
+    axes.plot(*front, "D", color=GREY, markersize=6, gid="front")
+    axes.plot(*points(trials), "o", **DOT, label="trial", gid="completed")
+    axes.plot(*points(results.promoted), **RING, label="promoted", gid="promoted")
     axes.set(xlabel=COSTS[cost], ylabel="val accuracy (%)")
     axes.xaxis.set_major_formatter(EngFormatter())
     figure.legend(loc="outside upper center", ncols=3)
@@ -107,7 +102,7 @@ def _study_of_two(results: StudyResults) -> Figure:
 
 
 def importances(results: StudyResults) -> Figure:
-    """Importance of each searched parameter, or in words why there is none to show."""
+    """Draw the importance of each searched hyperparameter, or write why there is none to show."""
     shares = importance_of(results)
     if isinstance(shares, str):
         figure, axes = one_axes(1.2)
@@ -124,8 +119,11 @@ def importances(results: StudyResults) -> Figure:
 
 
 def importance_of(results: StudyResults) -> dict[str, float] | str:
-    """PED-ANOVA shares of the parameters that every trial samples, or in words why there are none."""
-    values = [trial["value"] for trial in results.completed]
+    """Return the importance of the hyperparameters that every trial sampled; else a sentence why there is none.
+
+    The importances are shares that sum to 1 (PED-ANOVA, Watanabe et al. 2023, arXiv 2304.10255).
+    """
+    values = [trial.value for trial in results.completed]
     if len(results.optimize.parameters) < 2:
         return "With fewer than two searched parameters there is nothing to rank."
     ranked = results.always_sampled
@@ -137,13 +135,15 @@ def importance_of(results: StudyResults) -> dict[str, float] | str:
         return "All completed trials have the same val accuracy, so there is nothing to rank."
     evaluator = PedAnovaImportanceEvaluator(target_quantile=IMPORTANCE_QUANTILE)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna warns that low targets count as good, which is why ours is negated
-        study = in_memory(results.optimize, results.completed)
-        return get_param_importances(study, evaluator=evaluator, params=ranked, target=_negated_value)
+        # Optuna warns that low targets count as good. The target is negated for this reason.
+        warnings.simplefilter("ignore")
+        params = [results.params[trial.trial] for trial in results.completed]
+        study = in_memory(results.optimize, observed_trials(results.optimize, params, results.completed))
+        return get_param_importances(study, evaluator=evaluator, params=ranked, target=lambda trial: -trial.values[0])
 
 
 def learning_curves(results: StudyResults) -> Figure:
-    """One panel per stage that is trained or searched, one line per unit."""
+    """Draw one panel for each stage that trains or searches, with one line per unit."""
     panels = [panel for panel in PANELS if panel[0] in results.histories]
     lines = math.ceil(len(panels) / 2)
     figure = Figure(figsize=(WIDTH, 2.3 * lines), layout="constrained")
@@ -163,15 +163,16 @@ def learning_curves(results: StudyResults) -> Figure:
 
 
 def architecture(results: StudyResults, channels: int, size: int) -> Figure:
-    """The best network, for images of `size` x `size` pixels with `channels` channels."""
-    found, best = results.best_architecture, results.best
-    spec = Architecture.from_json(found, "architecture.json").spec
-    name = found.get("space") or found.get("name") or "architecture"
-    costs = f"{_short(best['parameters'])} parameters, {_short(best['macs'])} MACs"
-    scores = f"val accuracy {percent(best['val_accuracy'])}"
-    if best["test_accuracy"] is not None:
-        scores += f", test accuracy {percent(best['test_accuracy'])} (n = {best['test_n']:,})"
-    return draw_network(spec, channels, size, f"{name}, trial {best['trial']}: {costs}\n{scores}")
+    """Draw the best network, for images of `size` x `size` pixels with `channels` channels."""
+    content, best = results.best_architecture, results.best
+    spec = Architecture.from_json(content, "architecture.json").spec
+    name = content.get("space") or content.get("name") or "architecture"
+    short = EngFormatter(places=2)
+    costs = f"{short(best.parameters)} parameters, {short(best.macs)} MACs"
+    scores = f"val accuracy {percent(best.val_accuracy)}"
+    if best.test_accuracy is not None:
+        scores += f", test accuracy {percent(best.test_accuracy)} (n = {best.test_n:,})"
+    return draw_network(spec, channels, size, f"{name}, trial {best.trial}: {costs}\n{scores}")
 
 
 FIGURES: Mapping[str, Callable[[StudyResults], Figure]] = {
@@ -182,7 +183,7 @@ FIGURES: Mapping[str, Callable[[StudyResults], Figure]] = {
 
 
 def figures_of(results: StudyResults) -> Mapping[str, Callable[[StudyResults], Figure]]:
-    """The figures that there is something to draw for."""
+    """Return the functions that draw the figures of a run, by name. A run without a search has fewer figures."""
     return {**FIGURES, **(search_plots.FIGURES if results.evaluations else {})}
 
 
@@ -193,15 +194,11 @@ def _draw_stage(axes: Axes, results: StudyResults, stage: str, title: str, colum
         style = line_of(unit, len(rows), results)
         epochs, values = numbers(rows, "epoch"), percents(rows, column)
         axes.plot(epochs, values, **style, gid=f"{stage}-{unit}")
-        if trial is not None and results.trials[trial].get("reason", "").startswith(f"{stage}:"):
+        if trial is not None and results.trials[trial].stopped_in == stage:
             axes.plot(epochs[-1:], values[-1:], "x", color=style["color"], gid=f"{stage}-{unit}-pruned")
     axes.set(title=title, xlabel="epoch", ylabel=label)
     whole_numbers(axes)
 
 
-def _short(number: int) -> str:
-    return EngFormatter(places=2)(number)
-
-
-def _negated_value(trial: FrozenTrial) -> float:
-    return -float(trial.values[0])
+def _percents(trials: Iterable[CompletedTrial]) -> list[float]:
+    return [100 * trial.val_accuracy for trial in trials]

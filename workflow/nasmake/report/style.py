@@ -1,6 +1,7 @@
-"""What the figures share: colours, lines, legends.
+"""The style of all figures: colours, lines, legends, and the conversion to SVG. No torch here.
 
-Trials are told apart by a colour map that is also ordered in grey; promoted ones by thicker lines or larger marks.
+The colour of a trial comes from a colour map that is also ordered in grey. Promoted trials have thicker lines or larger
+marks.
 """
 
 import io
@@ -19,42 +20,42 @@ from nasmake.core.records import SHARED, trial_number
 from nasmake.report.results import StudyResults
 
 Style = dict[str, Any]
-BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito's
-WIDTH = 6.5  # inches: the text of a page
+BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"  # blue and red: the colour-blind safe set of Okabe and Ito
+WIDTH = 6.5  # inches; the width of a page's text
 THIN, THICK = 0.7, 2.0
-LIGHTEST = 0.9  # of the colour map: its last tenth is hard to see on white
-CLEAR = 20  # curves up to which all are opaque; of more, only the promoted ones
-FEW = 10  # points up to which a line shows each
+LIGHTEST = 0.9  # end of the colour map; its last tenth is hard to see on white
+CLEAR = 20  # with more curves, those of trials that are not promoted are transparent
+FEW = 10  # a line through at most so many points marks each of them
 
 
 def one_axes(height: float) -> tuple[Figure, Axes]:
-    """A figure with one pair of axes, `height` inches high."""
+    """Return a figure with one pair of axes, `height` inches high."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots()
 
 
 def key(label: str, **style: Any) -> Line2D:
-    """An entry of a legend."""
+    """Return an entry of a legend."""
     return Line2D([], [], label=label, **{"color": GREY} | style)
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Label whole numbers only below the axes."""
+    """Place ticks at whole numbers only, on the horizontal axis."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def is_promoted(unit: str, results: StudyResults) -> bool:
-    """Whether the unit is that of a promoted trial."""
+    """Return True if the unit is the folder of a promoted trial."""
     return trial_number(unit) in results.promoted
 
 
 def promoted_last(units: Mapping[str, Any], results: StudyResults) -> list[str]:
-    """The units in the order they are drawn: promoted ones on top."""
+    """Return the units in drawing order. Promoted trials come last, so that their lines lie on top."""
     return sorted(units, key=lambda unit: (is_promoted(unit, results), unit))
 
 
 def line_of(unit: str, points: int, results: StudyResults) -> Style:
-    """The line of a unit through so many points."""
+    """Return the style of a unit's line through `points` points."""
     style: Style = {"color": colour_of(unit, results)}
     if unit == SHARED or is_promoted(unit, results):
         style |= {"linewidth": 1.0 if unit == SHARED else THICK}
@@ -64,20 +65,20 @@ def line_of(unit: str, points: int, results: StudyResults) -> Style:
 
 
 def keys_of_lines(units: Mapping[str, Any], results: StudyResults) -> list[Line2D]:
-    """What the lines of units mean."""
+    """Return the legend entries for the lines of units."""
     if SHARED in units:
         return [key("shared by all trials", color="black")]
     return [key("promoted trial", linewidth=THICK), key("other trial", linewidth=THIN)]
 
 
 def colour_of(unit: str, results: StudyResults) -> Any:
-    """The colour of a unit's trial; black for the shared unit."""
+    """Return the colour of a unit's trial; black for the shared unit."""
     trial = trial_number(unit)
     return "black" if trial is None else _trial_colour(trial, len(results.trials))
 
 
 def add_trial_colours(figure: Figure, results: StudyResults) -> None:
-    """The key to the colours of trials; one trial needs none."""
+    """Add a colour bar that maps colours to trials. A study of one trial needs none."""
     count = len(results.trials)
     if count == 1:
         return
@@ -92,17 +93,20 @@ def add_trial_colours(figure: Figure, results: StudyResults) -> None:
 
 
 def numbers(rows: Sequence[Mapping[str, Any]], column: str) -> list[float]:
-    """A column."""
+    """Return a column as numbers."""
     return [float(row[column]) for row in rows]
 
 
 def having(rows: Sequence[Mapping[str, Any]], column: str) -> list[Mapping[str, Any]]:
-    """The rows with something in a column: it is one strategy's, or a simultaneous search still warms up."""
+    """Return the rows that have a value in a column.
+
+    Some columns belong to one search strategy. A simultaneous search leaves them empty while it warms up.
+    """
     return [row for row in rows if row.get(column, "")]
 
 
 def percents(rows: Sequence[Mapping[str, Any]], column: str) -> list[float]:
-    """A column of shares, in percent."""
+    """Return a column of shares 0..1, in percent."""
     return [100 * number for number in numbers(rows, column)]
 
 
@@ -111,7 +115,7 @@ def _trial_colour(trial: int, count: int) -> Any:
 
 
 STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "nasmake",  # else the ids in the file are random
+    "svg.hashsalt": "nasmake",  # without a salt the ids in the file are random
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
@@ -127,7 +131,7 @@ STYLE: dict[Any, Any] = {
 
 
 def svg(draw: Callable[..., Figure], *arguments: Any) -> bytes:
-    """What `draw` makes of its arguments, in the style of the report."""
+    """Return the SVG of the figure that `draw` returns for its arguments. Equal figures give equal bytes."""
     stream = io.BytesIO()
     with rc_context(STYLE):
         draw(*arguments).savefig(stream, format="svg", metadata={"Date": None, "Creator": None})

@@ -1,9 +1,8 @@
-"""The table of all trials as one HTML page that loads nothing."""
+"""The table of all trials as one HTML page that loads no other file. No torch or matplotlib here."""
 
-from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
+from nasmake.core.records import BestNetwork
 from nasmake.report.results import StudyResults, percent
 
 PAGE = """<!doctype html>
@@ -37,44 +36,40 @@ TEXT_COLUMNS = ("chosen", "state", "architecture")
 
 
 def trials_page(results: StudyResults) -> str:
-    """The table of trials as one HTML page that loads nothing."""
+    """Return the table of trials as one HTML page. The page loads no other file."""
     searched = [parameter.name for parameter in results.optimize.parameters]
     costs = [column for column in COST_COLUMNS if column in results.table[0]]
     columns = [*FACT_COLUMNS, *costs, *searched, "architecture"]
-    head = "".join(f"<th{_kind(column)}>{escape(column)}</th>" for column in columns)
-    body = "\n".join(_row(results, columns, row) for row in results.table)
-    return PAGE.format(outcome=escape(outcome(results.best)), head=head, body=body)
+    kinds = {column: ' class="text"' if column in TEXT_COLUMNS else "" for column in columns}
+    head = "".join(f"<th{kinds[column]}>{escape(column)}</th>" for column in columns)
+    rows = []
+    for row in results.table:
+        trial = int(row["trial"])
+        is_promoted, is_best = trial in results.promoted, trial == results.best.trial
+        choice = "best" if is_best else "promoted" if is_promoted else "front" if trial in results.front else ""
+        reason = results.trials[trial].reason
+        state = f"{row['state']}: {reason}" if reason else row["state"]
+        texts = {column: _readable(column, row.get(column, "")) for column in columns}
+        texts |= {"chosen": choice, "state": state}
+        cells = "".join(f"<td{kinds[column]}>{escape(texts[column])}</td>" for column in columns)
+        rows.append(f'<tr class="chosen">{cells}</tr>' if is_best or is_promoted else f"<tr>{cells}</tr>")
+    return PAGE.format(outcome=escape(outcome(results.best)), head=head, body="\n".join(rows))
 
 
-def outcome(best: Mapping[str, Any]) -> str:
-    """What the study came to, in a sentence or two."""
-    text = f"Best: trial {best['trial']}, val accuracy {percent(best['val_accuracy'])}"
-    if best["test_accuracy"] is not None:
-        text += f", test accuracy {percent(best['test_accuracy'])} on {best['test_n']:,} images"
-    text += f"; {best['parameters']:,} parameters, {best['macs']:,} MACs"
-    text += f", {best['latency_ms']:.3f} ms." if "latency_ms" in best else "."
-    if "baseline" in best:
-        baseline = best["baseline"]
-        text += f" Test accuracy of {baseline['name']} on the same split: {percent(baseline['test_accuracy'])}."
+def outcome(best: BestNetwork) -> str:
+    """Return the outcome of the study in one or two sentences."""
+    text = f"Best: trial {best.trial}, val accuracy {percent(best.val_accuracy)}"
+    if best.test_accuracy is not None:
+        text += f", test accuracy {percent(best.test_accuracy)} on {best.test_n:,} images"
+    text += f"; {best.parameters:,} parameters, {best.macs:,} MACs"
+    text += "." if best.latency_ms is None else f", {best.latency_ms:.3f} ms."
+    if best.baseline is not None:
+        text += f" Test accuracy of {best.baseline.name} on the same split: {percent(best.baseline.test_accuracy)}."
     return text
 
 
-def _row(results: StudyResults, columns: Sequence[str], row: Mapping[str, str]) -> str:
-    trial = int(row["trial"])
-    chosen = "best" if trial == results.best["trial"] else "promoted" if trial in results.promoted else ""
-    chosen = chosen or ("front" if trial in results.front else "")
-    reason = results.trials[trial].get("reason")
-    state = f"{row['state']}: {reason}" if reason else row["state"]
-    texts = {column: _readable(column, row.get(column, "")) for column in columns} | {"chosen": chosen, "state": state}
-    cells = "".join(f"<td{_kind(column)}>{escape(texts[column])}</td>" for column in columns)
-    return f'<tr class="chosen">{cells}</tr>' if chosen in ("best", "promoted") else f"<tr>{cells}</tr>"
-
-
-def _kind(column: str) -> str:
-    return ' class="text"' if column in TEXT_COLUMNS else ""
-
-
 def _readable(column: str, text: str) -> str:
+    """Return a cell of trials.csv with percents, thousands separators or four digits; other text stays."""
     if column.endswith("_accuracy") and text:
         return percent(float(text))
     if text.isdecimal():

@@ -1,1 +1,1 @@
-"""The study over hyperparameters."""
+"""The study over hyperparameters: its parameter space, its samplers, and the suggestion of one trial."""

@@ -1,9 +1,9 @@
-"""What Sobol, grid and Nelder-Mead sampling propose for a trial: functions of (seed, trial, told results).
+"""Samplers of hyperparameters: Optuna's TPE and random sampling, and the proposals of Sobol, grid and Nelder-Mead.
 
-Each returns a point, or nothing where it has no proposal of its own and random sampling takes its place.
+A proposal is a function of the study's seed, the trial's number and the observed results. It returns a point, or an
+empty one if the method has none left; random sampling then decides. No torch here.
 """
 
-import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,37 +13,41 @@ import optuna
 from numpy.typing import NDArray
 
 from nasmake.config.study import Optimize
-from nasmake.core.records import COMPLETE
+from nasmake.core.records import COMPLETE, ObservedTrial
 from nasmake.study.parameter_space import count, point_at, reduced, sampled_parameters
 
-Trials = Sequence[Mapping[str, Any]]
+Trials = Sequence[ObservedTrial]
 Point = dict[str, Any]
-RESTARTS = 100  # simplexes that may end among known points
+RESTARTS = 100  # simplexes that are tried until a search asks for a point that no trial has
 WORST = 1e9  # loss of a trial without a value
 CONVERGED = 1e-3  # size of a simplex, as a share of each range, at which the next one starts
 
 
 def sobol(optimize: Optimize, trial: int, history: Trials) -> Point:
-    """The trial's point of the scrambled Sobol sequence (its index is the trial's number).
+    """Return the point of the scrambled Sobol sequence whose index is the trial's number.
 
-    The engine is that of Optuna's QMCSampler, whose own index would depend on what was sampled before.
+    The engine is that of Optuna's QMCSampler. That sampler's own index depends on the trials that ran before.
     """
     from scipy.stats.qmc import Sobol
 
     engine = Sobol(len(sampled_parameters(optimize.parameters)), scramble=True, rng=optimize.rand_seed)
     if trial > 0:
         engine.fast_forward(trial)
-    return _values(optimize, engine.random(1)[0])
+    return _point(optimize, engine.random(1)[0])
 
 
 def grid(optimize: Optimize, trial: int, history: Trials) -> Point:
-    """The first point in an order drawn by the seed that no earlier trial has; nothing when all are taken."""
-    taken, draw, size = [entry["params"] for entry in history], random.Random(optimize.rand_seed), _size(optimize)
+    """Return the first point, in an order drawn by the seed, that no earlier trial has; empty if none is left."""
+    taken, rng, size = (
+        [entry["params"] for entry in history],
+        random.Random(optimize.rand_seed),
+        count(optimize.parameters),
+    )
     if trial >= size:
         return {}
     seen: set[int] = set()
     while len(seen) < size:
-        index = draw.randrange(size)
+        index = rng.randrange(int(size))
         if index not in seen and (point := point_at(optimize.parameters, index)) not in taken:
             return point
         seen.add(index)
@@ -51,29 +55,36 @@ def grid(optimize: Optimize, trial: int, history: Trials) -> Point:
 
 
 def nelder_mead(optimize: Optimize, trial: int, history: Trials) -> Point:
-    """The next point of a Nelder-Mead search, by replaying it over the known trials up to the first unknown point.
+    """Return the next point of a Nelder-Mead search, by replaying the search over the known trials.
 
-    A step needs the result of the step before, so there are `lag` independent searches, which take turns: all earlier
-    trials of a search are told when its next one is suggested. A converged search starts again elsewhere.
+    A step needs the result of the step before. `lag` independent searches therefore take turns, so that all earlier
+    trials of a search are observed when its next trial is suggested. A converged search restarts from a new simplex.
     """
     from scipy.optimize import minimize
 
-    losses = {_key(entry["params"]): _loss(entry) for entry in history}
+    losses = {
+        tuple(sorted(entry["params"].items())): -entry["value"]
+        if entry["state"] == COMPLETE and entry["value"] is not None
+        else WORST
+        for entry in history
+    }
 
     def loss(coordinates: NDArray[np.float64]) -> float:
-        point = reduced(optimize.parameters, _values(optimize, coordinates))
-        if (key := _key(point)) not in losses:
+        point = reduced(optimize.parameters, _point(optimize, coordinates))
+        if (key := tuple(sorted(point.items()))) not in losses:
             raise _NewPointError(point)
         return losses[key]
 
     options = {"xatol": CONVERGED, "fatol": np.inf, "maxiter": 10**5, "maxfev": 10**5}
     for restart in range(RESTARTS):
-        start = _simplex(optimize, trial % (optimize.lag or 1), restart)
-        frame: dict[str, Any] = {"bounds": [(0, 1)] * start.shape[1], "options": options | {"initial_simplex": start}}
+        simplex = _simplex(optimize, trial % (optimize.lag or 1), restart)
+        bounds = [(0, 1)] * simplex.shape[1]
         try:
-            minimize(loss, start[0], method="Nelder-Mead", **frame)
-        except _NewPointError as found:
-            return found.point
+            minimize(
+                loss, simplex[0], method="Nelder-Mead", bounds=bounds, options=options | {"initial_simplex": simplex}
+            )
+        except _NewPointError as new:
+            return new.point
     return {}
 
 
@@ -93,35 +104,31 @@ class _NewPointError(Exception):
 
 
 def _simplex(optimize: Optimize, search: int, restart: int) -> NDArray[np.float64]:
-    """Corners [D + 1, D] drawn at random; initial values are coordinates of the trials that they are given for."""
+    """Return the corners [D + 1, D] of a random simplex, in coordinates 0..1.
+
+    The first corners of the first simplex take the initial values that the configuration gives for their trials.
+    """
     parameters = sampled_parameters(optimize.parameters)
     size = len(parameters)
-    corners = np.random.default_rng([optimize.rand_seed, search, restart]).random((size + 1, size))
-    for (corner, row), (column, parameter) in itertools.product(enumerate(corners), enumerate(parameters)):
-        trial = search + corner * (optimize.lag or 1)
-        if restart == 0 and (value := dict(enumerate(parameter.first_values)).get(trial)) is not None:
-            row[column] = parameter.coordinate(value)
+    corners: NDArray[np.float64] = np.random.default_rng([optimize.rand_seed, search, restart]).random((size + 1, size))
+    if restart == 0:
+        for corner, row in enumerate(corners):
+            trial = search + corner * (optimize.lag or 1)
+            for column, parameter in enumerate(parameters):
+                if trial < len(parameter.first_values) and (value := parameter.first_values[trial]) is not None:
+                    row[column] = parameter.coordinate(value)
     return corners
 
 
-def _values(optimize: Optimize, coordinates: NDArray[np.float64]) -> Point:
+def _point(optimize: Optimize, coordinates: NDArray[np.float64]) -> Point:
     return {p.name: p.at(float(c)) for p, c in zip(sampled_parameters(optimize.parameters), coordinates, strict=True)}
 
 
-def _key(point: Point) -> tuple[tuple[str, Any], ...]:
-    return tuple(sorted(point.items()))
+def tpe_sampler(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
+    """Return Optuna's TPE sampler with every option written out.
 
-
-def _loss(entry: Mapping[str, Any]) -> float:
-    return -entry["value"] if entry["state"] == COMPLETE else WORST
-
-
-def _size(optimize: Optimize) -> int:
-    return int(count(optimize.parameters))
-
-
-def _tpe(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
-    # Every option is written out: two of these defaults changed with Optuna 5, and suggestions must not change so.
+    Optuna 5 changed two of these defaults, and the suggestions of a study must not change with the version.
+    """
     return optuna.samplers.TPESampler(
         seed=seed,
         n_startup_trials=optimize.n_startup_trials,
@@ -132,11 +139,9 @@ def _tpe(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
     )
 
 
-def _random(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
+def random_sampler(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
+    """Return Optuna's random sampler."""
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-HPO_SAMPLERS = {  # of Optuna; the others have PROPOSALS
-    "TpeOptimizer": _tpe,
-    "RandomOptimizer": _random,
-}
+HPO_SAMPLERS = {"TpeOptimizer": tpe_sampler, "RandomOptimizer": random_sampler}  # the other methods have PROPOSALS

@@ -1,75 +1,69 @@
-"""The study over hyperparameters as a fold: a suggestion is a function of (seed, trial, told results), nothing else.
+"""The suggestion of one trial: a function of the study's seed, the trial's number and the observed results.
 
-A suggestion carries the whole history, so it needs no database and comes out the same on one core and on a hundred.
+Every suggestion carries the whole history of the study and replays it in a new Optuna study. A study therefore needs no
+database, and its suggestions do not depend on how many jobs run in parallel. Samplers and the conversion to Optuna's
+types live beside this module. No torch here.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from nasmake.config.study import Optimize, Parameter
-from nasmake.core.records import COMPLETE
-from nasmake.study.journal import CURVE, _distribution, frozen_trials, silence_optuna
+from nasmake.config.study import Optimize
+from nasmake.core.records import COMPLETE, RUNNING, ObservedTrial
+from nasmake.study.journal import Distribution, distribution, frozen_trials, observed_fields, silence_optuna
 from nasmake.study.parameter_space import count, is_sampled, ordered
-from nasmake.study.samplers import HPO_SAMPLERS, PROPOSALS, _random, grid
+from nasmake.study.samplers import HPO_SAMPLERS, PROPOSALS, grid, random_sampler
 
-RUNNING = "RUNNING"  # not told yet
-DRAWS = 20  # random draws before a point may come a second time
+DRAWS = 20  # points that are drawn until one is new; afterwards a point may repeat
 
 
 def suggest(
     optimize: Optimize, previous: Mapping[str, Any] | None, observed: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Suggest the parameters of the next trial.
+    """Return the content of suggestion.json for the next trial.
 
     Args:
         optimize: the study's settings; trial_number is not read.
-        previous: suggestion of the trial before; None for trial 0.
-        observed: the newest result that this trial may know; None as long as no trial is `lag` behind.
+        previous: content of suggestion.json of the trial before; None for trial 0.
+        observed: content of the newest result.json that this trial may know; None if no trial is `lag` behind.
 
     Returns:
-        {"trial", "params", "history"}; history has one entry for each trial before, RUNNING where not yet told. With a
-        pruner also "prune_below": for each epoch of the retraining the val accuracy below which it stops, or None.
+        The fields of a Suggestion. `history` has one entry for each earlier trial, whose state is RUNNING while its
+        result is not observed. `prune_below` is present in a study with a pruner.
     """
-    history = _history(optimize, previous, observed)
+    history: list[ObservedTrial] = []
+    if previous is not None:
+        running = ObservedTrial(trial=previous["trial"], params=previous["params"], state=RUNNING, value=None)
+        history = [*previous["history"], running]
+    if observed is not None:
+        facts = {name: observed[name] for name in observed_fields(optimize) if name in observed}
+        history[observed["trial"]] = cast(ObservedTrial, history[observed["trial"]] | facts)
     suggestion = {"trial": len(history), "params": _new_point(optimize, history), "history": history}
     return suggestion | ({"prune_below": prune_below(optimize, history)} if optimize.pruner != "none" else {})
 
 
-def prune_below(optimize: Optimize, history: Sequence[Mapping[str, Any]]) -> list[float | None]:
-    """Median val accuracy of the told trials at each epoch; None where fewer than n_startup_trials got so far."""
-    curves = [trial[CURVE] for trial in history if trial["state"] == COMPLETE]
-    observed = [
-        [curve[epoch] for curve in curves if epoch < len(curve)] for epoch in range(max(map(len, curves), default=0))
-    ]
-    return [
-        median(values) if epoch >= optimize.n_warmup_epochs and len(values) >= optimize.n_startup_trials else None
-        for epoch, values in enumerate(observed)
-    ]
+def prune_below(optimize: Optimize, history: Sequence[ObservedTrial]) -> list[float | None]:
+    """Return for each epoch the median val accuracy of the completed trials, below which a retraining is stopped.
+
+    The limit of an epoch is None during the first n_warmup_epochs, and if fewer than n_startup_trials reached it.
+    """
+    curves = [trial["val_accuracies"] for trial in history if trial["state"] == COMPLETE]
+    limits: list[float | None] = []
+    for epoch in range(max(map(len, curves), default=0)):
+        accuracies = [curve[epoch] for curve in curves if epoch < len(curve)]
+        is_limited = epoch >= optimize.n_warmup_epochs and len(accuracies) >= optimize.n_startup_trials
+        limits.append(median(accuracies) if is_limited else None)
+    return limits
 
 
-def _history(
-    optimize: Optimize, previous: Mapping[str, Any] | None, observed: Mapping[str, Any] | None
-) -> list[dict[str, Any]]:
-    if previous is None:
-        return []
-    running = {"trial": previous["trial"], "params": previous["params"], "state": RUNNING, "value": None}
-    history = [*previous["history"], running]
-    if observed is not None:
-        facts = ("state", "value", *optimize.objectives[1:], CURVE)
-        history[observed["trial"]] = history[observed["trial"]] | {
-            fact: observed[fact] for fact in facts if fact in observed
-        }
-    return history
-
-
-def _new_point(optimize: Optimize, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The trial's point. One that was there before is replaced by a random one: it would bring the same result."""
+def _new_point(optimize: Optimize, history: Sequence[ObservedTrial]) -> dict[str, Any]:
+    """Return the trial's point. An earlier trial's point would give the same result, so a random one replaces it."""
     taken = [entry["params"] for entry in history]
     for draw in range(DRAWS):
         if (point := _ask(optimize, history, draw)) not in taken:
@@ -77,35 +71,34 @@ def _new_point(optimize: Optimize, history: Sequence[Mapping[str, Any]]) -> dict
     return point if math.isinf(count(optimize.parameters)) else grid(optimize, len(history), history) or point
 
 
-def _ask(optimize: Optimize, history: Sequence[Mapping[str, Any]], draw: int) -> dict[str, Any]:
-    """Ask the sampler, or from the second draw on a random one, for the parameters that the trial reads."""
+def _ask(optimize: Optimize, history: Sequence[ObservedTrial], draw: int) -> dict[str, Any]:
+    """Return a value for each parameter that the trial samples.
+
+    The study's sampler decides in draw 0, together with the initial values. Later draws are random.
+    """
     silence_optuna()
     number, name = len(history), optimize.sampler if draw == 0 else "RandomOptimizer"
     seed = int(np.random.SeedSequence([optimize.rand_seed, number, draw]).generate_state(1)[0])
-    study = optuna.create_study(sampler=HPO_SAMPLERS.get(name, _random)(optimize, seed), directions=optimize.directions)
+    sampler = HPO_SAMPLERS.get(name, random_sampler)(optimize, seed)
+    study = optuna.create_study(sampler=sampler, directions=optimize.directions)
     study.add_trials(frozen_trials(optimize, history))
-    proposal = PROPOSALS[name](optimize, number, history) if name in PROPOSALS else {}
-    fixed = proposal | (_first_values(optimize, number) if draw == 0 else {})
+    fixed = PROPOSALS[name](optimize, number, history) if name in PROPOSALS else {}
+    if draw == 0:
+        initial = {p.name: p.first_values[number] for p in optimize.parameters if number < len(p.first_values)}
+        fixed |= {name: value for name, value in initial.items() if value is not None}
     if fixed:
         study.enqueue_trial(fixed)
     trial = study.ask()
     point: dict[str, Any] = {}
     for parameter in ordered(optimize.parameters):
         if is_sampled(parameter, point):
-            point[parameter.name] = parameter.snapped(_sampled(trial, parameter))
+            point[parameter.name] = parameter.snapped(_value(trial, parameter.name, distribution(parameter)))
     return point
 
 
-def _first_values(optimize: Optimize, number: int) -> dict[str, Any]:
-    """The initial values of a trial."""
-    given = {p.name: p.first_values[number] for p in optimize.parameters if number < len(p.first_values)}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _sampled(trial: optuna.Trial, parameter: Parameter) -> Any:
-    found = _distribution(parameter)
-    if isinstance(found, CategoricalDistribution):
-        return trial.suggest_categorical(parameter.name, found.choices)
-    if isinstance(found, IntDistribution):
-        return trial.suggest_int(parameter.name, found.low, found.high, step=found.step, log=found.log)
-    return trial.suggest_float(parameter.name, found.low, found.high, step=found.step, log=found.log)
+def _value(trial: optuna.Trial, name: str, values: Distribution) -> Any:
+    if isinstance(values, CategoricalDistribution):
+        return trial.suggest_categorical(name, values.choices)
+    if isinstance(values, IntDistribution):
+        return trial.suggest_int(name, values.low, values.high, step=values.step, log=values.log)
+    return trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)
