@@ -39,20 +39,13 @@ def settings(stage: str, **changes: Any) -> dict[str, Any]:
 
 def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
     """A job of `unit` whose inputs are the artefacts of the stages before in the same folder."""
-    names = {
-        "train_supernet": (),
-        "search_architecture": (("supernet", "supernet.safetensors"),),
-        "search_supernet": (),
-        "retrain": (("architecture", "architecture.json"),),
-        "retrain_final": (("architecture", "architecture.json"), ("result", "result.json")),
-    }[stage]
     return Job(
         stage=stage,
         received=settings(stage, **changes),
         search_space=SPACE if stage in SEARCHING else None,
         version=STAGES[stage].version,
         dataset=dataset,
-        inputs={name: unit / file for name, file in names},
+        inputs={name: unit / file for name, file in STAGES[stage].takes.items()},
         trial=0,
         unit=unit,
         accelerator="cpu",

@@ -13,18 +13,19 @@ from nasmake.config.search import Search
 from nasmake.core.nested import assign, value_at
 from nasmake.core.process import CANDIDATES, LOADER_WORKERS
 from nasmake.costs.table import CostTable
-from nasmake.pipeline.controller import prologue, tell_jobs
+from nasmake.pipeline.conditions import with_conditions
+from nasmake.pipeline.controller import export_environment, prologue
 from nasmake.pipeline.inputs import find_search_space, read_search_space
-from nasmake.pipeline.stages import STAGES, chain_of, settings_of_job, source_settings
-from nasmake.pipeline.warnings import notices
+from nasmake.pipeline.plan import Plan
+from nasmake.pipeline.stages import STAGES, chain_of, settings_of_job
+from nasmake.pipeline.warnings import collect_warnings
 from nasmake.strategies import make_strategy
-from nasmake.strategies.loop import Progress
-from nasmake.study.parameter_space import with_conditions
+from nasmake.strategies.loop import ProposalLoop
 from small_spaces import shipped
 from small_studies import error_of, in_an_empty_folder, start  # noqa: F401
 
-FILES = Path(__file__).parent / "predecessor"
-ROOT = Path(__file__).parents[1]
+FILES = Path(__file__).parents[1] / "predecessor"
+ROOT = Path(__file__).parents[2]
 STUDY = ("config.yaml", "nas_config.yaml")
 SPACE = shipped("proxyless_digits")
 
@@ -73,7 +74,7 @@ def test_files_start_a_study_as_they_are(names):
 @pytest.mark.usefixtures("beside_the_files")
 def test_what_has_no_effect_or_is_overruled_is_said_once():
     raw = given(*STUDY, "trainer_config.yaml", "hyperparameter.yaml")
-    said = notices(load(raw), raw)
+    said = collect_warnings(load(raw), raw)
     for key in (
         *("trainer._target_, trainer.nas_config, trainer.parameter_config, total_iters", "resource.type", "generic"),
         *("nas.skip_train", "nas.skip_architecture_search"),
@@ -94,13 +95,13 @@ def test_hyperparameters_that_stand_alone_are_fixed():
 
 def test_misspelt_key_of_the_guide_is_put_right():
     raw = given(*STUDY, dataset={"num_data_archtecture_search": 10000})
-    with pytest.raises(Exception, match="did you mean 'num_data_architecture_search'"):
+    with pytest.raises(Exception, match="did you mean num_data_architecture_search"):
         load(raw)
 
 
 @pytest.mark.usefixtures("in_an_empty_folder")
 def test_preamble_that_is_not_there_is_said():
-    said = notices(load(given(*STUDY)))
+    said = collect_warnings(load(given(*STUDY)))
     assert "ABCI.job_script_preamble: job_script_preamble.sh: no such file; jobs on a cluster begin without it" in said
 
 
@@ -207,19 +208,19 @@ ONE_VALUE = {"optimize.goal", "trainer.strategy"}  # the others are refused, or 
 def decided(raw, monkeypatch):
     """All that a configuration decides: jobs, what they are told, where files are, and what is said."""
     config = load(raw)
-    stages = (*STAGES, "search_supernet", "retrain_final")
+    stages = ("train_supernet", "search_architecture", "retrain", "search_supernet", "retrain_final")
     with monkeypatch.context() as patch:
         for name in ("ABCI_GROUP", CANDIDATES, LOADER_WORKERS):
             patch.delenv(name, raising=False)
-        tell_jobs(config)
-        told = [os.environ.get(name) for name in ("ABCI_GROUP", CANDIDATES, LOADER_WORKERS)]
+        export_environment(config)
+        observed = [os.environ.get(name) for name in ("ABCI_GROUP", CANDIDATES, LOADER_WORKERS)]
     return [
         chain_of(config),
-        [settings_of_job(stage, config, read_search_space(config)) for stage in stages],
+        [settings_of_job(STAGES[stage], config, read_search_space(config)) for stage in stages],
         (with_conditions(config).model_dump(), config.optimize.trial_number),
-        (source_settings(config), config.dataset.retrain, config.environment.result_dir),
+        (Plan(raw).source_settings(), config.dataset.retrain, config.environment.result_dir),
         config.trainer.model_dump(exclude={"strategy"}),
-        (told, notices(config, raw), prologue(config.ABCI.job_script_preamble, Path("/env/bin/python"))),
+        (observed, collect_warnings(config, raw), prologue(config.ABCI.job_script_preamble, Path("/env/bin/python"))),
     ]
 
 
@@ -238,15 +239,17 @@ def test_no_key_is_ignored(key, monkeypatch, tmp_path):
     raw = given(*STUDY)
     changed = deepcopy(raw)
     assign(changed, key, ANOTHER[key])
-    said = notices(load(raw), raw)
+    said = collect_warnings(load(raw), raw)
     if key.startswith("generic.") or key in ("ABCI.job_execution_options", "resource.type"):
-        assert any(line.startswith(key.partition(".")[0]) for line in [*said, *notices(load(changed), changed)])
+        assert any(
+            line.startswith(key.partition(".")[0]) for line in [*said, *collect_warnings(load(changed), changed)]
+        )
     else:
         assert decided(changed, monkeypatch) != decided(raw, monkeypatch)
 
 
 def test_end_of_the_range_of_alpha_is_accepted():
-    found = Progress(
+    found = ProposalLoop(
         make_strategy(SPACE, CostTable(SPACE, 1, 8), Search(algorithm="asng", alpha=0.0)),
         (0,),
         32,
@@ -254,4 +257,4 @@ def test_end_of_the_range_of_alpha_is_accepted():
     )
     for place in range(32):
         found.step(place)
-    assert len(found.told) == 32
+    assert len(found.observed) == 32

@@ -9,13 +9,13 @@ from nasmake.search_spaces import Architecture
 from nasmake.search_spaces.library import (
     architecture_file,
     edge_and_channels,
+    load_space,
     read_architecture,
-    read_space,
     space_file,
 )
 from small_spaces import FOLDER, content, shipped
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def searched(name="proxyless_digits"):
@@ -44,7 +44,7 @@ def test_path_is_taken_as_it_is(tmp_path, monkeypatch, path):
 
 def test_unknown_name_has_a_nearest_one():
     text = error_of(architecture_file, "mobilenetv2", ROOT)
-    assert text == "'mobilenetv2': no architecture of that name in config/architectures; did you mean 'mobilenet_v2'?"
+    assert text == "'mobilenetv2': no architecture of that name in config/architectures; did you mean mobilenet_v2?"
 
 
 def test_space_is_looked_up_folder_by_folder(tmp_path):
@@ -52,20 +52,20 @@ def test_space_is_looked_up_folder_by_folder(tmp_path):
     own = tmp_path / "config_proxyless_digits.yaml"
     own.write_text(yaml.safe_dump(content("proxyless_digits")))
     assert space_file("proxyless_digits", [tmp_path, FOLDER]) == own
-    assert read_space(own).hash == shipped("proxyless_digits").hash
+    assert load_space(own).hash == shipped("proxyless_digits").hash
     assert space_file("proxyless_nothing", [tmp_path, FOLDER]) is None
 
 
 def test_file_of_a_search_is_compared_with_its_space(tmp_path):
     path = tmp_path / "architecture.json"
     write_json(path, searched())
-    architecture, _ = read_architecture(path, [FOLDER], class_num=3)
-    assert architecture.spec.class_num == 3 and architecture.decisions == (0,) * 6
+    architecture, _ = read_architecture(path, [FOLDER], num_classes=3)
+    assert architecture.spec.num_classes == 3 and architecture.decisions == (0,) * 6
     write_json(path, searched() | {"decisions": [1, 0, 0, 0, 0, 0]})
     text = error_of(read_architecture, path, [FOLDER])
-    assert text.startswith(f"{path}: decisions: in {FOLDER}/config_proxyless_digits.yaml they choose another network")
+    assert text.startswith(f"{path}: decisions choose another network in {FOLDER}/config_proxyless_digits.yaml")
     write_json(path, searched() | {"space_hash": "x"})
-    assert f"{path}: space_hash: x: " in error_of(read_architecture, path, [FOLDER])
+    assert f"{path}: space_hash is x; " in error_of(read_architecture, path, [FOLDER])
 
 
 def test_without_its_space_the_blocks_alone_count(tmp_path):
@@ -89,7 +89,7 @@ def test_broken_json(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    ("name", "class_num", "images"),
+    ("name", "num_classes", "images"),
     [
         ("config_proxyless_cifar100", 7, (32, 3)),
         ("mnasnet_imagenet", 10, (224, 3)),
@@ -100,8 +100,8 @@ def test_broken_json(tmp_path, text):
         ("mine", 7, (None, 3)),
     ],
 )
-def test_images_by_name_and_classes(name, class_num, images):
-    assert edge_and_channels(name, class_num) == images
+def test_images_by_name_and_classes(name, num_classes, images):
+    assert edge_and_channels(name, num_classes) == images
 
 
 def test_example_in_the_manual_is_a_network(tmp_path):
@@ -111,6 +111,6 @@ def test_example_in_the_manual_is_a_network(tmp_path):
     start = next(number for number, line in enumerate(lines) if line.startswith("    {"))
     stop = next(number for number, line in enumerate(lines) if number > start and not line.startswith("    "))
     write_json(tmp_path / "x.json", json.loads("\n".join(lines[start:stop])))
-    spec = read_architecture(tmp_path / "x.json", [], class_num=10)[0].spec
+    spec = read_architecture(tmp_path / "x.json", [], num_classes=10)[0].spec
     assert f"`{spec.string()}`" in section
     assert [len(block) for block in spec.blocks] == [1, 2, 0, 2]
