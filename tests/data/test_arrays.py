@@ -6,19 +6,19 @@ from nasmake.data.loading.arrays import ArraySource, Augmentation
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(1, 256, (23, 6, 7, 3), dtype=np.uint8))
-LABELS = torch.arange(23)  # says which image it is
+LABELS = torch.arange(23)  # the index of each image
 AUGMENTATIONS = [None, Augmentation(pad=2), Augmentation(flip=True), Augmentation(pad=2, flip=True)]
 
 
-def make(batch_size=5, where=(0, "test"), **options):
-    return ArraySource(IMAGES, LABELS, batch_size, where, mean=MEAN, std=STD, **options)
+def make(batch_size=5, seed_key=(0, "test"), **options):
+    return ArraySource(IMAGES, LABELS, batch_size, seed_key, mean=MEAN, std=STD, **options)
 
 
-def in_grey(images):
-    """Undo the normalisation: integers [n, H, W, C]."""
-    grey = (images.permute(0, 2, 3, 1) * torch.tensor(STD) + torch.tensor(MEAN)) * 255
-    np.testing.assert_allclose(grey, grey.round(), atol=1e-3)
-    return grey.round().to(torch.int64).numpy()
+def pixel_values(images):
+    """Undo the normalisation; return integers [n, H, W, C]."""
+    pixels = (images.permute(0, 2, 3, 1) * torch.tensor(STD) + torch.tensor(MEAN)) * 255
+    np.testing.assert_allclose(pixels, pixels.round(), atol=1e-3)
+    return pixels.round().to(torch.int64).numpy()
 
 
 @pytest.mark.parametrize("augment", AUGMENTATIONS)
@@ -30,7 +30,7 @@ def test_equal_to_a_loop_over_images(augment):
         generator = numpy_generator(0, "test", "augment", 3, step)
         tops, lefts = generator.integers(0, 2 * pad + 1, (2, len(labels), 1))[..., 0]
         mirrored = generator.random(len(labels)) < 0.5
-        for image, label, top, left, mirror in zip(in_grey(images), labels, tops, lefts, mirrored, strict=True):
+        for image, label, top, left, mirror in zip(pixel_values(images), labels, tops, lefts, mirrored, strict=True):
             expected = np.pad(IMAGES[label].numpy(), ((pad, pad), (pad, pad), (0, 0)))
             expected = expected[top : top + 6, left : left + 7]
             np.testing.assert_array_equal(image, expected[:, ::-1] if mirror and flip else expected)
@@ -38,23 +38,23 @@ def test_equal_to_a_loop_over_images(augment):
 
 def test_crops_and_flips_really_happen():
     source = make(batch_size=23, augment=Augmentation(pad=2, flip=True))
-    windows = {image.tobytes() for epoch in range(40) for image in in_grey(source.batch(epoch, 0)[0][:1])}
+    windows = {image.tobytes() for epoch in range(40) for image in pixel_values(source.batch(epoch, 0)[0][:1])}
     assert len(windows) > 20  # of 5 x 5 x 2
 
 
 def test_nothing_is_flipped_unless_asked():
     images, labels = make(batch_size=23, shuffle=True, augment=Augmentation(pad=0)).batch(0, 0)
-    np.testing.assert_array_equal(in_grey(images), IMAGES[labels].numpy())
+    np.testing.assert_array_equal(pixel_values(images), IMAGES[labels].numpy())
 
 
 @pytest.mark.parametrize("augment", AUGMENTATIONS)
-def test_a_batch_depends_on_its_place_only(augment):
+def test_a_batch_depends_on_its_seed_key_epoch_and_step_only(augment):
     used, fresh = make(shuffle=True, augment=augment), make(shuffle=True, augment=augment)
     for epoch, step in [(0, 0), (5, 3), (1, 4), (0, 2)]:
         used.batch(epoch, step)
     for mine, other in zip(used.batch(5, 3), fresh.batch(5, 3), strict=True):
         assert torch.equal(mine, other)
-    assert not torch.equal(make(shuffle=True, where=(1, "test")).batch(5, 3)[1], fresh.batch(5, 3)[1])
+    assert not torch.equal(make(shuffle=True, seed_key=(1, "test")).batch(5, 3)[1], fresh.batch(5, 3)[1])
 
 
 def test_every_epoch_has_its_own_order_of_all_images():

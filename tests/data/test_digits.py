@@ -1,3 +1,5 @@
+"""Tests of nasmake.data.preparing.digits and nasmake.data.preparing.prepare."""
+
 import subprocess
 import sys
 
@@ -25,7 +27,7 @@ def prepared(tmp_path_factory):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_counts_and_class_balance(prepared, name):
-    train, test = prepared[name].part("train"), prepared[name].part("test")
+    train, test = prepared[name].split("train"), prepared[name].split("test")
     assert (len(train.labels), len(test.labels)) == (1200, 597)
     total = np.bincount(load_digits().target)
     assert np.all(np.abs(np.bincount(train.labels) - total * 1200 / 1797) < 1)
@@ -33,7 +35,7 @@ def test_counts_and_class_balance(prepared, name):
 
 
 def test_digits_are_the_real_ones_and_each_is_in_one_part(prepared):
-    images = np.concatenate([prepared["digits"].part(part).images for part in ("train", "test")])
+    images = np.concatenate([prepared["digits"].split(part).images for part in ("train", "test")])
     assert images.shape == (1797, 8, 8, 1) and images.dtype == np.uint8
     original = np.rint(load_digits().images * 255 / 16).astype(np.uint8)[..., None]
     assert sorted(image.tobytes() for image in images) == sorted(image.tobytes() for image in original)
@@ -41,12 +43,12 @@ def test_digits_are_the_real_ones_and_each_is_in_one_part(prepared):
 
 def test_both_variants_have_the_same_split(prepared):
     for part in ("train", "test"):
-        plain, canvas = (prepared[name].part(part) for name in NAMES)
+        plain, canvas = (prepared[name].split(part) for name in NAMES)
         np.testing.assert_array_equal(plain.labels, canvas.labels)
 
 
 def test_canvas_holds_the_digit_at_some_offset(prepared):
-    plain, canvas = (prepared[name].part("train").images[..., 0].astype(float) for name in NAMES)
+    plain, canvas = (prepared[name].split("train").images[..., 0].astype(float) for name in NAMES)
     assert canvas.shape == (1200, 12, 12)
     corners = [(top, left) for top in range(5) for left in range(5)]
     windows = np.stack([canvas[:, top : top + 8, left : left + 8] for top, left in corners])
@@ -72,7 +74,7 @@ def test_the_split_is_the_published_one(prepared):
 
 def test_manifest_statistics(prepared):
     manifest = prepared["digits"].manifest
-    images = prepared["digits"].part("train").images / 255
+    images = prepared["digits"].split("train").images / 255
     assert manifest["mean"] == pytest.approx([images.mean()])
     assert manifest["std"] == pytest.approx([images.std()])
     assert manifest["image_shape"] == [8, 8, 1]
@@ -80,7 +82,7 @@ def test_manifest_statistics(prepared):
 
 
 def test_unknown_name(tmp_path):
-    with pytest.raises(InputError, match=r"dataset.name: 'mnist' is not one of cifar10, cifar100, digits"):
+    with pytest.raises(InputError, match=r"dataset.name is mnist; expected one of cifar10, cifar100, digits"):
         prepare({"name": "mnist", "path": str(tmp_path)}, tmp_path / "mnist")
 
 

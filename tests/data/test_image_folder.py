@@ -1,3 +1,5 @@
+"""Tests of nasmake.data.preparing.image_folder and nasmake.data.preparing.decode."""
+
 import numpy as np
 import pytest
 from nasmake.core.errors import InputError
@@ -27,13 +29,13 @@ def test_mixed_modes_and_sizes(tmp_path):
     for mode, ending in [("L", "png"), ("CMYK", "jpg"), ("P", "gif"), ("RGBA", "png"), ("1", "png"), ("LA", "png")]:
         half_and_half(mode).save(folder / f"zz-{mode}.{ending}")
     prepared = make(tmp_path)
-    images, labels = prepared.part("train")
+    images, labels = prepared.split("train")
     assert prepared.manifest["image_shape"] == [16, 16, 3]
     assert prepared.manifest["train"] == {"count": 18, "per_class": {"apple": 4, "bee": 10, "cat": 4}}
     assert labels.tolist() == [0] * 4 + [1] * 10 + [2] * 4
     added = images[8:14].astype(int)
     assert added[:, :, :6].max() < 20 and added[:, :, 10:].min() > 235
-    assert prepared.part("test").labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert prepared.split("test").labels.tolist() == [0, 0, 1, 1, 2, 2]
 
 
 def test_shorter_side_is_scaled_and_the_centre_cut_out(tmp_path):
@@ -75,7 +77,7 @@ def test_no_test_part_hidden_and_stray_files(tmp_path):
     (tmp_path / "train" / ".cache").mkdir()
     (tmp_path / "train" / "README").write_text("x")
     prepared = make(tmp_path)
-    assert prepared.part("test").images.shape == (0, 16, 16, 3)
+    assert prepared.split("test").images.shape == (0, 16, 16, 3)
     assert check_image_folder(tmp_path) == {"train": {"apple": 2, "bee": 2, "cat": 2}, "test": {}}
 
 
@@ -109,18 +111,18 @@ def test_decompression_bomb_is_refused(tmp_path, monkeypatch, factor):
 @pytest.mark.parametrize("check", [check_image_folder, make])
 class TestLayout:
     def test_no_train_folder(self, tmp_path, check):
-        with pytest.raises(InputError, match=r"dataset.path: .*/train is no folder: put the images"):
+        with pytest.raises(InputError, match=r"dataset.path: .*/train is no folder; put the images"):
             check(tmp_path)
 
     def test_single_class(self, tmp_path, check):
         write_image_folder(tmp_path, classes=["cat"], per_class=1)
-        with pytest.raises(InputError, match=r"train has 1 class folder\(s\), at least 2 are needed"):
+        with pytest.raises(InputError, match=r"train has 1 class folder\(s\); expected at least 2"):
             check(tmp_path)
 
     def test_class_that_only_the_test_part_has(self, tmp_path, check):
         write_image_folder(tmp_path, per_class=1)
         (tmp_path / "test" / "bee").rename(tmp_path / "test" / "wasp")
-        with pytest.raises(InputError, match=r"test/wasp is a class that .*train does not have \(apple, bee, cat\)"):
+        with pytest.raises(InputError, match=r"test/wasp is a class that .*train does not have; expected apple, bee"):
             check(tmp_path)
 
     @pytest.mark.parametrize("part", ["train", "test"])
@@ -139,5 +141,5 @@ class TestLayout:
 
 def test_image_size_is_needed(tmp_path):
     write_image_folder(tmp_path, per_class=1)
-    with pytest.raises(InputError, match=r"dataset.image_size: not set"):
+    with pytest.raises(InputError, match=r"dataset.image_size is null; expected a number"):
         make(tmp_path, image_size=None)

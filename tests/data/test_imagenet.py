@@ -1,4 +1,7 @@
-"""A folder in ImageNet's layout; the random draws do not depend on who makes them, or when."""
+"""Tests of nasmake.data.preparing.imagenet, and of image_files and torchvision_import in nasmake.data.loading.
+
+The random draws depend neither on the number of loader processes nor on the step at which an epoch is entered.
+"""
 
 import numpy as np
 import pytest

@@ -36,7 +36,7 @@ def test_largest_remainder_by_hand():
 
 @pytest.mark.parametrize("num_val", [-1, 0, 10, 11])
 def test_number_out_of_range(num_val):
-    message = rf"dataset.num_data_architecture_search: {num_val} of 10 training images .* from 1 to 9$"
+    message = rf"dataset.num_data_architecture_search is {num_val}; expected 1 .. 9, .* 10 training images$"
     with pytest.raises(InputError, match=message):
         split_train_val(np.zeros(10, np.int64), num_val, 0)
 
@@ -44,4 +44,4 @@ def test_number_out_of_range(num_val):
 def test_chosen_classes_are_a_function_of_the_seed():
     drawn = [tuple(choose_classes(10, 100, seed)) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
-    assert all(len(set(own)) == 10 and list(own) == sorted(own) for own in drawn)
+    assert all(len(set(classes)) == 10 and list(classes) == sorted(classes) for classes in drawn)

@@ -1,1 +1,1 @@
-"""Data sets: prepared once as arrays or paths, and loaded as batches."""
+"""Data sets: `preparing` writes them once, `prepared` describes the files, and `loading` makes batches from them."""

@@ -1,11 +1,11 @@
-"""A prepared data set on disk: four arrays that are mapped into memory, and a manifest that describes them.
+"""A prepared data set on disk: four array files and a manifest that describes them.
 
-Where the manifest says `stored: image folders`, the images are paths, relative to the folder above.
+The files are `{train,test}_{images,labels}.npy` and `manifest.json`. They are mapped into memory, not read. If the
+manifest has the key `stored`, the image arrays hold the paths of image files instead, relative to the folder above.
 """
 
 import io
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -24,21 +24,26 @@ StoredSplit = Literal["train", "test"]
 
 
 class Split(NamedTuple):
-    """Images as uint8 [N, H, W, C], or their paths as bytes [N], and their classes as int64 [N]."""
+    """The images of one split and their labels.
+
+    Attributes:
+        images: uint8 [N, H, W, C], or the paths of image files as bytes [N].
+        labels: number of the class of each image, int64 [N].
+    """
 
     images: NDArray[Any]
     labels: NDArray[np.int64]
 
 
 class DataSet(NamedTuple):
-    """What a maker hands over.
+    """A data set in memory, as a maker returns it.
 
     Attributes:
-        classes: their names.
-        train: images to train on.
-        test: images of the final test.
-        source: where the images are from, without anything that differs between runs.
-        stored: image_shape, mean, std and `stored`, of images that stay files.
+        classes: names of the classes, in the order of their numbers.
+        train: images for training and validation.
+        test: images for the final test.
+        source: origin of the images, without facts that may differ between two runs.
+        stored: the manifest's image_shape, mean, std and stored, for images that stay files; None for arrays.
     """
 
     classes: list[str]
@@ -50,7 +55,12 @@ class DataSet(NamedTuple):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared data set; a part is opened when it is asked for, so that only its own reader touches the test set."""
+    """A prepared data set. A split is opened only on demand: a job without access to the test set never reads it.
+
+    Attributes:
+        folder: the folder of the files.
+        manifest: the content of manifest.json.
+    """
 
     folder: Path
     manifest: dict[str, Any]
@@ -60,114 +70,96 @@ class Prepared:
         """Read the manifest of `folder`.
 
         Raises:
-            InputError: the manifest is missing or is not one.
+            InputError: the manifest is missing or lacks a key.
         """
         manifest = read_json(folder / MANIFEST)
         if missing := DESCRIBED - manifest.keys():
-            raise _damaged(folder / MANIFEST, f"{min(missing)!r} is missing")
+            raise _damaged(folder / MANIFEST, f"{min(missing)} is missing")
         return cls(folder, manifest)
 
     @property
     def in_files(self) -> bool:
-        """Whether the images of its parts are paths."""
+        """Whether the image arrays hold paths of image files."""
         return "stored" in self.manifest
 
     def split(self, name: StoredSplit) -> Split:
-        """Map one part into memory, read-only.
+        """Map one split into memory, read-only.
 
         Raises:
-            InputError: a file is missing, truncated, or not what the manifest describes.
+            InputError: a file is missing, truncated, or not as the manifest describes it.
         """
-        count, shape = self.manifest[name]["count"], self.manifest["image_shape"]
-        with_costs = ((count,), np.dtype(np.bytes_)) if self.in_files else ((count, *shape), np.dtype(np.uint8))
-        images = self._array(f"{name}_images.npy", *with_costs)
-        labels = self._array(f"{name}_labels.npy", (count,), np.dtype(np.int64))
-        return Split(images, labels)
+        count = self.manifest[name]["count"]
+        shape = (count,) if self.in_files else (count, *self.manifest["image_shape"])
+        images = self._map(f"{name}_images.npy", shape, np.dtype(np.bytes_ if self.in_files else np.uint8))
+        return Split(images, self._map(f"{name}_labels.npy", (count,), np.dtype(np.int64)))
 
-    def _array(self, file: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    def _map(self, file: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         path = self.folder / file
         try:
             array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise _damaged(path, " ".join(str(error).split())) from None
+        # Paths are bytes of any length: their type is np.bytes_ with an item size that differs between data sets.
         if array.shape != shape or not np.can_cast(array.dtype, dtype, "no" if dtype.itemsize else "same_kind"):
             raise _damaged(path, f"{array.dtype} {array.shape}, where the manifest says {dtype} {shape}")
         return array
 
 
 def write_prepared(folder: Path, name: str, data: DataSet, started: float) -> dict[str, Any]:
-    """Write the arrays, then the manifest: where a manifest is, everything it describes is there too.
+    """Write the arrays of a data set, and then its manifest.
+
+    The manifest is removed first and written last. A folder with a manifest therefore always has matching arrays.
 
     Args:
-        folder: where the files go; those of an earlier preparation are replaced.
-        name: of the data set.
-        data: what its maker made.
-        started: `time.time()` when the preparation began.
+        folder: destination; the files of an earlier preparation are replaced.
+        name: name of the data set.
+        data: the data set.
+        started: `time.time()` when the preparation began, in seconds.
 
     Returns:
         The manifest.
     """
-    (folder / MANIFEST).unlink(missing_ok=True)  # it must not vouch for a mixture of old and new arrays
-    arrays = {f"{split}_{kind}.npy": array for split in ("train", "test") for kind, array in _named(data, split)}
-    for file, array in arrays.items():
-        write_atomically(folder / file, _npy(array))
-    manifest = {
-        "name": name,
-        **_described(data),
-        "sha256": {file: sha256_of(folder / file) for file in arrays},
-        PROVENANCE: provenance(started),
-    }
+    (folder / MANIFEST).unlink(missing_ok=True)
+    manifest: dict[str, Any] = {"name": name, "classes": data.classes, "source": data.source, "sha256": {}}
+    for split, (images, labels) in (("train", data.train), ("test", data.test)):
+        per_class = np.bincount(labels, minlength=len(data.classes)).tolist()
+        manifest[split] = {"count": len(labels), "per_class": dict(zip(data.classes, per_class, strict=True))}
+        for kind, array in (("images", images), ("labels", labels)):
+            stream = io.BytesIO()
+            np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+            path = folder / f"{split}_{kind}.npy"
+            write_atomically(path, stream.getvalue())
+            manifest["sha256"][path.name] = sha256_of(path)
+    if data.stored is None:
+        mean, std = channel_statistics(data.train.images)
+        manifest |= {"image_shape": list(data.train.images.shape[1:]), "mean": mean, "std": std}
+    else:
+        manifest |= data.stored
+    manifest[PROVENANCE] = provenance(started)
     write_json(folder / MANIFEST, manifest)
     return manifest
 
 
-def _named(data: DataSet, split: str) -> list[tuple[str, NDArray[Any]]]:
-    return list(getattr(data, split)._asdict().items())
-
-
-def _npy(array: NDArray[Any]) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
-    return stream.getvalue()
-
-
-def _described(data: DataSet) -> dict[str, Any]:
-    return {
-        "classes": data.classes,
-        "train": _counted(data.train.labels, data.classes),
-        "test": _counted(data.test.labels, data.classes),
-        "source": data.source,
-        **(data.stored or _measured(data.train.images)),
-    }
-
-
-def _measured(images: NDArray[np.uint8]) -> dict[str, Any]:
-    mean, std = channel_statistics(images)
-    return {"image_shape": list(images.shape[1:]), "mean": mean, "std": std}
-
-
-def _counted(labels: NDArray[np.int64], classes: list[str]) -> Mapping[str, Any]:
-    per_class = np.bincount(labels, minlength=len(classes)).tolist()
-    return {"count": len(labels), "per_class": dict(zip(classes, per_class, strict=True))}
-
-
 def channel_statistics(images: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of every channel, in units of the grey range (0..1).
+    """Return the mean and the standard deviation of every channel.
+
+    The sums are integers, so that every machine computes the same values.
 
     Args:
-        images: uint8 [N, H, W, C]. The sums are integers, so that every machine finds the same.
+        images: uint8 [N, H, W, C].
+
+    Returns:
+        C means and C standard deviations, with pixel values scaled to 0..1.
     """
-    moments = [
-        _moments(np.bincount(images[..., channel].ravel(), minlength=256)) for channel in range(images.shape[-1])
-    ]
-    return [mean for mean, _ in moments], [std for _, std in moments]
-
-
-def _moments(counts: NDArray[np.int64]) -> tuple[float, float]:
-    grey = np.arange(256)
-    number, total, squares = (int((counts * grey**power).sum()) for power in range(3))
-    return total / (255 * number), math.sqrt(number * squares - total**2) / (255 * number)
+    means, deviations = [], []
+    pixel_values = np.arange(256)
+    for channel in range(images.shape[-1]):
+        counts = np.bincount(images[..., channel].ravel(), minlength=256)
+        number, total, squares = (int((counts * pixel_values**power).sum()) for power in range(3))
+        means.append(total / (255 * number))
+        deviations.append(math.sqrt(number * squares - total**2) / (255 * number))
+    return means, deviations
 
 
 def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(f"{path}: missing or damaged ({reason}): remove the folder {path.parent} and start again")
+    return InputError(f"{path}: missing or damaged ({reason}); remove the folder {path.parent} and start again")

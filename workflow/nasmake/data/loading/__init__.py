@@ -1,1 +1,1 @@
-"""From a prepared data set to batches on the training device."""
+"""Load batches of a prepared data set onto the device that trains."""

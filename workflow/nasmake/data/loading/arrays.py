@@ -1,7 +1,7 @@
-"""Batches of an in-memory data set as a pure function of (epoch, step).
+"""Batches of a data set in memory, as a pure function of (epoch, step).
 
-What Lightning iterates over only counts steps; the images are gathered, cropped, flipped and normalised on the device
-that trains, a whole batch at a time. So there are no worker processes and no position to save.
+Lightning's loader only counts steps. The images of a batch are gathered, cropped, flipped and normalised all at once on
+the device that trains. This needs neither worker processes nor a saved position within an epoch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,13 +19,13 @@ from nasmake.data.loading.crops import CropPositions, GatheredWindows, RowWindow
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to training images.
+    """Random changes of training images.
 
     Attributes:
-        pad: pixels of black added to each side, before a window of the original size is cut out at random.
-        flip: mirror every other image, left to right; wrong for anything that is written.
-        cutout: edge in pixels of a square that is set to the mean of the data set; its centre may be any pixel, so that
-            it can reach out of the image (DeVries and Taylor, arXiv 1708.04552, section 3). 0 for none.
+        pad: pixels of black on each side, before a window of the original size is cut out at random.
+        flip: mirror half of the images left to right. This is wrong for images of text or digits.
+        cutout: edge in pixels of a square that is set to the mean of the data set; 0 for none. The centre may be any
+            pixel, so a part of the square can lie outside of the image (arXiv 1708.04552, section 3).
     """
 
     pad: int = 0
@@ -34,16 +34,16 @@ class Augmentation:
 
 
 class BatchSource:
-    """An epoch is `len(source)` steps; `batch(epoch, step)` makes the data.
+    """The batches of a data set. An epoch has `len(source)` steps, and `batch(epoch, step)` returns the data.
 
     Args:
         labels: int64 [N], on the device that trains.
-        batch_size: images per batch.
-        seed_key: the place of all random draws, such as (seed, "retrain").
+        batch_size: number of images in a batch.
+        seed_key: first parts of the seed keys of all random draws, such as (seed, "retrain").
         shuffle: draw a new order in every epoch.
-        augment: random crops and flips.
-        drop_last: leave the images that do not fill a batch out, as BatchNorm wants it in training; a set that is
-            smaller than one batch is one batch.
+        augment: random changes of the images.
+        drop_last: leave out the images that do not fill a batch, because BatchNorm in training needs full batches. A
+            data set that is smaller than one batch is one batch.
     """
 
     def __init__(
@@ -56,9 +56,8 @@ class BatchSource:
         augment: Augmentation | None = None,
         drop_last: bool = False,
     ) -> None:
-        self.batch_size, self.seed_key, self.shuffle = batch_size, seed_key, shuffle
-        self.augment, self.drop_last = augment or Augmentation(), drop_last
-        self.labels = labels
+        self.labels, self.batch_size, self.seed_key = labels, batch_size, seed_key
+        self.shuffle, self.augment, self.drop_last = shuffle, augment or Augmentation(), drop_last
         self._order = lru_cache(maxsize=1)(self._draw_order)
 
     def __len__(self) -> int:
@@ -70,17 +69,17 @@ class BatchSource:
         return iter(range(len(self)))
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing; that it exists tells Lightning that resuming in the middle of an epoch is supported."""
+        """Return no state. Lightning resumes in the middle of an epoch only if the loader has this method."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take nothing back."""
+        """Restore nothing."""
 
     def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """The images and labels of one step.
+        """Return the images and labels of one step.
 
         Returns:
-            Normalised float32 [n, C, H, W] in channels_last memory, and int64 [n].
+            Normalised images, float32 [n, C, H, W] in channels_last memory, and labels, int64 [n].
 
         Raises:
             IndexError: the epoch has no such step.
@@ -88,7 +87,7 @@ class BatchSource:
         raise NotImplementedError
 
     def rows(self, epoch: int, step: int) -> Tensor:
-        """Which images a batch has.
+        """Return the indices of the images of one step, int64 [n].
 
         Raises:
             IndexError: the epoch has no such step.
@@ -97,21 +96,30 @@ class BatchSource:
             raise IndexError(f"step {step} of an epoch of {len(self)}")
         return self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
 
-    def _draw_order(self, epoch: int) -> Tensor:
-        count = len(self.labels)
-        order = numpy_generator(*self.seed_key, "order", epoch).permutation(count) if self.shuffle else np.arange(count)
-        return torch.from_numpy(order).to(self.labels.device)
+    def cutout_masks(self, shape: Sequence[int], epoch: int, step: int) -> Tensor:
+        """Draw the squares that are cut out of the images of one step.
 
-    def _draw_squares(self, shape: Sequence[int], epoch: int, step: int) -> Tensor:
-        """Pixels that are cut out of the images [n, H, W, C], bool [n, H, W, 1]."""
-        count, *edges, _ = shape
+        Args:
+            shape: n, H and W of the batch.
+            epoch: number of the epoch.
+            step: number of the step in the epoch.
+
+        Returns:
+            Whether each pixel is cut out, bool [n, H, W].
+        """
+        count, *edges = shape
         generator, length = numpy_generator(*self.seed_key, "cutout", epoch, step), self.augment.cutout
         firsts = (generator.integers(0, edge, count) - length // 2 for edge in edges)
         rows, columns = (
             (np.arange(edge) >= first[:, None]) & (np.arange(edge) < first[:, None] + length)
             for edge, first in zip(edges, firsts, strict=True)
         )
-        return torch.from_numpy(rows[:, :, None, None] & columns[:, None, :, None]).to(self.labels.device)
+        return torch.from_numpy(rows[:, :, None] & columns[:, None, :]).to(self.labels.device)
+
+    def _draw_order(self, epoch: int) -> Tensor:
+        count = len(self.labels)
+        order = numpy_generator(*self.seed_key, "order", epoch).permutation(count) if self.shuffle else np.arange(count)
+        return torch.from_numpy(order).to(self.labels.device)
 
 
 class ArraySource(BatchSource):
@@ -120,11 +128,11 @@ class ArraySource(BatchSource):
     Args:
         images: uint8 [N, H, W, C], on the device that trains.
         labels: int64 [N], on the same device.
-        batch_size: as the base class.
-        seed_key: likewise.
-        mean: of each channel, in units of the grey range (0..1), as the manifest has it.
-        std: likewise.
-        options: shuffle, augment and drop_last of the base class.
+        batch_size: see `BatchSource`.
+        seed_key: see `BatchSource`.
+        mean: mean of each of the C channels, with pixel values scaled to 0..1, as in the manifest.
+        std: standard deviation of each channel, in the same unit.
+        options: shuffle, augment and drop_last of `BatchSource`.
     """
 
     def __init__(
@@ -140,22 +148,20 @@ class ArraySource(BatchSource):
     ) -> None:
         super().__init__(labels, batch_size, seed_key, **options)
         self._windows = (RowWindows if images.device.type == "cpu" else GatheredWindows)(images, self.augment.pad)
-        # One value per element of an image row: a vector of three channels would be slow to broadcast.
+        # One value for each element of an image row: a vector of three channels would be slow to broadcast.
         self.shift = images.new_tensor(mean, dtype=torch.float32).mul_(255).repeat(images.shape[2])
-        # A channel without any contrast has no standard deviation to divide by.
+        # A channel without contrast has the standard deviation 0, by which nothing can be divided.
         self.scale = images.new_tensor(std, dtype=torch.float32).mul_(255).clamp_(min=1).repeat(images.shape[2])
 
     def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """As its base class says."""
+        """Return the images and labels of one step; see `BatchSource.batch`."""
         rows = self.rows(epoch, step)
-        images = self._windows.cut(rows, self._draw_positions(len(rows), epoch, step))
+        generator = numpy_generator(*self.seed_key, "augment", epoch, step)
+        tops, lefts = generator.integers(0, 2 * self.augment.pad + 1, (2, len(rows)))
+        mirrored = generator.random(len(rows)) < 0.5 if self.augment.flip else np.zeros(len(rows), np.bool_)
+        images = self._windows.cut(rows, CropPositions(tops, lefts, mirrored))
         normalised = images.flatten(2).to(torch.float32).sub_(self.shift).div_(self.scale).view(images.shape)
         if self.augment.cutout:
-            normalised.masked_fill_(self._draw_squares(normalised.shape, epoch, step), 0.0)
-        return normalised.permute(0, 3, 1, 2), self.labels[rows]  # NHWC seen as NCHW is channels_last
-
-    def _draw_positions(self, count: int, epoch: int, step: int) -> CropPositions:
-        generator = numpy_generator(*self.seed_key, "augment", epoch, step)
-        tops, lefts = generator.integers(0, 2 * self.augment.pad + 1, (2, count))
-        mirrored = generator.random(count) < 0.5 if self.augment.flip else np.zeros(count, np.bool_)
-        return CropPositions(tops, lefts, mirrored)
+            masks = self.cutout_masks(normalised.shape[:3], epoch, step)
+            normalised.masked_fill_(masks.unsqueeze(-1), 0.0)
+        return normalised.permute(0, 3, 1, 2), self.labels[rows]  # the view [n, C, H, W] of NHWC is channels_last

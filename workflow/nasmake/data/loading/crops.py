@@ -1,7 +1,7 @@
-"""One window out of each image of a batch, mirrored where asked. Exact: nothing is computed with the pixels.
+"""Cut one window out of each image of a batch, and mirror some of them. Pixels are copied, never computed.
 
-`RowWindows` and `GatheredWindows` give the same bytes. The first copies whole rows of pixels by numpy, ten times as
-fast as torch gathers single pixels on a CPU; the second is for devices that numpy does not reach.
+`RowWindows` and `GatheredWindows` return the same bytes. `RowWindows` copies whole rows of pixels with NumPy, which is
+ten times as fast on a CPU as gathering single pixels with torch. `GatheredWindows` works on every device.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from torch.nn.functional import pad
 
 @dataclass(frozen=True)
 class CropPositions:
-    """Where the windows of a batch are.
+    """The position of one window in each image of a batch of n images.
 
     Attributes:
-        tops: first row of each window in its padded image, int64 [n].
-        lefts: first column, likewise.
-        mirrored: whether the window is mirrored, left to right, bool [n].
+        tops: first row of each window in its padded image, int64 [n], from 0 to 2 x border.
+        lefts: first column of each window in its padded image, int64 [n], from 0 to 2 x border.
+        mirrored: whether each window is mirrored left to right, bool [n].
     """
 
     tops: NDArray[np.int64]
@@ -34,7 +34,7 @@ class RowWindows:
 
     Args:
         images: uint8 [N, H, W, C].
-        border: pixels of black added to each side.
+        border: pixels of black on each side. A window has the size of an image without the border.
     """
 
     def __init__(self, images: Tensor, border: int) -> None:
@@ -45,21 +45,29 @@ class RowWindows:
         self.backwards = np.arange(self.width * self.channels).reshape(self.width, -1)[::-1].ravel()
 
     def cut(self, rows: Tensor, positions: CropPositions) -> Tensor:
-        """The windows of the images `rows`, uint8 [n, H, W, C] in memory of their own."""
+        """Return a copy of one window of each chosen image.
+
+        Args:
+            rows: indices of the images, int64 [n].
+            positions: where the windows lie.
+
+        Returns:
+            uint8 [n, H, W, C].
+        """
         cut = self.windows[rows.numpy(), positions.tops, positions.lefts]
         cut[positions.mirrored] = cut[positions.mirrored].take(self.backwards, axis=-1)
         return torch.from_numpy(cut).view(len(cut), self.height, self.width, self.channels)
 
 
 class GatheredWindows:
-    """Windows of images on any device, by one gather; arguments and result are those of `RowWindows`."""
+    """Windows of images on any device, by one gather. The arguments are those of `RowWindows`."""
 
     def __init__(self, images: Tensor, border: int) -> None:
         self.height, self.width = images.shape[1:3]
         self.padded = padded(images, border)
 
     def cut(self, rows: Tensor, positions: CropPositions) -> Tensor:
-        """The windows of the images `rows`, uint8 [n, H, W, C]."""
+        """Return a copy of one window of each chosen image; see `RowWindows.cut`."""
         columns = np.arange(self.width)
         ys_nh = positions.tops[:, None] + np.arange(self.height)
         xs_nw = positions.lefts[:, None] + np.where(positions.mirrored[:, None], columns[::-1], columns)
@@ -68,5 +76,13 @@ class GatheredWindows:
 
 
 def padded(images: Tensor, border: int) -> Tensor:
-    """[N, H, W, C] with `border` black pixels more on each side; the images themselves if it is 0."""
+    """Add black pixels around images.
+
+    Args:
+        images: uint8 [N, H, W, C].
+        border: pixels on each side.
+
+    Returns:
+        uint8 [N, H + 2 border, W + 2 border, C]; `images` itself if the border is 0.
+    """
     return pad(images, (0, 0, border, border, border, border)) if border else images

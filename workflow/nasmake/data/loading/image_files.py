@@ -1,7 +1,7 @@
-"""Batches of images that stay files, decoded and transformed in loader processes, as a pure function of (epoch, step).
+"""Batches of images that stay files, as a pure function of (epoch, step).
 
-Each image has a seed of its own, (..., epoch, index), so that neither the number of loader processes nor where an epoch
-was entered changes a byte.
+Loader processes decode and transform the images. Each image has its own seed key, (..., epoch, index). The bytes of a
+batch therefore depend neither on the number of loader processes nor on the step at which an epoch is entered.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,20 +18,27 @@ from nasmake.core.seeding import derive_seed
 from nasmake.data.loading.arrays import Augmentation, BatchSource
 from nasmake.data.preparing.decode import read_rgb
 
-Item = Tensor | str  # an image, or why it could not be read: exceptions lose their one line on the way out of a worker
+# An image, or the text of an error: an exception that leaves a loader process would have a traceback as its text.
+Item = Tensor | str
 
 
 class FileSource(BatchSource):
-    """As its base class says; the images are read while earlier batches are trained on.
+    """Batches of image files. Later batches are read while the current batch is trained on.
 
     Args:
         root: folder that the paths are relative to.
         paths: bytes [N].
         labels: int64 [N], on the device that trains.
-        size: edge of the images in pixels.
-        workers: loader processes; 0 reads in this one.
-        training: RandomResizedCrop, and a flip if `augment` has it; else the centre of the resized image.
-        others: batch_size, where, mean, std, shuffle, augment (pad is not used) and drop_last, as the base class.
+        batch_size: see `BatchSource`.
+        seed_key: see `BatchSource`.
+        size: height and width of the images in pixels.
+        mean: mean of each channel, with pixel values scaled to 0..1.
+        std: standard deviation of each channel, in the same unit.
+        workers: number of loader processes; with 0, this process reads the images.
+        training: crop and resize at random, and flip if `augment` says so; else take the centre of the resized image.
+        shuffle: see `BatchSource`.
+        augment: random changes; `pad` has no effect.
+        drop_last: see `BatchSource`.
     """
 
     def __init__(
@@ -52,16 +59,16 @@ class FileSource(BatchSource):
         drop_last: bool = False,
     ) -> None:
         super().__init__(labels, batch_size, seed_key, shuffle=shuffle, augment=augment, drop_last=drop_last)
-        chain = transforms(size, mean, std, training=training, flip=self.augment.flip)
-        self._images, self._workers = _Images(root, paths, chain, (*seed_key, "augment")), workers
-        self._next: tuple[int, int] | None = None  # where `_loaded` stands
+        transform = transforms(size, mean, std, training=training, flip=self.augment.flip)
+        self._images, self._workers = _Images(root, paths, transform, (*seed_key, "augment")), workers
+        self._next: tuple[int, int] | None = None  # the epoch and step of the next batch of `_loaded`
         self._loaded: Iterator[list[Item]] = iter(())
 
     def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """The images and labels of one step; asked for in order, later ones are read ahead.
+        """Return the images and labels of one step. Asking for the steps in order is fastest.
 
         Returns:
-            Normalised float32 [n, 3, size, size] in channels_last memory, and int64 [n].
+            Normalised images, float32 [n, 3, size, size] in channels_last memory, and labels, int64 [n].
 
         Raises:
             IndexError: the epoch has no such step.
@@ -69,25 +76,25 @@ class FileSource(BatchSource):
         """
         rows = self.rows(epoch, step)
         if self._next != (epoch, step):
-            self._loaded = iter(self._loader(epoch, step))
+            batches = [[(epoch, row) for row in self.rows(epoch, later).tolist()] for later in range(step, len(self))]
+            # With its own generator, the loader does not advance the generator that dropout draws from.
+            options: dict[str, Any] = {"collate_fn": list, "generator": torch.Generator()}
+            loader = DataLoader(self._images, batch_sampler=batches, num_workers=self._workers, **options)
+            self._loaded = iter(loader)
         items = next(self._loaded)
         self._next = (epoch, step + 1)
-        images = torch.stack(_readable(items)).to(self.labels.device, memory_format=torch.channels_last)
+        for item in items:
+            if isinstance(item, str):
+                raise InputError(item)
+        images = torch.stack(items).to(self.labels.device, memory_format=torch.channels_last)  # type: ignore[arg-type]
         if self.augment.cutout:
-            shape = images.permute(0, 2, 3, 1).shape
-            images.masked_fill_(self._draw_squares(shape, epoch, step).permute(0, 3, 1, 2), 0.0)
+            count, _, *edges = images.shape
+            images.masked_fill_(self.cutout_masks((count, *edges), epoch, step).unsqueeze(1), 0.0)
         return images, self.labels[rows]
-
-    def _loader(self, epoch: int, first: int) -> DataLoader[Item]:
-        batches = [[(epoch, row) for row in self.rows(epoch, step).tolist()] for step in range(first, len(self))]
-        own = torch.Generator()  # else the loader would draw from the generator that dropout draws from
-        return DataLoader(
-            self._images, batch_sampler=batches, num_workers=self._workers, collate_fn=list, generator=own
-        )
 
 
 def transforms(size: int, mean: Sequence[float], std: Sequence[float], *, training: bool, flip: bool) -> Any:
-    """Torchvision's from an RGB image of any size to normalised float32 [3, size, size]."""
+    """Return torchvision's transform from an RGB image of any size to float32 [3, size, size], normalised."""
     from nasmake.data.loading.torchvision_import import torchvision
 
     torchvision()
@@ -101,26 +108,19 @@ def transforms(size: int, mean: Sequence[float], std: Sequence[float], *, traini
 
 
 class _Images(Dataset[Item]):
-    """What a loader process is given; an item's key is (epoch, index)."""
+    """The images as a loader process sees them. The key of an image is (epoch, index)."""
 
-    def __init__(self, root: Path, paths: NDArray[Any], chain: Any, seed_key: tuple[int | str, ...]) -> None:
-        self.root, self.paths, self.chain, self.seed_key = root, paths, chain, seed_key
+    def __init__(self, root: Path, paths: NDArray[Any], transform: Any, seed_key: tuple[int | str, ...]) -> None:
+        self.root, self.paths, self.transform, self.seed_key = root, paths, transform, seed_key
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key
         path = self.root / self.paths[index].decode()
         try:
             image = read_rgb(path)
-        except Exception as error:  # decoders of damaged files raise anything
-            return f"{path}: cannot be read as an image ({' '.join(str(error).split())}): repair or remove it"
+        except Exception as error:  # decoders raise exceptions of many types for damaged files
+            return f"{path}: cannot be read as an image ({' '.join(str(error).split())}); repair or remove it"
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derive_seed(*self.seed_key, epoch, index))
-            tensor: Tensor = self.chain(image).as_subclass(Tensor)
+            tensor: Tensor = self.transform(image).as_subclass(Tensor)
             return tensor
-
-
-def _readable(items: list[Item]) -> list[Tensor]:
-    for item in items:
-        if isinstance(item, str):
-            raise InputError(item)
-    return [item for item in items if isinstance(item, Tensor)]

@@ -1,8 +1,8 @@
-"""Import torchvision beside every build of torch.
+"""Import torchvision with any build of torch.
 
-torchvision's wheels for Linux on PyPI are compiled against CUDA. Beside a CPU build of torch their compiled part does
-not load, and `import torchvision` ends in "operator torchvision::nms does not exist", though nothing compiled is needed
-here. Declaring the two operators that torchvision asks for makes the import work.
+On Linux, PyPI's torchvision is compiled against CUDA. With a CPU build of torch its compiled part does not load, and
+`import torchvision` fails with "operator torchvision::nms does not exist". nasmake uses nothing of the compiled part.
+This module declares the two operators that torchvision looks up, and then the import succeeds.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 
-def _load_torchvision_operators() -> torch.library.Library | None:
+def _declare_operators() -> torch.library.Library | None:
     spec = importlib.util.find_spec("torchvision")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -27,11 +27,11 @@ def _load_torchvision_operators() -> torch.library.Library | None:
         return library
 
 
-_operators = _load_torchvision_operators()  # the declarations live as long as this object
+_operators = _declare_operators()  # torch forgets the declarations when this object is deleted
 
 
 def torchvision() -> Any:
-    """The package torchvision."""
+    """Return the package torchvision."""
     import torchvision
 
     return torchvision

@@ -1,1 +1,1 @@
-"""From a source to a prepared data set."""
+"""Prepare data sets: turn an archive, image folders or a package's data into arrays and a manifest."""

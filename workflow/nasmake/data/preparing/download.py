@@ -1,4 +1,8 @@
-"""Archives: downloaded whole or not at all, and never opened before the checksum is right."""
+"""Download archives. An archive is stored completely or not at all, and opened only after its checksum was verified.
+
+The library pooch (version 1.9.0) was considered instead. It refuses file:// URLs, deletes a file with a wrong checksum,
+and silently replaces such a file of the user. Here a file with a wrong checksum is kept as `<archive>.rejected`.
+"""
 
 import http.client
 import logging
@@ -15,10 +19,16 @@ log = logging.getLogger(__name__)
 
 
 def fetch(url: str, sha256: str, target: Path) -> None:
-    """Have the archive with checksum `sha256` at `target`; one that lies there already is used without a download.
+    """Download an archive to `target`, unless the file exists, and verify its checksum.
+
+    Args:
+        url: source; http, https or file.
+        sha256: expected checksum, 64 hexadecimal digits in lower case.
+        target: path of the archive.
 
     Raises:
-        InputError: the download failed, or the checksum is wrong; the file is then kept as `<target>.rejected`.
+        InputError: the download failed, or the checksum is wrong. In the second case the file is kept as
+            `<target>.rejected`.
     """
     if target.exists():
         log.info("source: %s (already there)", target)
@@ -40,8 +50,8 @@ def _download(url: str, partial: Path, target: Path) -> None:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response, partial.open("wb") as stream:
             shutil.copyfileobj(response, stream, 1 << 20)
             promised = response.headers["Content-Length"]
-        received = partial.stat().st_size  # a connection that ends early looks like the end of the file
-        if promised is not None and received != int(promised):
+        received = partial.stat().st_size
+        if promised is not None and received != int(promised):  # urllib does not notice a connection that ends early
             raise OSError(f"the connection ended after {received} of {promised} bytes")
     except (OSError, http.client.HTTPException) as error:
         raise InputError(
@@ -51,13 +61,14 @@ def _download(url: str, partial: Path, target: Path) -> None:
 
 
 def _verify(file: Path, expected: str, target: Path) -> None:
-    found = sha256_of(file)
-    if found == expected:
-        log.info("checksum ok: sha256 %s", found)
+    """Compare the checksum of `file` with the expected one, and rename a wrong file to `<target>.rejected`."""
+    checksum = sha256_of(file)
+    if checksum == expected:
+        log.info("checksum ok: sha256 %s", checksum)
         return
     rejected = target.with_name(f"{target.name}.rejected")
     file.replace(rejected)
     raise InputError(
-        f"{rejected}: wrong checksum, expected sha256 {expected}, found {found}; start again to download the archive "
-        f"anew, or, if you trust this one, set dataset.sha256: {found} and type: mv {rejected} {target}"
+        f"{rejected}: wrong checksum; sha256 is {checksum}; expected {expected}; start again to download the archive, "
+        f"or, if you trust this file, set dataset.sha256: {checksum} and type: mv {rejected} {target}"
     )

@@ -1,15 +1,13 @@
-"""What lies in an image folder: `train/<class>/<image>` and, optionally, `test/<class>/<image>`.
+"""List the images of an image folder: `train/<class>/<image>` and, optionally, `test/<class>/<image>`.
 
-Nothing but directories is read, and nothing but the standard library imported, so that the workflow can complain
-before any job starts.
+The Snakefile uses this module to check the folders before any job starts. It imports the standard library only, and
+reads folders but no images.
 """
 
 import os
 from pathlib import Path
 
 from nasmake.core.errors import InputError
-
-Listing = dict[str, list[Path]]
 
 
 def check_image_folder(path: Path, test: str = "test") -> dict[str, dict[str, int]]:
@@ -20,10 +18,10 @@ def check_image_folder(path: Path, test: str = "test") -> dict[str, dict[str, in
         test: name of the folder of the test images.
 
     Returns:
-        {"train": {class: count}, "test": {class: count}}; "test" is empty when there is no such folder.
+        {"train": {class: count}, "test": {class: count}}; "test" is empty if the folder does not exist.
 
     Raises:
-        InputError: the folders are not as described above, fewer than two classes, or a class without an image.
+        InputError: see `list_images`.
     """
     return {
         split: {name: len(images) for name, images in classes.items()}
@@ -31,40 +29,49 @@ def check_image_folder(path: Path, test: str = "test") -> dict[str, dict[str, in
     }
 
 
-def list_images(path: Path, test: str = "test") -> dict[str, Listing]:
-    """The image files of every class of both parts, sorted by name; hidden files are left out.
+def list_images(path: Path, test: str = "test") -> dict[str, dict[str, list[Path]]]:
+    """Return the image files of every class of both splits, sorted by name. Hidden files are left out.
+
+    Args:
+        path: `dataset.path`.
+        test: name of the folder of the test images.
+
+    Returns:
+        {"train": {class: files}, "test": {class: files}}; "test" is empty if the folder does not exist.
 
     Raises:
-        InputError: as `check_image_folder`.
+        InputError: the folders are not as described above, there are fewer than two classes, or a class has no image.
     """
     train = _list_split(path / "train")
     if len(train) < 2:
         raise InputError(
-            f"dataset.path: {path / 'train'} has {len(train)} class folder(s), at least 2 are needed: "
+            f"dataset.path: {path / 'train'} has {len(train)} class folder(s); expected at least 2: "
             f"put the images of each class into {path / 'train'}/<class>/"
         )
     tested = _list_split(path / test) if (path / test).exists() else {}
-    if strangers := tested.keys() - train.keys():
+    if unknown := tested.keys() - train.keys():
         raise InputError(
-            f"dataset.path: {path / test / min(strangers)} is a class that {path / 'train'} does not have "
-            f"({', '.join(train)}): rename or remove it"
+            f"dataset.path: {path / test / min(unknown)} is a class that {path / 'train'} does not have; "
+            f"expected {', '.join(train)}: rename or remove it"
         )
     return {"train": train, "test": tested}
 
 
-def _list_split(folder: Path) -> Listing:
+def _list_split(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
-        raise InputError(f"dataset.path: {folder} is no folder: put the images of each class into {folder}/<class>/")
-    return {entry.name: _list_class(Path(entry)) for entry in _visible(folder) if entry.is_dir()}
-
-
-def _list_class(folder: Path) -> list[Path]:
-    entries = _visible(folder)
-    if not entries:
-        raise InputError(f"dataset.path: the class folder {folder} is empty: put images into it or remove it")
-    if nested := [entry.path for entry in entries if entry.is_dir()]:
-        raise InputError(f"dataset.path: {nested[0]} is a folder among images: move its images to {folder}")
-    return [Path(entry) for entry in entries]
+        raise InputError(f"dataset.path: {folder} is no folder; put the images of each class into {folder}/<class>/")
+    classes: dict[str, list[Path]] = {}
+    for entry in _visible(folder):
+        if entry.is_dir():
+            images = _visible(Path(entry))
+            if not images:
+                raise InputError(
+                    f"dataset.path: the class folder {entry.path} is empty; put images into it or remove it"
+                )
+            if nested := next((image.path for image in images if image.is_dir()), None):
+                raise InputError(f"dataset.path: {nested} is a folder among images; move its images to {entry.path}")
+            classes[entry.name] = [Path(image) for image in images]
+    return classes
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:

@@ -1,4 +1,7 @@
-"""ImageNet as its archives give it: `train/<wnid>/*.JPEG` and `val/<wnid>/*.JPEG`; the images stay where they are."""
+"""ImageNet in the layout of its archives: `train/<wnid>/*.JPEG` and `val/<wnid>/*.JPEG`.
+
+The images stay where they are; only their paths are prepared.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,27 +10,29 @@ from typing import Any
 import numpy as np
 
 from nasmake.data.prepared import DataSet, Split
-from nasmake.data.preparing.image_folder import Listing, list_images
+from nasmake.data.preparing.image_folder import list_images
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels, as torchvision's recipes have them
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels, from torchvision's training recipes
 TEST = "val"  # the official validation set: the labels of the official test set are not public
 
 
 def make_imagenet(settings: Mapping[str, Any]) -> DataSet:
-    """The paths of the images below `dataset.path`, as bytes [N]; no image is opened.
+    """Return the paths of the images below `dataset.path`, as bytes [N]. No image is opened.
+
+    Args:
+        settings: `path` and `image_size` of section `dataset`.
 
     Raises:
-        InputError: the folders are not as they should be.
+        InputError: the folders do not have the layout above.
     """
     root, size = Path(settings["path"]), settings["image_size"]
-    splits = list_images(root, TEST)
-    classes = list(splits["train"])
-    train, test = (_split(splits[name], root, classes) for name in ("train", "test"))
+    folders = list_images(root, TEST)
+    classes = list(folders["train"])
+    splits = []
+    for folder in ("train", "test"):
+        images = [(path, classes.index(name)) for name, paths in folders[folder].items() for path in paths]
+        paths = np.array([str(path.relative_to(root)).encode() for path, _ in images], dtype=np.bytes_)
+        splits.append(Split(paths, np.array([label for _, label in images], dtype=np.int64)))
     stored = {"image_shape": [size, size, 3], "mean": list(MEAN), "std": list(STD), "stored": "image folders"}
+    train, test = splits
     return DataSet(classes, train, test, {"image_size": size}, stored)
-
-
-def _split(listing: Listing, root: Path, classes: list[str]) -> Split:
-    paths = [str(path.relative_to(root)).encode() for images in listing.values() for path in images]
-    labels = [classes.index(name) for name, images in listing.items() for _ in images]
-    return Split(np.array(paths, dtype=np.bytes_), np.array(labels, dtype=np.int64))

@@ -1,7 +1,7 @@
-"""Data sets: from a source to arrays that every later stage maps into memory.
+"""Prepare a data set: make its arrays from the source, and write them with a manifest.
 
-A new data set is one function `(settings) -> DataSet` and one line in MAKERS. This package, `image_folder` in it too,
-is imported while Snakemake reads the workflow: numpy, torch and PIL are loaded by the makers only.
+To add a data set, write a function `(settings) -> DataSet` and add a line to MAKERS. This module is cheap to import:
+NumPy, PIL and scikit-learn are imported by the makers.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import Any
 
 from nasmake.core.errors import InputError
 
-MAKERS = {  # dataset.name -> "module:function", imported when it is asked for
+MAKERS = {  # dataset.name -> "module:function"
     "cifar10": "nasmake.data.preparing.cifar:make_cifar10",
     "cifar100": "nasmake.data.preparing.cifar:make_cifar100",
     "digits": "nasmake.data.preparing.digits:make_digits",
@@ -25,26 +25,26 @@ log = logging.getLogger(__name__)
 
 
 def prepare(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Make a data set and write it to `folder`; the same source gives the same bytes.
+    """Make a data set and write it to `folder`. The same source gives the same bytes.
 
     Args:
-        settings: the `dataset` section: `name`, `path` (where archives or image folders lie), and, for those data sets
-            that use them, `url`, `sha256` and `image_size`.
-        folder: `<dataset.path>/<name>`, created when needed; its arrays are replaced.
+        settings: keys of section `dataset`: `name`; `path`, the folder of archives or images; and `url`, `sha256` and
+            `image_size` for the data sets that use them.
+        folder: `<dataset.path>/<name>`. It is created if necessary, and its arrays are replaced.
 
     Returns:
         The manifest.
 
     Raises:
-        InputError: the name is unknown, or the source is missing, damaged or not what was expected.
+        InputError: the name is unknown, or the source is missing, damaged or of another kind.
     """
     from nasmake.data.prepared import write_prepared
 
     started = time.time()
-    maker = MAKERS.get(settings["name"])
-    if maker is None:
-        raise InputError(f"dataset.name: {settings['name']!r} is not one of {', '.join(MAKERS)}")
-    manifest = write_prepared(folder, settings["name"], resolve_name(maker)(settings), started)
+    name = settings["name"]
+    if name not in MAKERS:
+        raise InputError(f"dataset.name is {name}; expected one of {', '.join(MAKERS)}")
+    manifest = write_prepared(folder, name, resolve_name(MAKERS[name])(settings), started)
     log.info("images: %d train, %d test", manifest["train"]["count"], manifest["test"]["count"])
     log.info("written: %s", folder)
     return manifest
