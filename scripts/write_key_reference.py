@@ -11,6 +11,7 @@ from nasmake.config import Config
 from nasmake.core.errors import InputError
 from nasmake.core.files import write_atomically
 from nasmake.jobs.cli import script
+from nasmake.pipeline.stages import STAGES, reads
 from pydantic import BaseModel
 
 REFERENCE = Path("config/KEYS.md")
@@ -22,6 +23,9 @@ INTRODUCTION = """\
 A key is a dotted path: `supernet.lr` is the key `lr` in the section `supernet`. [config.yaml](config.yaml) has the same
 keys as a file that you can copy, and also the searched hyperparameters of the default study. [The guides](README.md)
 explain the keys by task.
+
+The column *first stage* names the first stage that reads the key, out of the table of stages. If you change the key,
+Snakemake reruns this stage and the stages that use its results. A dash means that no stage reads the key.
 """
 NUMBERS = {"integer": "whole number", "number": "number"}
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
@@ -75,13 +79,18 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
 
 def table(rows: Iterator[str] | list[str]) -> str:
     """Return a Markdown table of these rows."""
-    return "\n".join(["| key | values | default | description |", "|---|---|---|---|", *rows, ""])
+    return "\n".join(["| key | values | default | first stage | description |", "|---|---|---|---|---|", *rows, ""])
 
 
 def row(path: str, entry: Mapping[str, Any], field: Any) -> str:
     """Return the row of one key."""
     default = "required" if field.is_required() else f"`{json.dumps(field.get_default(call_default_factory=True))}`"
-    return f"| `{path}` | {escaped(values(entry))} | {default} | {escaped(field.description)} |"
+    return f"| `{path}` | {escaped(values(entry))} | {default} | {first_stage(path)} | {escaped(field.description)} |"
+
+
+def first_stage(path: str) -> str:
+    """Return the first stage that reads a key, in the order of the table of stages; a dash if no stage reads it."""
+    return next((f"`{name}`" for name, stage in STAGES.items() if reads(stage, path)), "-")
 
 
 def values(entry: Mapping[str, Any]) -> str:

@@ -145,7 +145,7 @@ def chain_of(config: Config) -> tuple[str, ...]:
 def stage_of(name: str, chain: Sequence[str] = CHAIN) -> str | None:
     """Return the first stage of the chain that reads a searched hyperparameter; None if no stage reads it."""
     path = path_of(name)
-    return next((stage for stage in chain if _reads(STAGES[stage], path)), None)
+    return next((stage for stage in chain if reads(STAGES[stage], path)), None)
 
 
 def first_searched(names: Iterable[str], chain: Sequence[str] = CHAIN) -> int:
@@ -188,6 +188,7 @@ def with_parameters(settings: Mapping[str, Any], parameters: Mapping[str, Any]) 
     return changed
 
 
-def _reads(stage: Stage, path: str) -> bool:
+def reads(stage: Stage, path: str) -> bool:
+    """Return True if a key decides what the stage computes. nas.search_space decides it through the space file."""
     keys = (*stage.reads, *([SPACE_KEY] if "supernet" in stage.reads else []))
     return any(path == key or path.startswith(f"{key}.") for key in keys)
