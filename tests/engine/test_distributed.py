@@ -119,13 +119,13 @@ def remember_place(monkeypatch, target, owner):
 
 
 def supernet_in_turn(monkeypatch):
-    add = SupernetTraining._add_gradients
+    add = SupernetTraining.accumulate_gradients
     remember_place(monkeypatch, supernet_training, SupernetTraining)
 
     def both(self, paths, whole):
         return in_turn(self, lambda part: add(self, paths, part), parts_of(whole.images, whole.labels))
 
-    monkeypatch.setattr(SupernetTraining, "_add_gradients", both)
+    monkeypatch.setattr(SupernetTraining, "accumulate_gradients", both)
 
 
 def retraining_in_turn(monkeypatch):
@@ -135,7 +135,7 @@ def retraining_in_turn(monkeypatch):
     def both(self, step, batch_idx):
         def with_part(part):
             with monkeypatch.context() as patch:
-                patch.setattr(classification, "part_of", lambda *_: part)
+                patch.setattr(classification, "share_of_batch", lambda *_: part)
                 return step_of(self, step, batch_idx)
 
         return in_turn(self, with_part, parts_of(*self.source.batch(self.current_epoch, batch_idx)))

@@ -12,8 +12,7 @@ from nasmake.jobs.cli import AlreadyDoneError
 HOLDER = """
 import os, sys
 from pathlib import Path
-from nasmake.training import resume
-from nasmake.training.resume import resume_folder
+from nasmake.engine.resume import resume_folder
 unit = Path(sys.argv[1])
 with resume_folder(unit, "retrain", "f1", [unit / "result.json"]) as folder:
     (folder.path / "state").write_text("saved")

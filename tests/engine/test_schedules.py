@@ -73,8 +73,8 @@ def retraining(steps, epochs=8, **changes):
 @pytest.mark.parametrize("epochs, warmup, peak", [(8, 2, 2), (8, 0, 0), (8, 5, 4), (1, 5, 0.5)])
 def test_retraining_warms_up_over_half_of_the_epochs_at_most(epochs, warmup, peak):
     module = retraining(1, epochs, warmup_epochs=warmup)
-    assert module._rate(peak) == pytest.approx(0.3)
-    assert module._rate(0) == pytest.approx(0.1 if warmup else 0.3)
-    assert module._rate(epochs) == pytest.approx(0, abs=1e-12)
-    assert module._rate((peak + epochs) / 2) == pytest.approx(0.15)
-    assert all(module._rate(epochs * k / 64) <= 0.3 + 1e-12 for k in range(65))
+    assert module.learning_rate(peak) == pytest.approx(0.3)
+    assert module.learning_rate(0) == pytest.approx(0.1 if warmup else 0.3)
+    assert module.learning_rate(epochs) == pytest.approx(0, abs=1e-12)
+    assert module.learning_rate((peak + epochs) / 2) == pytest.approx(0.15)
+    assert all(module.learning_rate(epochs * k / 64) <= 0.3 + 1e-12 for k in range(65))

@@ -11,7 +11,7 @@ from nasmake.engine.device import start
 from nasmake.jobs.job import Job
 from nasmake.pipeline.stages import STAGES, settings_of
 from nasmake.search_spaces import SearchSpace
-from nasmake.stages.measure_latency import Timer, build, measure_latency, plan, time_units
+from nasmake.stages.measure_latency import build, measure_latency, plan, time_burst, time_units
 from small_spaces import shipped, small
 
 TINY = small(
@@ -66,7 +66,8 @@ def test_bursts_alternate_in_an_order_that_the_seed_decides(monkeypatch):
 
     def order(seed):
         visits = []
-        monkeypatch.setattr(Timer, "burst", lambda self, module, unit, runs: visits.append(unit.key) or [1] * runs)
+        burst = lambda module, unit, runs, *_: visits.append(unit.key) or [1] * runs  # noqa: E731
+        monkeypatch.setattr("nasmake.stages.measure_latency.time_burst", burst)
         settings = Config.model_validate({"nas": {"seed": seed}, "optimize": {"trial_number": 1}})
         times = time_units(units, start("cpu", 1), settings)
         assert {len(own) for own in times.values()} == {settings.latency.runs}
@@ -90,7 +91,7 @@ def test_what_is_timed_is_the_piece_at_its_size(precision):
         module = build(plan(unit), CPU)
         module.register_forward_hook(lambda own, inputs, output: seen.append((inputs[0], output)))
         assert not module.training
-        assert len(Timer(CPU, settings).burst(module, unit, 2)) == 2
+        assert len(time_burst(module, unit, 2, CPU, settings)) == 2
         images, output = seen[-1]
         assert images.shape == (3, unit.part.in_channels, unit.input_size, unit.input_size)
         assert images.is_contiguous(memory_format=torch.channels_last) and not output.requires_grad
@@ -105,9 +106,9 @@ def test_what_is_timed_is_the_piece_at_its_size(precision):
 def test_larger_pieces_take_longer():
     """Not a promise about time: sixteen times the image must show, or something else was timed."""
     unit = units_of_network(shipped("mnasnet_cifar10").decode((0,) * 49), 3, 32)[1]
-    timer = Timer(CPU, Config.model_validate({"optimize": {"trial_number": 1}}))
+    settings = Config.model_validate({"optimize": {"trial_number": 1}})
     small_one, large_one = unit, replace(unit, input_size=16 * unit.input_size)
-    times = [min(timer.burst(build(plan(own), CPU), own, 10)) for own in (small_one, large_one)]
+    times = [min(time_burst(build(plan(piece), CPU), piece, 10, CPU, settings)) for piece in (small_one, large_one)]
     assert times[1] > times[0]
 
 

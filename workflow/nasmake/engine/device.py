@@ -1,26 +1,37 @@
-"""Where a job runs: device, precision, threads. Hardware is looked for here, when a job starts, and nowhere earlier."""
+"""The device, the threads and the memory of a job.
 
-from __future__ import annotations
+Hardware is looked for when a job starts and nowhere earlier, because the host that runs Snakemake may have no GPU.
+This module may import core.
+"""
 
 import ctypes
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from nasmake.core.errors import InputError
 from nasmake.core.process import process_count, rank
-
-if TYPE_CHECKING:  # preparing data draws random numbers too, and must not load torch
-    import torch
 from nasmake.core.seeding import derive_seed
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+IS_PRESENT: dict[str, Callable[[], bool]] = {
+    "cpu": lambda: True,
+    "gpu": torch.cuda.is_available,
+    "mps": torch.backends.mps.is_available,
+}
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The device of a job, in torch's form and in Lightning's."""
+    """The device of a job.
+
+    Attributes:
+        device: for torch.
+        accelerator: for Lightning: cpu, gpu or mps.
+        name: for the log and the provenance.
+    """
 
     device: torch.device
     accelerator: str
@@ -28,74 +39,60 @@ class Runtime:
 
 
 def start(accelerator: str, num_threads: int) -> Runtime:
-    """Choose the device and fix the number of CPU threads.
+    """Choose the device, fix the number of CPU threads, and print both.
 
-    The number of threads changes the bits of a sum, so it comes from the configuration and never from the machine.
+    The number of threads changes the bits of a sum. It comes from the configuration and never from the machine.
 
     Args:
         accelerator: auto (CUDA, else MPS, else CPU), cpu, gpu or mps.
-        num_threads: CPU threads of this process.
+        num_threads: CPU threads of this process, at least 1.
 
     Raises:
-        InputError: the hardware asked for is not there.
+        InputError: this machine does not have the hardware.
     """
     torch.set_num_threads(num_threads)
     keep_freed_memory()
-    torch.backends.cudnn.benchmark = False  # a measured choice of algorithm differs from run to run
+    torch.backends.cudnn.benchmark = False  # the algorithm that measures fastest differs from run to run
     if accelerator == "auto":
-        accelerator = next((name for name in ("gpu", "mps") if _PRESENT[name]()), "cpu")
-    if not _PRESENT[accelerator]():
+        accelerator = next((name for name in ("gpu", "mps") if IS_PRESENT[name]()), "cpu")
+    if not IS_PRESENT[accelerator]():
         raise InputError(
-            f"trainer.accelerator: {accelerator} asked for, but this machine (torch {torch.__version__}) has none; "
-            "use auto or cpu, or a profile whose jobs run where one is"
+            f"trainer.accelerator is {accelerator}; expected auto or cpu, since torch {torch.__version__} finds no "
+            f"{accelerator} on this machine; or choose a profile whose jobs run on a machine that has one"
         )
-    device = f"cuda:{rank()}" if accelerator == "gpu" else accelerator
-    if accelerator == "gpu" and process_count() > torch.cuda.device_count():
-        raise InputError(
-            f"environment.gpus: {process_count()} asked for, but this job sees {torch.cuda.device_count()} GPUs"
-        )
-    runtime = Runtime(torch.device(device), accelerator, _name(accelerator))
-    print(
-        f"device: {runtime.name}, {num_threads} CPU thread{'s'[: num_threads > 1]}, torch {torch.__version__}",
-        flush=True,
-    )
-    return runtime
+    device, name = torch.device(accelerator if accelerator != "gpu" else f"cuda:{rank()}"), accelerator.upper()
+    if accelerator == "gpu":
+        if process_count() > torch.cuda.device_count():
+            raise InputError(
+                f"environment.gpus is {process_count()}; expected at most {torch.cuda.device_count()}, the number of "
+                "GPUs that this job sees"
+            )
+        name = f"CUDA ({torch.cuda.get_device_name()})"
+    elif accelerator == "mps":
+        name = "MPS (Apple GPU)"
+    plural = "s" if num_threads > 1 else ""
+    print(f"device: {name}, {num_threads} CPU thread{plural}, torch {torch.__version__}", flush=True)
+    return Runtime(device, accelerator, name)
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what is freed instead of giving it back to the kernel; other C libraries are left as they are.
+    """Let glibc keep freed memory instead of giving it back to the kernel; other C libraries stay as they are.
 
-    Every step allocates the same large activations. Mapping and clearing them anew each time was 4 to 8 % of the CPU
-    time of a supernet step (proxyless_cifar10, batch 64, one thread of an AMD EPYC, 4 paths, n = 2), for 9 % more
-    memory.
+    Every step allocates the same large activations. Mapping and clearing their memory again each time took 4 to 8 % of
+    the CPU time of a supernet step (proxyless_cifar10, batch 64, one thread of an AMD EPYC, 4 paths, n = 2). Keeping
+    it takes 9 % more memory.
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, 2**30)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def _name(accelerator: str) -> str:
-    if accelerator == "gpu":
-        return f"CUDA ({torch.cuda.get_device_name()})"
-    return {"cpu": "CPU", "mps": "MPS (Apple GPU)"}[accelerator]
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-_PRESENT: dict[str, Callable[[], bool]] = {
-    "cpu": lambda: True,
-    "gpu": torch.cuda.is_available,
-    "mps": torch.backends.mps.is_available,
-}
+        mallopt(M_MMAP_THRESHOLD, 2**30)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def seed_torch(device: torch.device, *seed_key: int | str) -> None:
-    """Make what layers draw on `device` from here on (dropout, drop path) a function of `seed_key`.
+    """Seed the generators of torch, from which layers draw on `device` (dropout, drop path), with `seed_key`.
 
-    torch.manual_seed would do, but without CUDA it formats a stack trace at every call (0.2 ms).
+    torch.manual_seed would do the same, but without CUDA it formats a stack trace at every call (0.2 ms).
     """
-    import torch
-
     seed = derive_seed(*seed_key)
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":

@@ -1,9 +1,11 @@
-"""Several processes that train one network: each takes its part of every batch, and gradients are added up.
+"""Data parallelism: the processes (ranks) of a job train one network, each on its part of every batch.
 
-Paths, order and augmentation are drawn for the whole batch, alike on all ranks and without a word between them. A rank
-normalises its own part in BatchNorm layers; the running statistics that count are rank 0's. No wrapper around the
-network: only gradients that exist are added up, and all ranks have the same ones, since they train the same path.
-Nothing happens here in a job of one process.
+All ranks draw the same paths, order and augmentation for the whole batch, without communication. The gradients of
+their parts are added up. There is no wrapper around the network: only gradients that exist are added, and all ranks
+have the same ones, because they train the same path. BatchNorm layers normalise the rank's part by itself. Only the
+running statistics of rank 0 are kept.
+
+In a job of one process no function here communicates. This module may import core.
 """
 
 import os
@@ -17,12 +19,18 @@ from torch import Tensor, nn
 
 from nasmake.core.process import STORE, process_count, rank
 
-# Rank 0 may wait long for the lock of its stage; that another process is gone is noticed at once.
+# Rank 0 may wait long for the lock of its stage. The launcher notices the end of another process at once.
 PATIENCE = timedelta(days=30)
 
 
 class BatchShare(NamedTuple):
-    """A rank's part of a batch, and its share of the whole (0..1)."""
+    """The part of a batch that one rank trains on.
+
+    Attributes:
+        images: [n, C, H, W].
+        labels: int64 [n].
+        share: n divided by the size of the whole batch, 0..1.
+    """
 
     images: Tensor
     labels: Tensor
@@ -30,7 +38,7 @@ class BatchShare(NamedTuple):
 
 
 def join(device: torch.device) -> None:
-    """Find the other processes of this job."""
+    """Connect to the other ranks of this job: over NCCL if `device` is a GPU, else over Gloo."""
     if process_count() > 1 and not dist.is_initialized():
         backend = "nccl" if device.type == "cuda" else "gloo"
         store = f"file://{os.environ[STORE]}"
@@ -38,30 +46,39 @@ def join(device: torch.device) -> None:
 
 
 def share_of_batch(images: Tensor, labels: Tensor) -> BatchShare:
-    """This rank's part; parts differ by one image where the batch cannot be divided."""
+    """Return this rank's part of a batch; the sizes of the parts differ by one image at most.
+
+    Args:
+        images: [N, C, H, W].
+        labels: int64 [N].
+    """
     count, ranks = len(labels), process_count()
-    mine = slice(rank() * count // ranks, (rank() + 1) * count // ranks)
-    return BatchShare(images[mine], labels[mine], len(labels[mine]) / count)
+    part = slice(rank() * count // ranks, (rank() + 1) * count // ranks)
+    return BatchShare(images[part], labels[part], len(labels[part]) / count)
 
 
 def rank_key() -> tuple[int, ...]:
-    """What a rank's own random draws are drawn from besides, such as dropout's."""
+    """Return the end of the seed key of draws that differ between ranks, such as those of dropout."""
     return (rank(),) if process_count() > 1 else ()
 
 
 def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its sum over the ranks, in one message."""
+    """Replace every gradient by its sum over the ranks, in one message; parameters without a gradient are left out."""
     if process_count() == 1:
         return
-    gradients = [own.grad for own in parameters if own.grad is not None]
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
-    for gradient, summed in zip(gradients, flat.split([own.numel() for own in gradients]), strict=True):
-        gradient.copy_(summed.view_as(gradient))
+    for gradient, total in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(total.view_as(gradient))
 
 
 def sum_over_ranks(sums: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Add the sums of all ranks up, in one message: the same numbers on all of them."""
+    """Return the totals of all ranks, in one message; every rank gets the same numbers.
+
+    Args:
+        sums: scalars of this rank, with the same names on all ranks.
+    """
     if process_count() == 1 or not sums:
         return dict(sums)
     stacked = torch.stack([value.detach().float() for value in sums.values()])
@@ -69,23 +86,23 @@ def sum_over_ranks(sums: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(sums, stacked, strict=True))
 
 
-def on_any_rank(flag: bool) -> bool:
-    """Whether it holds on any rank: all decide alike."""
+def on_any_rank(condition: bool) -> bool:
+    """Return True on every rank if `condition` is True on at least one rank."""
     if process_count() == 1:
-        return flag
-    votes = torch.tensor(float(flag), device="cuda" if dist.get_backend() == "nccl" else "cpu")
+        return condition
+    votes = torch.tensor(float(condition), device="cuda" if dist.get_backend() == "nccl" else "cpu")
     dist.all_reduce(votes)
     return votes.item() > 0
 
 
 def broadcast_buffers(module: nn.Module) -> None:
-    """Take rank 0's running statistics."""
+    """Replace the buffers of `module`, such as running statistics, by those of rank 0."""
     if process_count() > 1:
         for buffer in module.buffers():
             dist.broadcast(buffer, 0)
 
 
 def wait_for_all() -> None:
-    """Return when all ranks are here."""
+    """Return when all ranks have called this function."""
     if process_count() > 1:
         dist.barrier()

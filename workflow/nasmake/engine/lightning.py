@@ -1,6 +1,7 @@
 """The names of Lightning that the engine uses, imported after torchvision's operators are declared.
 
 Lightning's metrics package imports torchvision, which fails beside a CPU build of torch without these declarations.
+Other modules import Lightning's names from here. This module may import core and data.
 """
 
 import logging
@@ -12,16 +13,16 @@ import nasmake.data.loading.torchvision_import  # noqa: F401  (declares the oper
 
 # isort: split
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from nasmake.core.errors import InputError
 
-__all__ = ["Callback", "Checkpoint", "LightningModule", "TorchCheckpointIO", "Trainer", "silence_lightning"]
+__all__ = ["Checkpoint", "LightningModule", "TorchCheckpointIO", "Trainer", "silence_lightning", "tensorboard"]
 
 
 def tensorboard(folder: Path, name: str) -> Any:
-    """Lightning's logger that writes event files into `folder`/`name`.
+    """Return the Lightning logger that writes event files into `folder`/`name`.
 
     Raises:
         InputError: TensorBoard is not installed.
@@ -32,12 +33,12 @@ def tensorboard(folder: Path, name: str) -> Any:
         return TensorBoardLogger(folder, name=name, version="")
     except ModuleNotFoundError:
         raise InputError(
-            "trainer.logger: true: TensorBoard is not installed; type: pip install tensorboard, or set false"
+            "trainer.logger is true; expected false, since TensorBoard is not installed; type: pip install tensorboard"
         ) from None
 
 
 def silence_lightning() -> None:
-    """Silence what Lightning says at every start, so that a log holds one line per epoch."""
+    """Silence the messages that Lightning prints at every start, so that a log holds one line per epoch."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (

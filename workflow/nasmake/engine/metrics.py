@@ -1,4 +1,7 @@
-"""Sums that metrics are made of, and the evaluation of a network."""
+"""Sums from which epoch metrics are computed, and the evaluation of a network.
+
+This module may import data and `engine.distributed`.
+"""
 
 from collections.abc import Mapping
 
@@ -13,25 +16,33 @@ from nasmake.engine.distributed import share_of_batch, sum_over_ranks
 def scores(
     logits: Tensor, labels: Tensor, loss: Tensor, added_to: Mapping[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """Sums over the samples of a batch: loss, right answers, number.
+    """Return sums over the images of a batch: of the loss, of the correct predictions, and the number of images.
 
     Args:
         logits: [N, classes].
         labels: int64 [N].
-        loss: mean over the batch.
-        added_to: sums of other batches.
+        loss: scalar, the mean over the batch.
+        added_to: sums of earlier batches, to which those of this batch are added.
+
+    Returns:
+        float32 scalars "loss", "accuracy" and "count".
     """
     count = torch.tensor(float(len(labels)), device=loss.device)
-    if not len(labels):  # a rank without an image in this batch: the mean of none is no number
+    if not len(labels):  # a rank may have no image in this batch; the mean over no images is NaN
         loss = torch.zeros_like(loss)
-    right = (logits.argmax(1) == labels).sum().float()
-    sums = {"loss": loss.float() * count, "accuracy": right, "count": count}
+    correct = (logits.argmax(1) == labels).sum().float()
+    sums = {"loss": loss.float() * count, "accuracy": correct, "count": count}
     return {name: value + added_to[name] for name, value in sums.items()} if added_to else sums
 
 
 @torch.no_grad()
 def evaluate(network: nn.Module, source: BatchSource) -> tuple[float, float]:
-    """Mean cross entropy and accuracy (0..1) of a network in eval mode, over all of `source`."""
+    """Return mean cross entropy and accuracy (0..1) over all images of `source`.
+
+    Args:
+        network: maps [N, C, H, W] to logits [N, classes]; it is left in eval mode.
+        source: batches of its first epoch are used.
+    """
     network.eval()
     sums: dict[str, Tensor] = {}
     for step in source:

@@ -1,4 +1,8 @@
-"""The folder of a stage's training state: named by what the stage computes, and held by one process at a time."""
+"""The folder that holds a stage's training state while the stage runs.
+
+The name of the folder says what the stage computes, and one process at a time holds it. This module may import core,
+`engine.distributed` and the exceptions of jobs.
+"""
 
 import fcntl
 import os
@@ -7,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from nasmake.core.process import rank
 from nasmake.engine.distributed import wait_for_all
@@ -16,29 +19,36 @@ from nasmake.jobs.cli import AlreadyDoneError
 
 @dataclass(frozen=True)
 class ResumeFolder:
-    """Where the training state lies."""
+    """The folder of a training state."""
 
     path: Path
 
     @property
     def checkpoint(self) -> Path:
-        """The newest training state; its predecessor lies beside it."""
+        """The newest checkpoint of a stage's main training; the checkpoint before it lies in the same folder."""
         return self.state("training")
 
     def state(self, name: str) -> Path:
-        """That of one of several runs of a stage, by its name."""
+        """Return the newest checkpoint of the training `name`, for stages with several trainings."""
         return self.path / f"{name}.ckpt"
 
 
 @contextmanager
 def resume_folder(unit: Path, stage: str, fingerprint: str, outputs: Sequence[Path]) -> Iterator[ResumeFolder]:
-    """Hold `<unit>/.resume/<stage>-<fingerprint>`; it is removed at the end, and left for the next run by an exception.
+    """Hold the folder `<unit>/.resume/<stage>-<fingerprint>`.
 
-    The lock goes with the process, also after kill -9. A job whose controller died goes on alone; the job that takes
-    its place waits here until it is done.
+    The folder is removed at the end. After an exception it stays for the next run. The kernel releases the lock when
+    the process ends, also after kill -9. A job whose controller has died continues; the job that replaces it waits
+    here until the first job is done.
+
+    Args:
+        unit: folder of the stage's results.
+        stage: name of the stage.
+        fingerprint: of everything that decides the bytes of the results.
+        outputs: the artefacts of the stage.
 
     Raises:
-        AlreadyDoneError: this process had to wait, and then found all `outputs` there.
+        AlreadyDoneError: this process had to wait, and then all `outputs` were there.
     """
     path = unit / ".resume" / f"{stage}-{fingerprint}"
     if rank() > 0:
@@ -46,45 +56,37 @@ def resume_folder(unit: Path, stage: str, fingerprint: str, outputs: Sequence[Pa
         yield ResumeFolder(path)
         wait_for_all()
         return
-    with _locked(path.with_suffix(".lock")) as waited:
-        if waited and all(output.is_file() for output in outputs):
+    with _locked(path.with_suffix(".lock")) as has_waited:
+        if has_waited and all(output.is_file() for output in outputs):
             raise AlreadyDoneError
         path.mkdir(parents=True, exist_ok=True)
         wait_for_all()
         yield ResumeFolder(path)
-        wait_for_all()  # the others have read what they need
+        wait_for_all()  # the other ranks have read what they need
         shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
+    """Hold a lock on the file `path`, and yield whether this process had to wait for it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    waited = False
+    has_waited = False
     while True:
         stream = path.open("a")
-        waited |= _lock(stream, path)
-        if _still_there(stream, path):
-            break
-        stream.close()  # the holder before us removed the file: its lock is nobody's
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting: another process is at work on this stage (it holds {path})", flush=True)
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            has_waited = True
+        try:
+            if os.fstat(stream.fileno()).st_ino == path.stat().st_ino:
+                break
+        except FileNotFoundError:
+            pass
+        stream.close()  # the last holder removed this file, so a lock on it excludes nobody
     with stream:
         try:
-            yield waited
+            yield has_waited
         finally:
             path.unlink(missing_ok=True)
-
-
-def _lock(stream: IO[str], path: Path) -> bool:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        print(f"waiting: another process is at work on this stage (it holds {path})", flush=True)
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        return True
-
-
-def _still_there(stream: IO[str], path: Path) -> bool:
-    try:
-        return os.fstat(stream.fileno()).st_ino == path.stat().st_ino
-    except FileNotFoundError:
-        return False

@@ -1,4 +1,7 @@
-"""The base class of what a stage trains or evaluates, and the ways in which training ends early."""
+"""The base class of the Lightning modules of all stages, and the exceptions that end a training early.
+
+This module may import `engine.lightning`.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +13,7 @@ class StoppedError(Exception):
     """Training ends before its last epoch: a result of the trial, not a failure of the machine.
 
     Attributes:
-        rows: of the epochs that count.
+        rows: of the epochs that go into the history.
     """
 
     def __init__(self, text: str, rows: list[dict[str, Any]]) -> None:
@@ -23,24 +26,28 @@ class DivergedError(StoppedError):
 
 
 class PrunedError(StoppedError):
-    """A trial is not worth its further epochs."""
+    """The pruner stops a trial whose further epochs are not worth their compute time."""
 
 
 class StageModule(LightningModule):
-    """What a stage trains or evaluates. Steps return {"metrics": sums}, validation steps the sums themselves.
+    """The Lightning module of a stage.
 
-    Steps that also evaluate add {"val_metrics": sums}.
+    A training step returns {"metrics": sums}, with the sums of `metrics.scores`. A step that also evaluates adds
+    {"val_metrics": sums}. A validation step returns the sums themselves.
 
     Attributes:
-        metric_prefix: what the sums of a step are about, first word of their columns.
+        metric_prefix: first word of the columns that hold the sums of the training steps.
     """
 
     metric_prefix: str = "train"
 
     def epoch_summary(self) -> dict[str, float]:
-        """Further columns of an epoch's row."""
+        """Return the further columns of the epoch's row."""
         raise NotImplementedError
 
     def reason_to_stop(self, row: Mapping[str, Any]) -> str | None:
-        """Why training should end with this row, a function of the row alone; None to go on."""
+        """Return why training stops after the epoch of `row`, or None to go on.
+
+        The answer may depend on `row` alone, so that a resumed process gives the same one.
+        """
         return None

@@ -1,7 +1,10 @@
-"""One training run of a stage: Lightning's trainer, resumed from the newest intact state."""
+"""One training run: Lightning's trainer, resumed from the newest intact checkpoint.
+
+This module may import config and the other modules of the engine except `stage_run`.
+"""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from nasmake.config.trainer import Trainer as TrainerSettings
@@ -22,20 +25,28 @@ def fit(
     runtime: Runtime,
     folder: ResumeFolder,
     settings: TrainerSettings,
-    display: str,
+    display: Collection[str],
     logger: Any = None,
     name: str = "training",
     val_source: Iterable[int] | None = None,
     gradient_clip: float | None = None,
 ) -> list[dict[str, Any]]:
-    """Train `module` for `epochs`, from where an earlier process stopped.
+    """Train `module` from where an earlier process stopped, and return one row per epoch.
 
-    The module reads its batches itself; `source` only counts the steps of an epoch, and `val_source` those of the
-    validation after it, if the stage has one. A stage with several runs gives each a `name` for its training state.
-    Rows go to `logger` too, if there is one.
+    The weights are read with `final_weights(folder.state(name))` afterwards.
 
-    Returns:
-        One row per epoch. Weights are to be read with `final_weights(folder.checkpoint)`.
+    Args:
+        module: reads its batches itself.
+        source: the steps of an epoch.
+        epochs: length of the training, counted from its first start.
+        runtime: the device.
+        folder: holds the checkpoints.
+        settings: section `trainer`.
+        display: shown beside the line per epoch: "bar" for the progress bar, "summary" for the table of layers.
+        logger: a Lightning logger that receives the rows too.
+        name: of the training state; a stage with several runs gives each its own name.
+        val_source: the steps of the validation after each epoch, if the stage has one.
+        gradient_clip: largest norm of the gradient.
 
     Raises:
         DivergedError: a loss became NaN or infinite.
@@ -46,7 +57,7 @@ def fit(
     newest = TwoGenerations.newest(folder.state(name))
     trainer = Trainer(
         accelerator=runtime.accelerator,
-        devices=[runtime.device.index or 0] if runtime.accelerator == "gpu" else 1,  # of this rank
+        devices=[runtime.device.index or 0] if runtime.accelerator == "gpu" else 1,  # each rank has one device
         precision=settings.precision,
         max_epochs=epochs,
         callbacks=[state],
@@ -56,8 +67,8 @@ def fit(
         deterministic="warn" if runtime.accelerator == "gpu" else None,  # the CPU's algorithms are deterministic
         enable_progress_bar="bar" in display and sys.stderr.isatty(),
         enable_model_summary="summary" in display,
-        num_sanity_val_steps=0,  # would draw into the sums
+        num_sanity_val_steps=0,  # their scores would be added to those of the first epoch
     )
     trainer.fit(module, source, val_source, ckpt_path=newest, weights_only=True if newest else None)
-    wait_for_all()  # rank 0 has written the last state
+    wait_for_all()  # rank 0 has then written the last checkpoint
     return state.rows

@@ -1,4 +1,7 @@
-"""What a linear model makes of the same images: a result of search should lie above it."""
+"""Test accuracy of a linear model on the same images: the least that a searched network should reach.
+
+This module imports scikit-learn when it is needed, and nothing of nasmake.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,19 +10,16 @@ Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 def logistic_regression(train: Labelled, test: Labelled) -> float:
-    """Test accuracy (0..1) of multinomial logistic regression on the pixels, scaled to 0..1.
+    """Return the test accuracy (0..1) of multinomial logistic regression on the pixels, scaled to 0..1.
 
     Args:
         train: images uint8 [N, H, W, C] and labels int64 [N].
-        test: likewise.
+        test: images and labels of the same form.
     """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
+    train_pixels, test_pixels = (images.reshape(len(images), -1) / 255.0 for images, _ in (train, test))
     with threadpool_limits(1):  # the number of threads changes the last bits
-        model = LogisticRegression(max_iter=1000).fit(_flat(train[0]), train[1])
-        return float(model.score(_flat(test[0]), test[1]))
-
-
-def _flat(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    return images.reshape(len(images), -1) / 255.0
+        model = LogisticRegression(max_iter=1000).fit(train_pixels, train[1])
+        return float(model.score(test_pixels, test[1]))

@@ -1,4 +1,8 @@
-"""One step on the architecture parameters: the gates of a supernet receive the gradient of the loss of one batch."""
+"""Gradient steps on the architecture parameters: the gates of a supernet receive the gradient of the loss.
+
+This module holds the step on one batch and the search loop over a trained supernet. The distribution and its update
+rule are in `nasmake.strategies.proxyless`. It may import core, data, models, strategies and the engine.
+"""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -25,19 +29,19 @@ from nasmake.strategies.proxyless import Gates, ProxylessSearch
 def gate_step(
     supernet: Supernet, strategy: ProxylessSearch, images: Tensor, labels: Tensor, rng: random.Random
 ) -> dict[str, Tensor]:
-    """Draw gates, and move the distribution by what one batch of val says of them (arXiv 1812.00332, section 3.2.1).
+    """Draw gates and update the distribution by their gradient on one val batch (arXiv 1812.00332, section 3.2.1).
 
-    Weights are frozen: none has a gradient afterwards that it did not have before. The active network stays active.
+    The weights and their gradients stay unchanged. The network of the drawn gates is active afterwards.
 
     Args:
         supernet: of a space with one decision per block and one width behind each block.
-        strategy: the distribution.
-        images: [N, C, H, W], as they are.
+        strategy: owns the distribution.
+        images: [N, C, H, W], without augmentation.
         labels: int64 [N].
-        rng: decides which gates are drawn.
+        rng: draws the gates.
 
     Returns:
-        Sums over the images of loss, right answers and number, of the active network.
+        The sums of `metrics.scores` for the active network.
     """
     gates = strategy.sample_gates(rng)
     with batch_statistics(supernet), _frozen(supernet), torch.enable_grad():
@@ -47,54 +51,56 @@ def gate_step(
         gradients = torch.cat(torch.autograd.grad(loss, values)).double().cpu()
     supernet.set_active_subnet(gates.active)
     by_decision = gradients.split([len(options) for options in gates.options])
-    strategy.step(gates, [own.numpy() for own in by_decision], loss.item())
+    strategy.step(gates, [gradient.numpy() for gradient in by_decision], loss.item())
     return scores(logits.detach(), labels, loss.detach())
 
 
 def open_gates(gates: Gates, device: torch.device | None = None) -> list[Tensor]:
-    """One leaf per decision, 1 for the active option and 0 for the others that compete."""
+    """Return one leaf tensor per decision, [options]: 1 for the active option, 0 for the others that compete."""
     pairs = zip(gates.options, gates.active, strict=True)
     vectors = ([float(option == active) for option in options] for options, active in pairs)
     return [torch.tensor(vector, device=device, requires_grad=True) for vector in vectors]
 
 
 def gated_logits(supernet: Supernet, gates: Gates, values: Sequence[Tensor], images: Tensor) -> Tensor:
-    """Logits [N, class_num] of the supernet in which a block's output is sum_j g_j o_j(x), Eq. (2).
+    """Return the logits of a supernet in which the output of a block is sum_j g_j o_j(x) (arXiv 1812.00332, Eq. 2).
 
-    Gradients go through the active options only, for those of the others are multiplied by gates of 0. So all that
-    the others need beyond the memory of one network is that of their outputs, whether two or all of them compete.
+    Gradients flow through the active options only, because the gates of the others are 0. The other options therefore
+    add the memory of their outputs to that of one network, and no more, whether two or all options compete.
 
     Args:
-        supernet: which of its subnets is active is left open.
-        gates: which options are summed.
-        values: g, one vector per decision, one-hot.
+        supernet: its active subnet is undefined afterwards.
+        gates: the options that are summed.
+        values: g, one-hot [options] for each decision.
         images: [N, C, H, W].
+
+    Returns:
+        [N, class_num].
     """
     x = supernet.stem(images)
     for block in supernet.fixed:
         x = block(x)
-    for index, (options, active, own) in enumerate(zip(gates.options, gates.active, values, strict=True)):
+    for index, (options, active, vector) in enumerate(zip(gates.options, gates.active, values, strict=True)):
+        (in_channels,) = supernet.space.blocks[index].in_channel_choices
         outputs = []
-        for option, gate in zip(options, own, strict=True):
+        for option, gate in zip(options, vector, strict=True):
             with torch.set_grad_enabled(option == active and torch.is_grad_enabled()):
-                output = _block_output(supernet, index, option, x)
+                output = x  # option Zero has no layers
+                for layer in supernet.activate(index, supernet.space.layers(index, in_channels, (option,))):
+                    output = layer(output)
             outputs.append(gate * output)
         x = reduce(torch.add, outputs)
     logits: Tensor = supernet.classifier(supernet.head(x))
     return logits
 
 
-def _block_output(supernet: Supernet, index: int, option: int, x: Tensor) -> Tensor:
-    """Of one option of a block; of Zero that is the input."""
-    (in_channels,) = supernet.space.blocks[index].in_channel_choices
-    for layer in supernet.activate(index, supernet.space.layers(index, in_channels, (option,))):
-        x = layer(x)
-    return x
-
-
 @contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
-    """No gradients of weights, and under autocast no use of copies that it made of them before they were updated."""
+    """Compute no gradients of weights.
+
+    Autocast caches copies of weights that require gradients. Frozen weights are not cached, so no copy from before an
+    update is used.
+    """
     learnable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in learnable:
         parameter.requires_grad_(False)
@@ -106,14 +112,14 @@ def _frozen(module: nn.Module) -> Iterator[None]:
 
 
 class GateLoop(SearchLoop):
-    """Moves the distribution with every place of an epoch but the last, which evaluates its mode as a candidate.
+    """A search whose steps update the distribution; the last step of an epoch evaluates the distribution's mode.
 
     Args:
-        strategy: the distribution.
-        seed_key: the place of all random draws, such as (seed, "search_architecture").
-        epoch_steps: places of an epoch, two or more.
-        inherited: scores with the weights of the supernet, which stay as they are.
-        batches: shuffled ones of val; the steps take them in turn, in a new order each time round.
+        strategy: owns the distribution.
+        seed_key: the first parts of the seed key of all random draws, such as (seed, "search_architecture").
+        epoch_steps: steps of an epoch, at least 2.
+        inherited: evaluates the modes with the weights of the supernet, which stay unchanged.
+        batches: shuffled val batches. The updates take one after another, in a new order in every round.
     """
 
     def __init__(
@@ -130,7 +136,7 @@ class GateLoop(SearchLoop):
         self.by_epoch: list[Probabilities] = []
 
     def step(self, step: int) -> tuple[float, float] | None:
-        """Mean loss and accuracy over the batch of a step on the architecture; None at the end of an epoch."""
+        """Return mean loss and accuracy (0..1) over the batch of an update; None after an evaluation of the mode."""
         epoch, index = divmod(step, self.epoch_steps)
         rng = python_random(*self.seed_key, step)
         if index + 1 == self.epoch_steps:
@@ -142,22 +148,22 @@ class GateLoop(SearchLoop):
         return sums["loss"] / sums["count"], sums["accuracy"] / sums["count"]
 
     def conclusion(self) -> Evaluation | None:
-        """That of the last mode."""
+        """Return the evaluation of the last mode."""
         return self.evaluations[self.strategy.space.canonical(self.observed[-1].decisions)]
 
     def diagnostics(self, steps: int) -> dict[str, float]:
-        """Those of the distribution as it is now."""
+        """Return the diagnostics of the distribution in its current state; `steps` does not matter."""
         return self.distribution.state_diagnostics()
 
     def probabilities(self, steps: int) -> Probabilities:
-        """As they were after so many places."""
+        """Return the probabilities of the options after the first `steps` steps, a whole number of epochs."""
         return self.by_epoch[steps // self.epoch_steps - 1]
 
     def state_dict(self) -> dict[str, Any]:
-        """The distribution now, and its probabilities at the end of every epoch."""
+        """Return the state of the distribution, and its probabilities at the end of every epoch."""
         return {"distribution": self.distribution.state_dict(), "by_epoch": self.by_epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict()`."""
+        """Continue from `state_dict()`."""
         self.distribution.load_state_dict(state["distribution"])
         self.by_epoch = state["by_epoch"]

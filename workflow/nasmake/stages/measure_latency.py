@@ -1,4 +1,9 @@
-"""Measuring a latency table: every piece of a space as a stand-alone module on the training device."""
+"""Measure the latency table of a search space: every profiled unit as a stand-alone module on the training device.
+
+A profiled unit is the part of a network whose time is measured by itself: the stem, a layer, or the head with the
+classifier. `nasmake.costs` lists the units and reads the table. This module may import core, config, search_spaces,
+costs, models, jobs and the engine.
+"""
 
 import math
 import platform
@@ -6,12 +11,11 @@ import statistics
 import time
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nasmake.config import Config
 from nasmake.core.files import read_json, write_json
@@ -24,24 +28,33 @@ from nasmake.jobs.job import Job
 from nasmake.models.layers import Classifier, ConvBN, Layer, channels_last
 from nasmake.search_spaces import Convolution, LayerSpec
 
-BURST = 10  # timed passes in a row; then it is another piece's turn
-FILL = 0.01  # of all weights and images: what they hold changes no time, and drawing it would take as long as measuring
+BURST = 10  # timed passes of one unit before the next unit is timed
+# Value of all weights and images. Values do not change the times, and drawing them would take as long as measuring.
+FILL = 0.01
 
 
 def measure_latency(job: Job) -> None:
-    """Run the rule: latency.json."""
+    """Run the rule: write latency.json."""
     settings = job.settings
     runtime = start(job.accelerator, settings.trainer.num_threads)
     space = job.space()
     height, _, channels = shape = read_json(job.dataset / "manifest.json")["image_shape"]
     times = time_units(units_of_space(space, channels, height), runtime, settings)
-    facts = {"space": space.name, "space_hash": space.hash, "image_shape": shape} | dataset_facts(runtime, settings)
-    entries = {key: _entry(own) for key, own in times.items()}
-    write_json(job.unit / "latency.json", facts | {"entries": entries, "provenance": job.provenance(runtime.name)})
+    entries = {}
+    for key, nanoseconds in times.items():
+        low, _, high = statistics.quantiles(nanoseconds, n=4, method="inclusive")
+        median = round(statistics.median(nanoseconds))
+        entries[key] = {
+            "median_ms": median / NANOSECONDS,
+            "iqr_ms": (high - low) / NANOSECONDS,
+            "runs": len(nanoseconds),
+        }
+    table = {"space": space.name, "space_hash": space.hash, "image_shape": shape} | conditions(runtime, settings)
+    write_json(job.unit / "latency.json", table | {"entries": entries, "provenance": job.provenance(runtime.name)})
 
 
-def dataset_facts(runtime: Runtime, settings: Config) -> dict[str, Any]:
-    """What the times hold for, beside space and image size."""
+def conditions(runtime: Runtime, settings: Config) -> dict[str, Any]:
+    """Return the conditions, besides space and image size, under which the times of a table hold."""
     return {
         "accelerator": runtime.accelerator,
         "device": runtime.device.type,
@@ -57,12 +70,11 @@ def dataset_facts(runtime: Runtime, settings: Config) -> dict[str, Any]:
 
 
 def time_units(units: Mapping[str, ProfiledUnit], runtime: Runtime, settings: Config) -> dict[str, list[int]]:
-    """Nanoseconds of `latency.runs` forward passes of each piece, by its key.
+    """Return the times in nanoseconds of latency.runs forward passes of each unit, by its key.
 
-    They are taken in bursts: a round gives each piece one burst, in an order of its own, so that a machine that slows
-    down for a while slows no piece more than others.
+    The passes are timed in bursts. A round has one burst of each unit, in an order that differs between rounds. A
+    machine that slows down for a while therefore slows all units alike.
     """
-    timer = Timer(runtime.device, settings)
     plans = {key: plan(unit) for key, unit in units.items()}
     times: dict[str, list[int]] = {key: [] for key in units}
     rounds = math.ceil(settings.latency.runs / BURST)
@@ -70,73 +82,62 @@ def time_units(units: Mapping[str, ProfiledUnit], runtime: Runtime, settings: Co
         began = time.monotonic()
         order = sorted(units)
         python_random(settings.nas.seed, "measure_latency", number).shuffle(order)
+        runs = min(BURST, settings.latency.runs - number * BURST)
         for key in order:
-            runs = min(BURST, settings.latency.runs - number * BURST)
-            times[key] += timer.burst(build(plans[key], runtime.device), units[key], runs)
-        print(f"round {number + 1:>3} of {rounds}  {len(units)} pieces  {time.monotonic() - began:.1f}s", flush=True)
+            module = build(plans[key], runtime.device)
+            times[key] += time_burst(module, units[key], runs, runtime.device, settings)
+        print(f"round {number + 1:>3} of {rounds}  {len(units)} units  {time.monotonic() - began:.1f}s", flush=True)
     return times
 
 
-@dataclass(frozen=True)
-class Timer:
-    """Times modules on one device."""
+@torch.no_grad()
+def time_burst(module: nn.Module, unit: ProfiledUnit, runs: int, device: torch.device, settings: Config) -> list[int]:
+    """Return the times in nanoseconds of `runs` forward passes, after latency.warmup passes that are not timed.
 
-    device: torch.device
-    settings: Config
+    The images have the form in which they reach the unit within a network: [latency.batch_size, in_channels, H, W] in
+    channels_last memory. In mixed precision they are bfloat16, but float32 before the stem.
 
-    @torch.no_grad()
-    def burst(self, module: nn.Module, unit: ProfiledUnit, runs: int) -> list[int]:
-        """Nanoseconds of `runs` forward passes in eval mode, after `latency.warmup` that do not count."""
-        images = self._images(unit)
-        synchronise = torch.get_device_module(self.device).synchronize
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_mixed):
-            for _ in range(self.settings.latency.warmup):
-                module(images)
-            times = []
-            for _ in range(runs):
-                synchronise()
-                began = time.perf_counter_ns()
-                module(images)
-                synchronise()
-                times.append(time.perf_counter_ns() - began)
-        return times
-
-    @property
-    def _is_mixed(self) -> bool:
-        return self.settings.trainer.precision == "bf16-mixed"
-
-    def _images(self, unit: ProfiledUnit) -> Tensor:
-        """A batch as it reaches the piece within a network: in mixed precision only the stem still gets float32."""
-        is_stem = isinstance(unit.part, Convolution) and not unit.num_classes
-        dtype = torch.bfloat16 if self._is_mixed and not is_stem else torch.float32
-        shape = (self.settings.latency.batch_size, unit.part.in_channels, unit.input_size, unit.input_size)
-        return torch.full(shape, FILL, dtype=dtype, device=self.device).contiguous(memory_format=torch.channels_last)
+    Args:
+        module: the unit in eval mode, on `device`.
+        unit: what the module computes.
+        runs: number of timed passes.
+        device: where the module is.
+        settings: sections `latency` and `trainer`.
+    """
+    is_mixed = settings.trainer.precision == "bf16-mixed"
+    is_stem = isinstance(unit.part, Convolution) and not unit.num_classes
+    dtype = torch.bfloat16 if is_mixed and not is_stem else torch.float32
+    shape = (settings.latency.batch_size, unit.part.in_channels, unit.input_size, unit.input_size)
+    images = torch.full(shape, FILL, dtype=dtype, device=device).contiguous(memory_format=torch.channels_last)
+    synchronise = torch.get_device_module(device).synchronize
+    times = []
+    with torch.autocast(device.type, torch.bfloat16, enabled=is_mixed):
+        for _ in range(settings.latency.warmup):
+            module(images)
+        for _ in range(runs):
+            synchronise()
+            began = time.perf_counter_ns()
+            module(images)
+            synchronise()
+            times.append(time.perf_counter_ns() - began)
+    return times
 
 
 def plan(unit: ProfiledUnit) -> nn.Module:
-    """The module of a piece in eval mode, without memory for weights: those of a whole space may be a gigabyte."""
+    """Return the module of a unit in eval mode, without memory for weights: a whole space may need a gigabyte."""
     with torch.device("meta"):
-        return channels_last(_module(unit).eval())
+        if isinstance(unit.part, LayerSpec):
+            module: nn.Module = Layer(unit.part)
+        else:
+            module = ConvBN(unit.part)
+            if unit.num_classes:
+                module = nn.Sequential(module, Classifier(unit.part.out_channels, unit.num_classes, dropout=0.0))
+        return channels_last(module.eval())
 
 
 def build(planned: nn.Module, device: torch.device) -> nn.Module:
-    """The module of a plan, with one value in all of its weights."""
+    """Return a module like `planned` with memory on `device`; all of its weights have the value FILL."""
     module = deepcopy(planned).to_empty(device=device)
     for tensor in chain(module.parameters(), module.buffers()):
         tensor.data.fill_(FILL)
     return module
-
-
-def _module(unit: ProfiledUnit) -> nn.Module:
-    if isinstance(unit.part, LayerSpec):
-        return Layer(unit.part)
-    convolution = ConvBN(unit.part)
-    if not unit.num_classes:
-        return convolution
-    return nn.Sequential(convolution, Classifier(unit.part.out_channels, unit.num_classes, dropout=0.0))
-
-
-def _entry(times: list[int]) -> dict[str, float]:
-    low, _, high = statistics.quantiles(times, n=4, method="inclusive")
-    median = round(statistics.median(times))
-    return {"median_ms": median / NANOSECONDS, "iqr_ms": (high - low) / NANOSECONDS, "runs": len(times)}

@@ -1,8 +1,11 @@
-"""Train a found architecture from scratch on train, in every trial."""
+"""Train an architecture from scratch on train, in every trial.
+
+This module holds the rule `retrain`, and the training that it shares with `retrain_final`. It may import core, config,
+search_spaces, data, costs, models, jobs and the engine.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +23,7 @@ from nasmake.engine.device import seed_torch
 from nasmake.engine.distributed import add_gradients, rank_key, share_of_batch
 from nasmake.engine.metrics import scores
 from nasmake.engine.optimizers import set_learning_rate
-from nasmake.engine.schedules import WARMUP_START, cosine
+from nasmake.engine.schedules import cosine, warmup_factor
 from nasmake.engine.stage_module import StageModule, StoppedError
 from nasmake.engine.stage_run import Rows, StageRun, stage
 from nasmake.engine.weights import write_weights
@@ -29,12 +32,18 @@ from nasmake.models.layers import channels_last
 from nasmake.models.network import Network
 from nasmake.search_spaces import Architecture
 
+COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
+
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
-    """A copy of `network` whose `update_parameters` moves weights and BatchNorm's statistics towards the network's.
+    """Return a copy of `network` whose `update_parameters` moves weights and BatchNorm statistics towards the network.
 
-    After n steps the decay is at most (1 + n) / (10 + n), so that the first weights are soon forgotten (TensorFlow's
-    ExponentialMovingAverage with num_updates, which the published recipes of MnasNet use).
+    After n steps the decay is at most (1 + n) / (10 + n), so the first weights are soon forgotten. This is TensorFlow's
+    ExponentialMovingAverage with num_updates, which the published recipes of MnasNet use.
+
+    Args:
+        network: the network that is trained.
+        decay: largest weight of the average in an update, 0..1.
     """
 
     @torch.no_grad()
@@ -49,10 +58,16 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
 
 
 class Retraining(StageModule):
-    """SGD with warm-up and cosine per step, and label smoothing.
+    """Training of one network: SGD with label smoothing; the learning rate changes at every step.
 
     Args:
-        prune_below: val accuracy below which training stops, by epoch; None where it does not.
+        network: maps [N, C, H, W] to logits [N, classes].
+        source: training batches.
+        val_source: batches of the validation after each epoch, if there is one.
+        settings: section `retrain`.
+        epochs: length of the training.
+        seed_key: first parts of the seed key of dropout.
+        prune_below: val accuracy (0..1) below which training stops, for each epoch; None for epochs without a limit.
     """
 
     def __init__(
@@ -72,80 +87,83 @@ class Retraining(StageModule):
 
     @property
     def weights_prefix(self) -> str:
-        """Where the weights of the network that counts are in this module's state."""
+        """Prefix of the trained weights in this module's state: those of the average if there is one."""
         return "network." if self.average is None else "average.module."
 
     def configure_optimizers(self) -> Optimizer:
-        """SGD at the peak learning rate."""
-        chosen = self.settings.hyperparameters
-        decay = self.settings.weight_decay if chosen.weight_decay is None else chosen.weight_decay
-        nesterov = self.settings.nesterov and chosen.momentum > 0
-        return SGD(self._parameter_groups(decay), lr=chosen.base_lr, momentum=chosen.momentum, nesterov=nesterov)
+        """Return SGD at the peak learning rate, with or without weight decay of BatchNorm parameters and biases."""
+        settings = self.settings.hyperparameters
+        decay = self.settings.weight_decay if settings.weight_decay is None else settings.weight_decay
+        parameters = list(self.network.parameters())
+        groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": decay}]
+        if not self.settings.decay_norm_and_bias:  # these parameters are vectors
+            groups = [
+                {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": decay},
+                {"params": [parameter for parameter in parameters if parameter.ndim == 1], "weight_decay": 0.0},
+            ]
+        nesterov = self.settings.nesterov and settings.momentum > 0
+        return SGD(groups, lr=settings.base_lr, momentum=settings.momentum, nesterov=nesterov)
 
     def optimizer_step(self, *arguments: Any, **options: Any) -> None:
-        """A step of the weights, then of their average: in one hook, so that no training state lies between them."""
+        """Update the weights, then their average: in one hook, so that no checkpoint is saved between the two."""
         super().optimizer_step(*arguments, **options)
         if self.average is not None:
             self.average.update_parameters(self.network)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Fix dropout and the learning rate of this step."""
+        """Seed dropout and set the learning rate of this step."""
         seed_torch(self.device, *self.seed_key, "dropout", self.current_epoch, batch_idx, *rank_key())
         optimizer: Any = self.optimizers()
-        set_learning_rate(optimizer, self._rate(self.current_epoch + batch_idx / len(self.source)))
+        set_learning_rate(optimizer, self.learning_rate(self.current_epoch + batch_idx / len(self.source)))
 
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
-        """Loss of one batch."""
+        """Return the loss of this rank's part of a batch, scaled by its share, and the sums of the scores."""
         images, labels, share = share_of_batch(*self.source.batch(self.current_epoch, batch_idx))
         logits = self.network(images)
         loss = cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
         return {"loss": loss * share, "metrics": scores(logits.detach(), labels, loss.detach())}
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Add the gradients of all ranks up, before they are clipped."""
+        """Add up the gradients of all ranks, before they are clipped."""
         add_gradients(self.network.parameters())
 
     def validation_step(self, step: int, batch_idx: int) -> dict[str, Tensor]:
-        """Scores of one batch, without smoothing."""
+        """Return the sums of the scores of one batch; the loss is without label smoothing."""
         assert self.val_source is not None
         images, labels, _ = share_of_batch(*self.val_source.batch(0, batch_idx))
         logits = (self.average or self.network)(images)
         return scores(logits, labels, cross_entropy(logits.float(), labels))
 
     def epoch_summary(self) -> dict[str, float]:
-        """The learning rate at the end of the epoch."""
-        return {"lr": self._rate(self.current_epoch + 1)}
+        """Return the learning rate at the end of the epoch."""
+        return {"lr": self.learning_rate(self.current_epoch + 1)}
 
     def reason_to_stop(self, row: Mapping[str, Any]) -> str | None:
-        """Whether val accuracy is below the limit of the epoch; after the last one there is nothing to stop."""
+        """Return a reason if val accuracy is below the limit of the epoch; the last epoch has no limit."""
         epoch, accuracy = row["epoch"], row.get("val_accuracy", 1.0)
         limit = self.prune_below[epoch - 1] if epoch <= len(self.prune_below) else None
         if limit is None or accuracy >= limit or epoch == self.epochs:
             return None
         return f"pruned in epoch {epoch}: val accuracy {accuracy:.4f} is below {limit:.4f}, the median of told trials"
 
-    def _parameter_groups(self, decay: float) -> list[dict[str, Any]]:
-        """All parameters as one group; as two, if vectors (BatchNorm's and biases) do not decay."""
-        parameters = list(self.network.parameters())
-        if self.settings.decay_norm_and_bias:
-            return [{"params": parameters, "weight_decay": decay}]
-        vectors = [parameter for parameter in parameters if parameter.ndim == 1]
-        others = [parameter for parameter in parameters if parameter.ndim > 1]
-        return [{"params": others, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+    def learning_rate(self, epoch: float) -> float:
+        """Return the learning rate at `epoch` (with a fraction): a linear warm-up, then a half cosine to 0.
 
-    def _rate(self, epoch: float) -> float:
-        warmup = min(self.settings.warmup_epochs, self.epochs / 2)
-        if epoch < warmup:
-            return self.settings.hyperparameters.base_lr * (WARMUP_START + (1 - WARMUP_START) * epoch / warmup)
-        return self.settings.hyperparameters.base_lr * cosine(epoch - warmup, self.epochs - warmup)
-
-
-COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
+        The warm-up takes half of the epochs at most.
+        """
+        warmup, peak = min(self.settings.warmup_epochs, self.epochs / 2), self.settings.hyperparameters.base_lr
+        return peak * (warmup_factor(epoch, warmup) if epoch < warmup else cosine(epoch - warmup, self.epochs - warmup))
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A network trained from scratch, in eval mode on the training device; None if its training stopped early."""
+class Training:
+    """The outcome of a training from scratch.
+
+    Attributes:
+        network: in eval mode on the training device; None if there is none or its training ended early.
+        rows: one per epoch.
+        record: facts about the network and the training, for the JSON file.
+    """
 
     network: Network | None
     rows: Rows
@@ -153,32 +171,42 @@ class Trained:
 
 
 def retrain(job: Job) -> None:
-    """Run the stage of a trial: model.safetensors, result.json, history/retrain.csv."""
+    """Run the stage of a trial: write model.safetensors, result.json and history/retrain.csv."""
     epochs = job.settings.nas.num_epochs_retrain or 1
     with stage(job) as run:
-        trained = _train(run, epochs, with_val=True)
-        record = trained.record | {"trial": job.trial, "value": None}
-        if trained.network is not None:
-            last = trained.rows[-1]
-            scores = {name: last[name] for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")}
-            record |= scores | {"value": last["val_accuracy"]}
+        training = train_from_scratch(run, epochs, with_val=True)
+        record = training.record | {"trial": job.trial, "value": None}
+        if training.network is not None:
+            last = training.rows[-1]
+            record |= {key: last[key] for key in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")}
+            record["value"] = last["val_accuracy"]
         if job.prune_below is not None:
-            record |= {"val_accuracies": [row["val_accuracy"] for row in trained.rows]}
-        _write(run, trained, record, "model.safetensors", "result.json", COLUMNS)
+            record["val_accuracies"] = [row["val_accuracy"] for row in training.rows]
+        write_training(run, training, record, "model.safetensors", "result.json", COLUMNS)
 
 
-def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
-    job, splits = run.job, run.splits
-    found = read_json(job.inputs["architecture"])
-    if found["state"] != COMPLETE:
-        return Trained(None, [], {"state": found["state"], "reason": found["reason"], "epochs": epochs})
-    spec = Architecture.from_json(found, str(job.inputs["architecture"]), len(splits.manifest["classes"])).spec
+def train_from_scratch(run: StageRun, epochs: int, *, with_val: bool) -> Training:
+    """Train the network of the job's architecture.json from scratch.
+
+    Args:
+        run: the stage.
+        epochs: length of the training.
+        with_val: train on train and validate on val after each epoch; else train on both without validation.
+
+    Raises:
+        InputError: the architecture does not fit the data set.
+    """
+    job, splits, settings = run.job, run.splits, run.job.settings.retrain
+    path = job.inputs["architecture"]
+    content = read_json(path)
+    if content["state"] != COMPLETE:
+        return Training(None, [], {"state": content["state"], "reason": content["reason"], "epochs": epochs})
+    spec = Architecture.from_json(content, str(path), len(splits.manifest["classes"])).spec
     seed_key = (job.settings.nas.seed, job.stage)
     seed_torch(torch.device("cpu"), *seed_key, "weights")
     network = channels_last(Network(spec, splits.in_channels))
-    settings = job.settings.retrain
-    batch_size, cutout = settings.hyperparameters.batch_size, settings.cutout_length
-    source = splits.training("train" if with_val else "train+val", batch_size, job.stage, cutout)
+    batch_size = settings.hyperparameters.batch_size
+    source = splits.training("train" if with_val else "train+val", batch_size, job.stage, settings.cutout_length)
     val_source = splits.evaluation("val", batch_size) if with_val else None
     record = {
         "state": COMPLETE,
@@ -186,21 +214,33 @@ def _train(run: StageRun, epochs: int, *, with_val: bool) -> Trained:
         "parameters": count_parameters(spec, splits.in_channels),
         "macs": count_macs(spec, splits.in_channels, splits.input_size),
         "epochs": epochs,
-    } | {key: found[key] for key in ("latency_ms",) if key in found}
+    }
+    if "latency_ms" in content:
+        record["latency_ms"] = content["latency_ms"]
     limits = job.prune_below or () if with_val else ()
     module = Retraining(network, source, val_source, settings, epochs, seed_key, limits)
     try:
         rows = run.fit(module, source, epochs, val_source=val_source, gradient_clip=settings.gradient_clip)
     except StoppedError as stopped:
-        return Trained(None, stopped.rows, record | {"state": PRUNED, "reason": f"{job.stage}: {stopped}"})
+        return Training(None, stopped.rows, record | {"state": PRUNED, "reason": f"{job.stage}: {stopped}"})
     network.load_state_dict(run.weights(module.weights_prefix))
-    return Trained(network.to(run.runtime.device).eval(), rows, record)
+    return Training(network.to(run.runtime.device).eval(), rows, record)
 
 
-def _write(
-    run: StageRun, trained: Trained, record: dict[str, Any], model: str, facts: str, columns: tuple[str, ...]
+def write_training(
+    run: StageRun, training: Training, record: dict[str, Any], weights: str, facts: str, columns: tuple[str, ...]
 ) -> None:
-    job, unit = run.job, run.job.unit
-    write_csv(job.history(job.stage), trained.rows, columns)
-    write_weights(unit / model, {} if trained.network is None else dict(trained.network.state_dict()))
-    write_json(unit / Path(facts), record | {"provenance": job.provenance(run.runtime.name)})
+    """Write the artefacts of a training; the weights file is empty if there is no network.
+
+    Args:
+        run: the stage.
+        training: its outcome.
+        record: content of the JSON file.
+        weights: name of the safetensors file.
+        facts: name of the JSON file.
+        columns: of the history.
+    """
+    job, network = run.job, training.network
+    write_csv(job.history(job.stage), training.rows, columns)
+    write_weights(job.unit / weights, {} if network is None else dict(network.state_dict()))
+    write_json(job.unit / facts, record | {"provenance": job.provenance(run.runtime.name)})

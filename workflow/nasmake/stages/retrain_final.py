@@ -1,4 +1,7 @@
-"""Train a promoted architecture on train and val together, and test it once."""
+"""Train a promoted architecture on train and val together, and test it once.
+
+`train_from_scratch` is in `retrain`. This module may import core, jobs, the engine and other stages.
+"""
 
 import math
 from typing import Any
@@ -9,42 +12,40 @@ from nasmake.engine.metrics import evaluate
 from nasmake.engine.stage_run import StageRun, stage
 from nasmake.jobs.job import Job
 from nasmake.models.network import Network
-from nasmake.stages.retrain import _train, _write
+from nasmake.stages.retrain import train_from_scratch, write_training
 
-FINAL_COLUMNS = ("epoch", "train_loss", "train_accuracy", "lr")
+COLUMNS = ("epoch", "train_loss", "train_accuracy", "lr")
 
 
 def retrain_final(job: Job) -> None:
-    """Run the last stage of a promoted trial: final.safetensors, final.json, history/retrain_final.csv.
+    """Run the last stage of a promoted trial: write final.safetensors, final.json and history/retrain_final.csv.
 
-    The only stage that opens the test part, and it does so once, after training.
+    No other stage opens the test split. This stage opens the split once, after training.
     """
     settings = job.settings
     epochs = settings.final.num_epochs or settings.nas.num_epochs_retrain or 1
     with stage(job) as run:
-        trained = _train(run, epochs, with_val=False)
+        training = train_from_scratch(run, epochs, with_val=False)
         result = read_json(job.inputs["result"])
-        known = {name: result[name] for name in ("val_accuracy", "val_loss")}
-        record = trained.record | {"trial": job.trial} | known
-        if trained.network is not None:
-            record |= _test(run, trained.network)
-        if not math.isfinite(record.get("test_loss") or 0.0):  # broken by the very last step
+        record = training.record | {"trial": job.trial} | {key: result[key] for key in ("val_accuracy", "val_loss")}
+        if training.network is not None:
+            record |= _test_scores(run, training.network)
+        if not math.isfinite(record.get("test_loss") or 0.0):  # the very last step broke the network
             record |= {"state": PRUNED, "reason": f"{job.stage}: test loss not finite", "test_loss": None}
-        _write(run, trained, record, "final.safetensors", "final.json", FINAL_COLUMNS)
+        write_training(run, training, record, "final.safetensors", "final.json", COLUMNS)
 
 
-def _test(run: StageRun, network: Network) -> dict[str, Any]:
-    settings = run.job.settings
-    test_n = run.splits.tested.manifest["test"]["count"]
-    if test_n == 0:
+def _test_scores(run: StageRun, network: Network) -> dict[str, Any]:
+    """Return the test scores of the network, and with final.baseline those of a linear model."""
+    settings, splits = run.job.settings, run.splits
+    count = splits.tested.manifest["test"]["count"]
+    if count == 0:
         return {"test_accuracy": None, "test_loss": None, "test_n": 0}
-    loss, accuracy = evaluate(network, run.splits.evaluation("test", settings.retrain.hyperparameters.batch_size))
-    scores = {"test_accuracy": accuracy, "test_loss": loss, "test_n": test_n}
-    return scores | (_baseline(run) if settings.final.baseline else {})
+    loss, accuracy = evaluate(network, splits.evaluation("test", settings.retrain.hyperparameters.batch_size))
+    record = {"test_accuracy": accuracy, "test_loss": loss, "test_n": count}
+    if settings.final.baseline:
+        from nasmake.stages.baseline import logistic_regression
 
-
-def _baseline(run: StageRun) -> dict[str, Any]:
-    from nasmake.stages.baseline import logistic_regression
-
-    accuracy = logistic_regression(run.splits.arrays("train+val"), run.splits.arrays("test"))
-    return {"baseline": {"name": "logistic regression", "test_accuracy": accuracy}}
+        baseline = logistic_regression(splits.arrays("train+val"), splits.arrays("test"))
+        record["baseline"] = {"name": "logistic regression", "test_accuracy": baseline}
+    return record

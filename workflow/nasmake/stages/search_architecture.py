@@ -1,13 +1,14 @@
-"""Architecture search over a trained supernet, and random search of equal cost; a step evaluates one candidate.
+"""Architecture search over a trained supernet, and random search with the same number of evaluations.
 
-An epoch is search.population_size steps. How many of them make a generation is the strategy's to say.
+An epoch is search.population_size steps of a search loop. In most loops a step evaluates one candidate. The strategy
+decides how many candidates make a generation. The loops are in `nasmake.strategies.loop` and in `gates`. This module
+may import core, search_spaces, costs, models, strategies, jobs, the engine and other stages.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json
@@ -24,9 +25,9 @@ from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.stages.gates import GateLoop
 from nasmake.stages.search_output import (
     SearchRecords,
+    architecture_record,
     best_scores,
     evaluation_rows,
-    found,
     probability_rows,
     reference_of,
     write_search,
@@ -41,7 +42,7 @@ Evaluations = Mapping[Decisions, Evaluation]  # by canonical vectors
 
 
 class CandidateEvaluation(StageModule):
-    """Goes through the places of a search, `population_size` in an epoch; one step each."""
+    """Runs the steps of a search loop, `population_size` of them in an epoch."""
 
     metric_prefix = "val"
 
@@ -51,132 +52,150 @@ class CandidateEvaluation(StageModule):
         self.loop, self.population_size = loop, population_size
 
     def configure_optimizers(self) -> None:
-        """Nothing is trained."""
+        """Return no optimizer: nothing is trained."""
 
     @torch.no_grad()
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
-        """One place; a candidate too far out is no reason to give up: it does not count in the mean."""
-        found = self.loop.step(self.current_epoch * self.population_size + batch_idx)
-        return {"metrics": _metrics(*found, 1) if found else _metrics(0.0, 0.0, 0)}
+        """Run one step of the loop.
+
+        Candidates whose loss is infinite are skipped; they do not enter the epoch's mean.
+        """
+        result = self.loop.step(self.current_epoch * self.population_size + batch_idx)
+        loss, accuracy = result or (0.0, 0.0)
+        sums = {"loss": loss, "accuracy": accuracy, "count": float(result is not None)}
+        return {"metrics": {name: torch.tensor(value) for name, value in sums.items()}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put what was told in, as plain lists, and the state of the strategy."""
+        """Add the evaluations as plain lists, and the state of the loop."""
         checkpoint["strategy"] = self.loop.state_dict()
         checkpoint["observed"] = [evaluation.to_list() for evaluation in self.loop.observed]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore the state of the loop, and record the evaluations again."""
         self.loop.load_state_dict(checkpoint["strategy"])
         for fields in checkpoint["observed"]:
             self.loop.tell(Evaluation.from_list(fields))
 
 
 class ArchitectureSearch(CandidateEvaluation):
-    """The search itself; see `search_architecture`."""
+    """The module of the search.
+
+    Args:
+        loop: proposes, evaluates and records.
+        population_size: steps of an epoch.
+        inherited: evaluates the best network without recalibration too.
+        reference: reference point of the hypervolume.
+    """
 
     def __init__(
         self, loop: SearchLoop, population_size: int, inherited: InheritedEvaluator, reference: Reference
     ) -> None:
         super().__init__(loop, population_size)
         self._inherited, self._reference = inherited, reference
-        self._uncalibrated: dict[Decisions, float] = {}
+        self._uncalibrated: dict[Decisions, float] = {}  # accuracy of the best network, which often stays the best
 
     def epoch_summary(self) -> dict[str, float]:
-        """The best so far, what was covered so far, and how the strategy is doing."""
+        """Return the best network so far, the hypervolume so far, and the diagnostics of the strategy."""
         loop, costs = self.loop, self.loop.strategy.costs
         best = loop.best()
-        points = ((own.val_loss, costs.macs(network)) for network, own in loop.evaluations.items())
-        found = {
+        if best.decisions not in self._uncalibrated:
+            # Lightning calls this hook outside the precision context of the steps.
+            with self.trainer.precision_plugin.forward_context():
+                self._uncalibrated = {best.decisions: self._inherited.uncalibrated(best.decisions)[1]}
+        points = ((evaluation.val_loss, costs.macs(network)) for network, evaluation in loop.evaluations.items())
+        summary = {
             "evaluated": len(loop.evaluations),
             "best_objective": best.objective,
             "best_val_loss": best.val_loss,
             "best_val_accuracy": best.val_accuracy,
-            "uncalibrated_val_accuracy": self._uncalibrated_accuracy(best.decisions),
+            "uncalibrated_val_accuracy": self._uncalibrated[best.decisions],
             "hypervolume": hypervolume(points, self._reference),
         } | {f"best_{metric}": cost for metric, cost in costs.of(best.decisions).items()}
-        return found | loop.diagnostics((self.current_epoch + 1) * self.population_size)
-
-    def _uncalibrated_accuracy(self, decisions: Decisions) -> float:
-        if decisions not in self._uncalibrated:
-            with self.trainer.precision_plugin.forward_context():  # that of the steps; this is called after them
-                self._uncalibrated = {decisions: self._inherited.uncalibrated(decisions)[1]}
-        return self._uncalibrated[decisions]
+        return summary | loop.diagnostics((self.current_epoch + 1) * self.population_size)
 
 
 class RandomBaseline(CandidateEvaluation):
-    """Random search beside the search."""
+    """The module of the random search that the search is compared with."""
 
     def epoch_summary(self) -> dict[str, float]:
-        """The best so far."""
+        """Return the best network so far."""
         evaluations = self.loop.evaluations
         return {"random_evaluated": len(evaluations)} | best_scores("random_best_", evaluations.values())
 
 
 def search_architecture(job: Job) -> None:
-    """Run the stage: architecture.json, and in history/ rows of epochs, evaluated networks and probabilities."""
-    record = read_json(job.inputs["supernet"].with_suffix(".json"))
+    """Run the stage: write architecture.json, and histories of epochs, evaluated networks and probabilities."""
+    record = read_json(job.inputs["record"])
     if record["state"] != COMPLETE:
         return write_search(job, None, {key: record[key] for key in ("state", "reason")})
+    settings, epochs = job.settings.search, job.settings.nas.num_epochs_architecture_search
     with stage(job) as run:
-        space = run.space()
+        space, size = run.space(), settings.population_size
         inherited = InheritedEvaluator(run, trained_supernet(run, space, record))
         costs = cost_table(run)
-        check_feasible(costs, job.settings.search)
-        write_search(job, run.runtime.name, *_searched(run, space, costs, inherited))
+        check_feasible(costs, settings)
+        loop, worth = _search_loop(run, costs, inherited)
+        module = ArchitectureSearch(loop, size, inherited, reference_of(space, costs))
+        baseline: Evaluations = {}
+        try:
+            rows = run.fit(module, range(size), epochs)
+            if settings.algorithm == "random":
+                baseline = loop.evaluations
+            elif settings.random_baseline:
+                baseline = random_baseline(run, costs, inherited, worth, loop.evaluations)
+            content = architecture_record(run, costs, loop.found(), _scores(loop), baseline.values())
+        except DivergedError as diverged:
+            rows, content = diverged.rows, {"state": PRUNED, "reason": f"{job.stage}: {diverged}"}
+        evaluated = evaluation_rows(loop.strategy, loop.evaluations.values())
+        by_epoch = [loop.probabilities((epoch + 1) * size) for epoch in range(len(rows))]
+        compared = evaluation_rows(loop.strategy, baseline.values())
+        records = SearchRecords(rows, evaluated, compared, probability_rows(space, by_epoch))
+        write_search(job, run.runtime.name, content, records)
 
 
-def _searched(
-    run: StageRun, space: SearchSpace, costs: CostTable, inherited: InheritedEvaluator
-) -> tuple[dict[str, Any], SearchRecords]:
+def _search_loop(run: StageRun, costs: CostTable, inherited: InheritedEvaluator) -> tuple[SearchLoop, int]:
+    """Return the loop of search.algorithm, and the number of evaluations with the same compute cost."""
     settings, epochs = run.job.settings.search, run.job.settings.nas.num_epochs_architecture_search
-    size, reference = settings.population_size, reference_of(space, costs)
-    loop, evaluations = _course(run, costs, inherited)
-    random: Evaluations = {}
-    try:
-        rows = run.fit(ArchitectureSearch(loop, size, inherited, reference), range(size), epochs)
-        if settings.algorithm == "random":
-            random = loop.evaluations
-        elif settings.random_baseline:
-            random = random_baseline(run, costs, inherited, evaluations, loop.evaluations)
-        content = found(run, costs, loop.found(), _scores(loop), random.values())
-    except DivergedError as diverged:
-        rows, content = diverged.rows, {"state": PRUNED, "reason": f"{run.job.stage}: {diverged}"}
-    by_epoch = [loop.probabilities((epoch + 1) * size) for epoch in range(len(rows))]
-    evaluated, compared = (evaluation_rows(loop.strategy, own.values()) for own in (loop.evaluations, random))
-    return content, SearchRecords(rows, evaluated, compared, probability_rows(space, by_epoch))
-
-
-def _course(run: StageRun, costs: CostTable, inherited: InheritedEvaluator) -> tuple[SearchLoop, int]:
-    """The course of the search, and how many evaluations cost what it does."""
-    settings, epochs = run.job.settings.search, run.job.settings.nas.num_epochs_architecture_search
-    steps, seed_key = settings.population_size, (run.job.settings.nas.seed, run.job.stage)
+    size, seed_key = settings.population_size, (run.job.settings.nas.seed, run.job.stage)
     strategy = make_strategy(costs.space, costs, settings)
     if isinstance(strategy, ProxylessSearch):
         batches = run.splits.shuffled("val", settings.batch_size, run.job.stage)
-        worth = inherited.evaluations_worth(strategy, epochs * (steps - 1), batches)
-        return GateLoop(strategy, seed_key, steps, inherited, batches), epochs + worth
+        worth = inherited.evaluations_worth(strategy, epochs * (size - 1), batches)
+        return GateLoop(strategy, seed_key, size, inherited, batches), epochs + worth
     assert isinstance(strategy, ProposingStrategy)
-    return ProposalLoop(strategy, seed_key, epochs * steps, inherited), epochs * steps
+    return ProposalLoop(strategy, seed_key, epochs * size, inherited), epochs * size
+
+
+def _scores(loop: SearchLoop) -> dict[str, float]:
+    """Return facts about a search that has ended; with the scores of the conclusion if it is not the result."""
+    result, conclusion = loop.found(), loop.conclusion()
+    scores: dict[str, float] = {"generation": result.generation + 1, "evaluated": len(loop.evaluations)}
+    if conclusion not in (None, result):
+        scores |= {"mode_val_loss": conclusion.val_loss, "mode_val_accuracy": conclusion.val_accuracy}
+    return scores
 
 
 def random_baseline(
     run: StageRun, costs: CostTable, inherited: InheritedEvaluator, evaluations: int, known: Evaluations
 ) -> Evaluations:
-    """Random search of equal cost: as many evaluations, within the same limits, with the same weights and images.
+    """Run random search with the compute cost, the limits, the weights and the images of the search.
 
-    Its training state lies beside that of the search, so it resumes as exactly.
+    Its training state is saved beside that of the search, so the baseline resumes exactly too.
 
     Args:
-        run: the stage that searched.
-        costs: of the networks of the space.
-        inherited: scores with the weights that the search ended with.
-        evaluations: how many; fewer, if no more networks keep the limits.
-        known: networks that `inherited` has scored already: taken from here when they are drawn.
+        run: the stage of the search.
+        costs: of the networks of the search space.
+        inherited: evaluates with the weights at the end of the search.
+        evaluations: how many networks are evaluated; fewer if no further network keeps the limits.
+        known: evaluations by `inherited`. A network among them is not evaluated again.
+
+    Returns:
+        The evaluations of the drawn networks.
     """
 
     def score(network: Decisions) -> tuple[float, float]:
-        own = known.get(network)
-        return (own.val_loss, own.val_accuracy) if own else inherited(network)
+        evaluation = known.get(network)
+        return (evaluation.val_loss, evaluation.val_accuracy) if evaluation else inherited(network)
 
     settings, size = run.job.settings.search, run.job.settings.search.population_size
     seed_key = (run.job.settings.nas.seed, run.job.stage, "random")
@@ -186,31 +205,23 @@ def random_baseline(
 
 
 def trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, Any]) -> Supernet:
-    """The supernet that the stage was given, on its device; `record` is its supernet.json.
+    """Return the supernet that is an input of the stage, on the stage's device.
+
+    Args:
+        run: the stage.
+        space: its search space.
+        record: content of the supernet's supernet.json.
 
     Raises:
-        InputError: it was trained in another space, or its file is damaged.
+        InputError: the supernet was trained in another search space, or its file is damaged.
     """
-    path, made_in = run.job.inputs["supernet"], record["search_space"]
-    if made_in["hash"] != space.hash:
+    path, trained_in = run.job.inputs["supernet"], record["search_space"]
+    if trained_in["hash"] != space.hash:
         raise InputError(
-            f"{path}: trained in the space {made_in['name']} ({made_in['hash']}), not in "
+            f"{path}: trained in the space {trained_in['name']} ({trained_in['hash']}), not in "
             f"{space.name} ({space.hash}); remove it, so that it is trained again"
         )
-    sharing, classes = record["settings"]["weight_sharing"], run.job.settings.dataset.num_search_classes
-    supernet = Supernet(space, run.splits.in_channels, sharing, classes)
+    sharing = record["settings"]["weight_sharing"]
+    supernet = Supernet(space, run.splits.in_channels, sharing, run.job.num_search_classes)
     supernet.load_state_dict(read_weights(path))
     return supernet.to(run.runtime.device)
-
-
-def _scores(loop: SearchLoop) -> dict[str, float]:
-    """What a strategy that proposes candidates knows at the end, beyond the score of what it found."""
-    best, conclusion = loop.found(), loop.conclusion()
-    scores: dict[str, float] = {"generation": best.generation + 1, "evaluated": len(loop.evaluations)}
-    if conclusion not in (None, best):
-        scores |= {"mode_val_loss": conclusion.val_loss, "mode_val_accuracy": conclusion.val_accuracy}
-    return scores
-
-
-def _metrics(loss: float, accuracy: float, count: int) -> dict[str, Tensor]:
-    return {"loss": torch.tensor(loss), "accuracy": torch.tensor(accuracy), "count": torch.tensor(float(count))}

@@ -1,9 +1,12 @@
-"""What an architecture search leaves: architecture.json and its histories."""
+"""The artefacts of an architecture search: architecture.json and the histories.
+
+This module turns evaluations into rows and records, and writes them; it evaluates nothing. It may import core, costs,
+search_spaces, strategies, jobs and the engine.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log
 from typing import Any
 
 from nasmake.core.files import write_csv, write_json
@@ -41,7 +44,7 @@ class SearchRecords:
     probabilities: Rows
 
     def write(self, job: Job) -> None:
-        """Write them as CSV."""
+        """Write the rows as CSV files."""
         metrics: tuple[Metric, ...] = METRICS if "latency" in job.inputs else METRICS[:2]
         diagnostics = strategy_of(str(job.settings.search.algorithm)).columns
         columns = [*SEARCH_COLUMNS, *(f"best_{metric}" for metric in metrics), *diagnostics]
@@ -53,36 +56,43 @@ class SearchRecords:
 
 
 def write_search(job: Job, device: str | None, content: dict[str, Any], records: SearchRecords | None = None) -> None:
-    """Write the histories, and then architecture.json; without records the histories are headers only."""
+    """Write the histories, and then architecture.json.
+
+    Args:
+        job: names the folder.
+        device: for the provenance; None if nothing was computed.
+        content: of architecture.json, without the provenance.
+        records: rows of the histories; without records the histories have headers only.
+    """
     (records or SearchRecords([], [], [], [])).write(job)
     write_json(job.unit / "architecture.json", content | {"provenance": job.provenance(device)})
 
 
-def found(
-    run: StageRun, costs: CostTable, best: Evaluation, scores: dict[str, float], random: Iterable[Evaluation]
+def architecture_record(
+    run: StageRun, costs: CostTable, result: Evaluation, scores: dict[str, float], baseline: Iterable[Evaluation]
 ) -> dict[str, Any]:
-    """What architecture.json holds of a search.
+    """Return the content of architecture.json after a search.
 
     Args:
         run: the stage.
-        costs: of the networks of the space.
-        best: what the search ended with.
-        scores: what else is known of the search.
-        random: evaluations of the random baseline.
+        costs: of the networks of the search space.
+        result: the evaluation of the network that the search returns.
+        scores: further facts about the search.
+        baseline: evaluations of the random baseline.
     """
     reference = {f"reference_{name}": value for name, value in reference_of(costs.space, costs)._asdict().items()}
-    own = {"objective": best.objective, "val_loss": best.val_loss, "val_accuracy": best.val_accuracy}
-    return Architecture.from_decisions(best.decisions, costs.space).to_json() | {
+    scores = {"objective": result.objective, "val_loss": result.val_loss, "val_accuracy": result.val_accuracy} | scores
+    return Architecture.from_decisions(result.decisions, costs.space).to_json() | {
         "input_size": run.splits.input_size,
         "channels": run.splits.in_channels,
-        **costs.of(best.decisions),
+        **costs.of(result.decisions),
         "state": COMPLETE,
-        "scores": own | scores | reference | best_scores("random_", random),
+        "scores": scores | reference | best_scores("random_", baseline),
     }
 
 
 def best_scores(prefix: str, evaluations: Iterable[Evaluation]) -> dict[str, float]:
-    """Of the best network; none where all are broken."""
+    """Return val loss and accuracy of the best network, with prefixed names; nothing if the loss of all is infinite."""
     best = min(evaluations, default=None)
     if best is None or math.isinf(best.val_loss):
         return {}
@@ -90,7 +100,7 @@ def best_scores(prefix: str, evaluations: Iterable[Evaluation]) -> dict[str, flo
 
 
 def evaluation_rows(strategy: Strategy, evaluations: Iterable[Evaluation]) -> Rows:
-    """One row per network, with its costs, and whether any other is better by val loss and all of search.front."""
+    """Return one row per network, with its costs and whether it is on the Pareto front of val loss and search.front."""
     listed = list(evaluations)
     on_front = non_dominated([strategy.point(evaluation) for evaluation in listed])
     return [
@@ -99,24 +109,33 @@ def evaluation_rows(strategy: Strategy, evaluations: Iterable[Evaluation]) -> Ro
             "objective": evaluation.objective,
             "val_loss": evaluation.val_loss,
             "val_accuracy": evaluation.val_accuracy,
-            "on_front": int(kept),
+            "on_front": int(is_on_front),
             **strategy.costs.of(evaluation.decisions),
             "decisions": " ".join(map(str, evaluation.decisions)),
         }
-        for evaluation, kept in zip(listed, on_front, strict=True)
+        for evaluation, is_on_front in zip(listed, on_front, strict=True)
     ]
 
 
 def probability_rows(space: SearchSpace, epochs: Sequence[Probabilities]) -> Rows:
-    """One row per epoch, decision and choice, in this order."""
+    """Return one row per epoch, decision and choice, in this order.
+
+    Args:
+        space: the search space.
+        epochs: for each epoch the probabilities of the options of every decision.
+    """
     return [
         {"epoch": epoch, "decision": decision.name, "choice": choice, "probability": probability}
-        for epoch, probabilities in enumerate(epochs, 1)
-        for decision, own in zip(space.decisions, probabilities, strict=True)
-        for choice, probability in zip(decision.options, own, strict=True)
+        for epoch, by_decision in enumerate(epochs, 1)
+        for decision, by_choice in zip(space.decisions, by_decision, strict=True)
+        for choice, probability in zip(decision.options, by_choice, strict=True)
     ]
 
 
 def reference_of(space: SearchSpace, costs: CostTable) -> Reference:
-    """The loss of guessing, ln of the number of classes, and the MACs of the costliest network, whatever the limits."""
-    return Reference(log(space.num_classes), costs.macs(costs.costliest("macs")))
+    """Return the reference point of the hypervolume.
+
+    Its loss is that of guessing: ln of the number of classes. Its MACs are those of the most expensive network of the
+    space, whatever the limits of the search.
+    """
+    return Reference(math.log(space.num_classes), costs.macs(costs.costliest("macs")))

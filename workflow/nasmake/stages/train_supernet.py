@@ -1,4 +1,8 @@
-"""Supernet training: every step trains the paths that a sampler draws, one after another, in the memory of one."""
+"""Supernet training: every step trains the paths that a sampler draws, one after another, in the memory of one path.
+
+The path samplers are in `nasmake.path_samplers`, the supernet is in `nasmake.models`. This module may import core,
+config, data, costs, models, path_samplers, pipeline, jobs and the engine.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -37,12 +41,12 @@ COLUMNS = ("epoch", "train_loss", "train_accuracy", "lr")
 
 
 class SupernetTraining(StageModule):
-    """Each step draws paths, adds up their gradients, and updates what they touched.
+    """Training of the shared weights: a step draws paths, averages their gradients, and updates the weights in use.
 
-    Manual optimization: Lightning's automatic one knows one backward pass per step.
+    Optimization is manual, because Lightning's automatic optimization has one backward pass per step.
 
     Attributes:
-        stage: whose random draws these are.
+        stage: part of the seed key of all random draws.
     """
 
     stage = STAGE
@@ -54,33 +58,39 @@ class SupernetTraining(StageModule):
         self.source = source
 
     def configure_optimizers(self) -> Optimizer:
-        """The optimizer of the shared weights."""
+        """Return the optimizer of the shared weights."""
         return build_optimizer(self.settings.supernet, self.supernet.parameters())
 
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
-        """One update from the paths of this step over the same batch."""
+        """Update the weights once, from all paths of this step on the same batch."""
         settings, epoch = self.settings.supernet, self.current_epoch
         seed_key = (self.settings.nas.seed, self.stage)
         seed_torch(self.device, *seed_key, "dropout", epoch, batch_idx, *rank_key())
         paths = self.sampler.draw(python_random(*seed_key, "paths", epoch, batch_idx))
         optimizer: Any = self.optimizers()
-        optimizer.zero_grad(set_to_none=True)  # what no path touches keeps None: neither momentum nor decay moves it
-        metrics = self._add_gradients(paths, share_of_batch(*self.source.batch(epoch, batch_idx)))
+        # Weights that no path uses keep the gradient None, not zeros: neither momentum nor weight decay moves them.
+        optimizer.zero_grad(set_to_none=True)
+        metrics = self.accumulate_gradients(paths, share_of_batch(*self.source.batch(epoch, batch_idx)))
         add_gradients(self.supernet.parameters())
         if settings.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), settings.gradient_clip)
-        set_learning_rate(optimizer, self._rate(epoch + batch_idx / len(self.source)))
+        set_learning_rate(optimizer, self.learning_rate(epoch + batch_idx / len(self.source)))
         optimizer.step()
         return {"metrics": metrics}
 
-    def _add_gradients(self, paths: Sequence[Decisions], part: BatchShare) -> dict[str, Tensor]:
-        """Add up the mean gradient, path by path: the graph of one is gone before the next is built.
+    def accumulate_gradients(self, paths: Sequence[Decisions], part: BatchShare) -> dict[str, Tensor]:
+        """Compute the mean gradient of the paths, one path at a time, so that one graph is in memory at once.
 
-        The first path may teach the others (in-place distillation, arXiv 1903.05134): their target is its
-        output before the update, through which no gradient flows; the labels are smoothed for it alone.
+        With in-place distillation (arXiv 1903.05134) the output of the first path before the update is the target of
+        the other paths. No gradient flows through this target. The first path is trained on smoothed labels.
+
+        Args:
+            paths: decision vectors.
+            part: this rank's part of the batch.
 
         Returns:
-            Sums over all paths, of the loss on the labels even where a path is trained on something else.
+            The sums of `metrics.scores` over all paths. The loss is the loss on the labels, also for paths with another
+            target.
         """
         images, labels, share = part
         loss_on_labels = partial(cross_entropy, target=labels, label_smoothing=self.settings.supernet.label_smoothing)
@@ -98,16 +108,17 @@ class SupernetTraining(StageModule):
         return metrics
 
     def epoch_summary(self) -> dict[str, float]:
-        """The learning rate at the end of the epoch."""
-        return {"lr": self._rate(self.current_epoch + 1)}
+        """Return the learning rate at the end of the epoch."""
+        return {"lr": self.learning_rate(self.current_epoch + 1)}
 
-    def _rate(self, epoch: float) -> float:
+    def learning_rate(self, epoch: float) -> float:
+        """Return the learning rate at `epoch` (with a fraction)."""
         settings = self.settings.supernet
         return settings.lr * schedules.factor(settings, epoch, self.settings.nas.num_epochs_supernet_train)
 
 
 def train_supernet(job: Job) -> None:
-    """Run the stage: supernet.safetensors, supernet.json, history/train_supernet.csv."""
+    """Run the stage: write supernet.safetensors, supernet.json and history/train_supernet.csv."""
     settings = job.settings
     with stage(job) as run:
         supernet, costs = new_supernet(run), cost_table(run)
@@ -121,10 +132,10 @@ def train_supernet(job: Job) -> None:
 
 
 def new_supernet(run: StageRun) -> Supernet:
-    """A supernet of the job's search space with fresh weights."""
+    """Return a supernet of the job's search space with initial weights, on the CPU."""
     settings = run.job.settings
     seed_torch(torch.device("cpu"), settings.nas.seed, run.job.stage, "weights")
-    sharing, classes = settings.supernet.weight_sharing, settings.dataset.num_search_classes
+    sharing, classes = settings.supernet.weight_sharing, run.job.num_search_classes
     return channels_last(Supernet(run.space(), run.splits.in_channels, sharing, classes))
 
 
@@ -134,7 +145,14 @@ def new_path_sampler(costs: CostTable, settings: SupernetSettings) -> PathSample
 
 
 def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | None) -> None:
-    """Write the artefacts of a supernet; no weights if its training diverged, for the `reason` given."""
+    """Write the artefacts of a supernet.
+
+    Args:
+        run: the stage.
+        supernet: gives search space and number of parameters; the weights come from the last checkpoint.
+        rows: one per epoch.
+        reason: why training diverged; the weights file is then empty. None if training ended well.
+    """
     job, settings = run.job, run.job.settings
     outcome = {"state": COMPLETE} if reason is None else {"state": PRUNED, "reason": reason}
     record = {
