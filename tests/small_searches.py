@@ -1,4 +1,4 @@
-"""Strategies on small spaces and a landscape that can be climbed, as the stage drives them, without networks."""
+"""Searches on small spaces without networks: a simple loss of the decisions replaces the evaluation."""
 
 from functools import cache
 from itertools import product
@@ -14,7 +14,7 @@ from small_spaces import build, shipped, small, table_with_latency
 
 POPULATION, GENERATIONS = 8, 5
 BUDGET = GENERATIONS * POPULATION
-SAMPLES = 6  # of a distribution in one generation: it spans epochs, and the last one is short
+SAMPLES = 6  # candidates of a distribution in one generation; the last generation of BUDGET is short
 PROPOSING = [name for name in STRATEGIES if issubclass(strategy_of(name), ProposingStrategy)]
 every_strategy = pytest.mark.parametrize("name", PROPOSING)
 POPULATIONS = [name for name in STRATEGIES if issubclass(strategy_of(name), PopulationStrategy)]
@@ -31,42 +31,43 @@ COSTS = {name: table_with_latency(*facts) for name, facts in SPACES.items()}
 
 @cache
 def all_networks(space):
-    """Every canonical vector of a small space."""
-    found = SPACES[space][0]
-    return {found.canonical(vector) for vector in product(*(range(len(own.choices)) for own in found.decisions))}
+    """Return every canonical vector of a small space."""
+    search_space = SPACES[space][0]
+    options = (range(len(decision.choices)) for decision in search_space.decisions)
+    return {search_space.canonical(vector) for vector in product(*options)}
 
 
-def strategy(name, space, **limits):
+def new_strategy(name, space, **limits):
     sizes = {"population_size": POPULATION, "samples_per_update": SAMPLES}
     settings = Search(algorithm=name, constraint=Constraint(**limits), **sizes)
     return make_strategy(SPACES[space][0], COSTS[space], settings)
 
 
 def loss(decisions):
-    """A landscape that can be climbed: every decision has a best choice of its own."""
-    return sum((index - place % 3) ** 2 for place, index in enumerate(decisions)) / len(decisions)
+    """Return a loss to which every decision contributes, with one best option per decision."""
+    return sum((index - position % 3) ** 2 for position, index in enumerate(decisions)) / len(decisions)
 
 
 def evaluation(val_loss, decisions, generation=0):
     return Evaluation(val_loss, 0.0, decisions, val_loss, 0.5, generation)
 
 
-def search(own, budget=BUDGET, seed=0, observed=(), score=loss):
-    """Search from wherever `told` stops, as the stage does."""
-    progress = ProposalLoop(own, (seed, "search"), budget, lambda decisions: (score(decisions), 0.5))
+def search(strategy, budget=BUDGET, seed=0, observed=(), score=loss):
+    """Run a search as its stage does, from the step after the last observed evaluation."""
+    loop = ProposalLoop(strategy, (seed, "search"), budget, lambda decisions: (score(decisions), 0.5))
     for evaluation in observed:
-        progress.tell(evaluation)
-    for place in range(len(observed), budget):
-        progress.step(place)
-    return progress
+        loop.tell(evaluation)
+    for step in range(len(observed), budget):
+        loop.step(step)
+    return loop
 
 
-def told_by(own, **options):
-    return search(own, **options).observed
+def observed_by(strategy, **options):
+    return search(strategy, **options).observed
 
 
 def limit(space, metric, share):
-    """The cost below which this share of random networks lies."""
+    """Return the cost that this share of random networks does not exceed."""
     rng = Random(1)
-    costs = sorted(getattr(COSTS[space], metric)(SPACES[space][0].sample(rng)) for _ in range(400))
+    costs = sorted(COSTS[space].of(SPACES[space][0].sample(rng))[metric] for _ in range(400))
     return costs[int(share * len(costs))]

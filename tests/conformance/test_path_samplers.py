@@ -1,4 +1,7 @@
-"""What every path sampler must satisfy. A new entry of PATH_SAMPLERS is tested without further work."""
+"""Tests of every path sampler. A new entry of PATH_SAMPLERS is tested without further work.
+
+Draws from a distribution (module asng) are tested in tests/stages/test_search_supernet.py.
+"""
 
 from collections import Counter
 from functools import cache
@@ -36,10 +39,10 @@ def options(space):
     return [len(decision.choices) for decision in space_called(space).decisions]
 
 
-def counts(paths, place, number):
-    """How often each of a decision's options was taken."""
-    found = Counter(path[place] for path in paths)
-    return [found[option] for option in range(number)]
+def counts(paths, position, number):
+    """Return how often the paths take each option of the decision at `position`."""
+    taken = Counter(path[position] for path in paths)
+    return [taken[option] for option in range(number)]
 
 
 def test_configuration_offers_all_of_them():
@@ -70,22 +73,22 @@ def test_gives_valid_paths_and_the_same_number_in_every_step(name, space):
 @every_space
 @pytest.mark.parametrize("paths_per_step", [1, 2, 3, 4, 8, 64])
 def test_number_of_paths(space, paths_per_step):
-    found = {name: len(sampler(name, space, paths_per_step).draw(Random(0))) for name in PATH_SAMPLERS}
+    numbers = {name: len(sampler(name, space, paths_per_step).draw(Random(0))) for name in PATH_SAMPLERS}
     sandwich = 4 if paths_per_step < 3 else paths_per_step
     given = {"uniform": paths_per_step, "asng": paths_per_step}
-    assert found == given | {"fair": max(options(space)), "sandwich": sandwich}
+    assert numbers == given | {"fair": max(options(space)), "sandwich": sandwich}
 
 
 @every_sampler
 @every_space
 def test_seed_stage_epoch_and_step_decide(name, space):
-    """A fresh sampler that begins with a later step draws what one draws that took all steps before."""
-    places = [(42, "train_supernet", "paths", epoch, step) for epoch in range(3) for step in range(4)]
-    all_at_once = [sampler(name, space).draw(python_random(*place)) for place in places]
+    """A new sampler that starts with a later step draws the same paths as a sampler that took all steps."""
+    seed_keys = [(42, "train_supernet", "paths", epoch, step) for epoch in range(3) for step in range(4)]
+    all_at_once = [sampler(name, space).draw(python_random(*seed_key)) for seed_key in seed_keys]
     fresh = make_path_sampler(costs_of(space), Supernet(sampler=name))
-    assert [fresh.draw(python_random(*place)) for place in places[7:]] == all_at_once[7:]
+    assert [fresh.draw(python_random(*seed_key)) for seed_key in seed_keys[7:]] == all_at_once[7:]
     assert len({tuple(paths) for paths in all_at_once}) > 1
-    assert fresh.draw(python_random(7, *places[0][1:])) != all_at_once[0]
+    assert fresh.draw(python_random(7, *seed_keys[0][1:])) != all_at_once[0]
 
 
 @every_sampler
@@ -93,17 +96,17 @@ def test_seed_stage_epoch_and_step_decide(name, space):
 def test_every_choice_of_every_decision_is_trained(name, space):
     rng = Random(0)
     paths = [path for _ in range(300) for path in sampler(name, space).draw(rng)]
-    for place, number in enumerate(options(space)):
-        assert min(counts(paths, place, number)) > 0
+    for position, number in enumerate(options(space)):
+        assert min(counts(paths, position, number)) > 0
 
 
 @every_space
 def test_uniform_is_uniform_over_each_decision(space):
     rng = Random(0)
     paths = [path for _ in range(100) for path in sampler("uniform", space, 40).draw(rng)]
-    for place, number in enumerate(options(space)):
+    for position, number in enumerate(options(space)):
         expected = len(paths) / number
-        square = sum((count - expected) ** 2 / expected for count in counts(paths, place, number))
+        square = sum((count - expected) ** 2 / expected for count in counts(paths, position, number))
         assert square < 3 * number + 12  # chi squared, far beyond its mean of n - 1
 
 
@@ -115,24 +118,24 @@ def test_fair_step_takes_every_option_equally_often_or_once_more(space):
     most = max(options(space))
     for step in range(50):
         paths = sampler("fair", space).draw(Random(step))
-        for place, number in enumerate(options(space)):
+        for position, number in enumerate(options(space)):
             less, more = most // number, most % number  # every option `less` times, `more` of them once more
-            assert sorted(counts(paths, place, number)) == [less] * (number - more) + [less + 1] * more
+            assert sorted(counts(paths, position, number)) == [less] * (number - more) + [less + 1] * more
 
 
 @every_space
 def test_fair_over_many_steps_is_exact_for_largest_decisions_and_fair_in_the_mean_for_others(space):
     most, steps, rng = max(options(space)), 420, Random(0)
     paths = [path for _ in range(steps) for path in sampler("fair", space).draw(rng)]
-    for place, number in enumerate(options(space)):
-        found, expected = counts(paths, place, number), steps * most / number
-        assert sum(found) == steps * most
+    for position, number in enumerate(options(space)):
+        taken, expected = counts(paths, position, number), steps * most / number
+        assert sum(taken) == steps * most
         share = (most % number) / number  # of steps in which an option is taken once more
-        assert all(abs(count - expected) <= 4.5 * (steps * share * (1 - share)) ** 0.5 for count in found)
+        assert all(abs(count - expected) <= 4.5 * (steps * share * (1 - share)) ** 0.5 for count in taken)
 
 
 def test_fair_permutations_of_decisions_are_independent():
-    """Else only as many networks as options would ever be trained."""
+    """Otherwise training would see only as many networks as there are options."""
     rng = Random(0)
     paths = [path for _ in range(1000) for path in sampler("fair", "proxyless_digits").draw(rng)]
     pairs = Counter((path[1], path[3]) for path in paths)  # the two decisions of 7 options

@@ -1,4 +1,8 @@
-"""What every search strategy must satisfy. A new entry of STRATEGIES is tested without further work."""
+"""Tests of every search strategy and of evolution. A new entry of STRATEGIES is tested without further work.
+
+The modules base, constraints, loop, population and random_search are tested here, with tests/strategies/ and
+test_distributions.py for the rest of the package.
+"""
 
 from itertools import count
 from operator import attrgetter
@@ -28,9 +32,9 @@ from small_searches import (
     every_strategy,
     limit,
     loss,
+    new_strategy,
+    observed_by,
     search,
-    strategy,
-    told_by,
 )
 from small_spaces import build, content, shipped
 
@@ -39,9 +43,9 @@ from small_spaces import build, content, shipped
 @every_space
 def test_budget_is_respected_and_used(name, space):
     evaluated = []
-    progress = search(strategy(name, space), score=lambda decisions: evaluated.append(decisions) or loss(decisions))
-    assert len(progress.observed) == BUDGET
-    assert len(evaluated) == len(set(evaluated)) == len(progress.evaluations) <= BUDGET
+    loop = search(new_strategy(name, space), score=lambda decisions: evaluated.append(decisions) or loss(decisions))
+    assert len(loop.observed) == BUDGET
+    assert len(evaluated) == len(set(evaluated)) == len(loop.evaluations) <= BUDGET
     assert len(evaluated) == BUDGET or name in DISTRIBUTIONS
 
 
@@ -49,20 +53,20 @@ def test_budget_is_respected_and_used(name, space):
 @every_space
 @pytest.mark.parametrize("budget", [2, SAMPLES, SAMPLES + 1, SAMPLES + 2, BUDGET])
 def test_generations_are_whole_up_to_the_last(name, space, budget):
-    own = strategy(name, space)
-    observed = told_by(own, budget=budget)
+    strategy = new_strategy(name, space)
+    observed = observed_by(strategy, budget=budget)
     sizes = [
         len([one for one in observed if one.generation == number]) for number in range(observed[-1].generation + 1)
     ]
     assert sum(sizes) == budget
     concluding = sizes.pop() if name in DISTRIBUTIONS else 1
-    assert concluding == 1 and all(size == own.generation_size for size in sizes[:-1])
+    assert concluding == 1 and all(size == strategy.generation_size for size in sizes[:-1])
 
 
 @every_strategy
 @every_space
-def test_what_is_evaluated_are_canonical_vectors_of_the_space(name, space):
-    for vector in search(strategy(name, space), budget=2 * BUDGET).evaluations:
+def test_evaluated_networks_are_canonical_vectors_of_the_space(name, space):
+    for vector in search(new_strategy(name, space), budget=2 * BUDGET).evaluations:
         SPACES[space][0].check(vector)
         assert SPACES[space][0].canonical(vector) == vector
 
@@ -71,15 +75,15 @@ def test_what_is_evaluated_are_canonical_vectors_of_the_space(name, space):
 @every_space
 def test_a_network_proposed_again_has_the_score_it_had(name, space):
     scores = count()
-    progress = search(strategy(name, space), budget=2 * BUDGET, score=lambda _: next(scores))
-    for one in progress.observed:
-        assert one.val_loss == progress.evaluations[SPACES[space][0].canonical(one.decisions)].val_loss
+    loop = search(new_strategy(name, space), budget=2 * BUDGET, score=lambda _: next(scores))
+    for one in loop.observed:
+        assert one.val_loss == loop.evaluations[SPACES[space][0].canonical(one.decisions)].val_loss
 
 
 @every_strategy
 @every_space
 def test_seed_decides(name, space):
-    first, again, other = (told_by(strategy(name, space), seed=seed) for seed in (0, 0, 1))
+    first, again, other = (observed_by(new_strategy(name, space), seed=seed) for seed in (0, 0, 1))
     assert first == again != other
 
 
@@ -87,32 +91,32 @@ def test_seed_decides(name, space):
 @every_space
 @pytest.mark.parametrize("stop", [1, SAMPLES, POPULATION, 2 * SAMPLES + 1, BUDGET - 1])
 def test_resumed_anywhere_equals_uninterrupted(name, space, stop):
-    """The training state holds what was told and nothing else."""
-    whole = search(strategy(name, space))
-    resumed = search(strategy(name, space), observed=whole.observed[:stop])
+    """The training state holds the observed evaluations and nothing else."""
+    whole = search(new_strategy(name, space))
+    resumed = search(new_strategy(name, space), observed=whole.observed[:stop])
     assert resumed.observed == whole.observed and resumed.evaluations == whole.evaluations
-    for places in (POPULATION, BUDGET):
-        assert resumed.diagnostics(places) == whole.diagnostics(places)
+    for steps in (POPULATION, BUDGET):
+        assert resumed.diagnostics(steps) == whole.diagnostics(steps)
 
 
 @every_strategy
 @every_space
 def test_proposals_have_no_hidden_state(name, space):
-    own = strategy(name, space)
-    whole = told_by(own)
+    strategy = new_strategy(name, space)
+    whole = observed_by(strategy)
     known = [evaluation for evaluation in whole if evaluation.generation < 2]
-    proposals = [asked.propose(Random("0 2"), known) for asked in (own, strategy(name, space), own)]
+    proposals = [asked.propose(Random("0 2"), known) for asked in (strategy, new_strategy(name, space), strategy)]
     assert proposals[0] == proposals[1] == proposals[2]
-    own.propose(Random(0), [one._replace(objective=-one.objective, val_loss=-one.val_loss) for one in known])
-    assert own.propose(Random("0 2"), known) == proposals[0]
+    strategy.propose(Random(0), [one._replace(objective=-one.objective, val_loss=-one.val_loss) for one in known])
+    assert strategy.propose(Random("0 2"), known) == proposals[0]
 
 
 @every_strategy
 @every_space
-def test_telling_is_reading_only(name, space):
-    observed = told_by(strategy(name, space), budget=2 * POPULATION)
+def test_proposing_does_not_change_the_observed_evaluations(name, space):
+    observed = observed_by(new_strategy(name, space), budget=2 * POPULATION)
     before = list(observed)
-    strategy(name, space).propose(Random(0), observed)
+    new_strategy(name, space).propose(Random(0), observed)
     assert observed == before
 
 
@@ -122,32 +126,34 @@ def test_telling_is_reading_only(name, space):
 @pytest.mark.parametrize("metric", METRICS)
 def test_limits_are_never_violated(name, space, metric, share):
     bound = limit(space, metric, share)
-    observed = told_by(strategy(name, space, **{metric: bound}))
+    observed = observed_by(new_strategy(name, space, **{metric: bound}))
     assert len(observed) >= BUDGET - 2
-    assert max(getattr(COSTS[space], metric)(evaluation.decisions) for evaluation in observed) <= bound
+    assert max(COSTS[space].of(evaluation.decisions)[metric] for evaluation in observed) <= bound
 
 
 @every_strategy
 @every_space
 def test_all_limits_at_once(name, space):
     bounds = {metric: limit(space, metric, 0.4) for metric in METRICS}
-    observed = told_by(strategy(name, space, **bounds))
+    observed = observed_by(new_strategy(name, space, **bounds))
     assert len(observed) >= POPULATION
     for one in observed:
-        assert all(getattr(COSTS[space], metric)(one.decisions) <= bound for metric, bound in bounds.items())
+        assert all(COSTS[space].of(one.decisions)[metric] <= bound for metric, bound in bounds.items())
 
 
 @every_strategy
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("number", [1, 3, 10])
 def test_where_a_handful_of_networks_are_feasible_they_are_found_and_then_it_ends(name, metric, number):
-    cost = getattr(COSTS["proxyless"], metric)
+    def cost(decisions):
+        return COSTS["proxyless"].of(decisions)[metric]
+
     bound = sorted(map(cost, all_networks("proxyless")))[number - 1]
     feasible = {vector for vector in all_networks("proxyless") if cost(vector) <= bound}
-    progress = search(strategy(name, "proxyless", **{metric: bound}))
-    found = progress.evaluations.keys()
-    assert found <= feasible and len(found) >= (0.5 if name in DISTRIBUTIONS else 0.8) * len(feasible)
-    assert len(progress.observed) == (BUDGET if name in DISTRIBUTIONS else len(found))
+    loop = search(new_strategy(name, "proxyless", **{metric: bound}))
+    evaluated = loop.evaluations.keys()
+    assert evaluated <= feasible and len(evaluated) >= (0.5 if name in DISTRIBUTIONS else 0.8) * len(feasible)
+    assert len(loop.observed) == (BUDGET if name in DISTRIBUTIONS else len(evaluated))
 
 
 @every_strategy
@@ -162,18 +168,18 @@ def test_large_space_with_a_limit_near_its_cheapest_network_still_gives_candidat
 
 @every_strategy
 def test_second_limit_is_the_tight_one(name):
-    least = COSTS["mnasnet"].parameters(COSTS["mnasnet"].cheapest("parameters"))
-    own = strategy(name, "mnasnet", macs=10**12, parameters=int(1.02 * least))
-    assert own.propose(Random(0), [])
+    least = COSTS["mnasnet"].of(COSTS["mnasnet"].cheapest("parameters"))["parameters"]
+    strategy = new_strategy(name, "mnasnet", macs=10**12, parameters=int(1.02 * least))
+    assert strategy.propose(Random(0), [])
 
 
 @every_population
 def test_last_networks_of_a_space_are_found_and_then_it_ends(name):
     space = build(two_blocks())
     networks = sorted({space.canonical(space.sample(Random(seed))) for seed in range(2000)})
-    own = make_strategy(space, CostTable(space, 1, 8), Search(algorithm=name, population_size=5))
+    strategy = make_strategy(space, CostTable(space, 1, 8), Search(algorithm=name, population_size=5))
     observed = [evaluation(loss(vector), vector) for vector in networks[3:]]
-    assert sorted(own.propose(Random(0), observed)) == networks[:3]
+    assert sorted(strategy.propose(Random(0), observed)) == networks[:3]
 
 
 def two_blocks():
@@ -190,13 +196,28 @@ def two_blocks():
 @pytest.mark.parametrize("metric", METRICS)
 def test_limit_that_no_network_keeps_is_refused_with_the_cheapest(metric):
     costs = COSTS["mnasnet"]
-    least = getattr(costs, metric)(costs.cheapest(metric))
+    least = costs.of(costs.cheapest(metric))[metric]
     check_feasible(costs, Search(constraint=Constraint(**{metric: least})))
     below = round(least - (1e-6 if metric == "latency_ms" else 1), 6)
     with pytest.raises(InputError) as error:
         check_feasible(costs, Search(constraint=Constraint(**{metric: below})))
-    assert f"search.constraint.{metric}: {below} is below" in str(error.value)
-    assert str(error.value).endswith(f"allowed: {least} or more")
+    decisions = " ".join(map(str, costs.cheapest(metric)))
+    assert str(error.value) == (
+        f"search.constraint.{metric} is {below}; expected {least} or more, "
+        f"which the cheapest architecture of the space has (decisions {decisions})"
+    )
+
+
+@every_strategy
+def test_limits_that_no_architecture_keeps_together_are_refused(name):
+    """`check_feasible` checks the limits one by one and accepts these two."""
+    costs = COSTS["mnasnet"]
+    limits = {metric: costs.of(costs.cheapest(metric))[metric] for metric in METRICS}
+    check_feasible(costs, Search(constraint=Constraint(**limits)))
+    with pytest.raises(InputError) as error:
+        new_strategy(name, "mnasnet", **limits).propose(Random(0), [])
+    shown = ", ".join(f"{metric} {limit}" for metric, limit in limits.items())
+    assert str(error.value).startswith(f"search.constraint is {shown}; expected limits that at least one architecture")
 
 
 @every_strategy
@@ -209,7 +230,7 @@ def test_limit_on_latency_without_a_table_is_refused(name):
 def test_within_limits_is_inclusive():
     costs = COSTS["proxyless"]
     cheapest = costs.cheapest("macs")
-    macs, parameters = costs.macs(cheapest), costs.parameters(cheapest)
+    macs, parameters = costs.macs(cheapest), costs.of(cheapest)["parameters"]
     for limits, kept in (
         ({}, True),
         ({"macs": macs}, True),
@@ -242,7 +263,7 @@ def test_strategy_reads_each_key_that_it_declares(name, key, monkeypatch):
     reads = tuple(declared for declared in entry.reads if declared != key)
     monkeypatch.setitem(STRATEGIES, name, entry._replace(reads=reads))
     with pytest.raises(UndeclaredKeyError, match=f"search strategy {name} reads {key}, which it does not declare"):
-        told_by(strategy(name, "proxyless"))
+        observed_by(new_strategy(name, "proxyless"))
 
 
 class Undeclared(RandomSearch):
@@ -256,21 +277,21 @@ def test_new_strategy_that_reads_a_key_without_declaring_it_fails_here(monkeypat
     settings = Search(population_size=POPULATION).model_copy(update={"algorithm": "undeclared"})
     entry = Entry(f"{__name__}:Undeclared")
     monkeypatch.setitem(STRATEGIES, "undeclared", entry)
-    own = make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings)
+    strategy = make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings)
     with pytest.raises(UndeclaredKeyError, match="search strategy undeclared reads mutation_prob"):
-        told_by(own)
+        observed_by(strategy)
     monkeypatch.setitem(STRATEGIES, "undeclared", entry._replace(reads=("mutation_prob",)))
-    assert told_by(make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings))
+    assert observed_by(make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings))
 
 
 def test_random_search_works_with_the_settings_of_another_strategy():
     """The random baseline of every search is such an object."""
     for name in STRATEGIES:
         settings = Search(algorithm=name, population_size=POPULATION)
-        assert told_by(RandomSearch(SPACES["proxyless"][0], COSTS["proxyless"], settings))
+        assert observed_by(RandomSearch(SPACES["proxyless"][0], COSTS["proxyless"], settings))
 
 
-# What evolution does beyond that.
+# Evolution.
 
 
 @pytest.mark.parametrize("ratios", [(0.2, 0.5), (0.1, 0.0), (0.01, 1.0), (1.0, 0.5)], ids=str)
@@ -278,37 +299,37 @@ def test_evolution_beats_random_search_on_a_landscape(ratios):
     def best(name):
         settings = Search(algorithm=name, population_size=20, parent_ratio=ratios[0], crossover_ratio=ratios[1])
         space = shipped("proxyless_imagenet")
-        own = make_strategy(space, CostTable(space, 3, 224), settings)
-        return search(own, budget=160).best().val_loss
+        strategy = make_strategy(space, CostTable(space, 3, 224), settings)
+        return search(strategy, budget=160).best().val_loss
 
     assert best("evolution") < best("random")
 
 
-def test_children_are_made_of_the_best_parents_whoever_was_told_first():
-    own = strategy("evolution", "proxyless")
-    observed = told_by(own, budget=3 * POPULATION)
-    assert own.propose(Random(5), observed) == own.propose(Random(5), observed[::-1])
+def test_parents_are_the_best_networks_in_whatever_order_they_were_evaluated():
+    strategy = new_strategy("evolution", "proxyless")
+    observed = observed_by(strategy, budget=3 * POPULATION)
+    assert strategy.propose(Random(5), observed) == strategy.propose(Random(5), observed[::-1])
 
 
 def test_crossover_of_two_parents_takes_every_decision_from_one_of_them():
     settings = Search(algorithm="evolution", population_size=4, parent_ratio=0.5, crossover_ratio=1.0)
     space = SPACES["proxyless"][0]
-    own = make_strategy(space, COSTS["proxyless"], settings)
+    strategy = make_strategy(space, COSTS["proxyless"], settings)
     rng = Random(3)
     parents = [space.canonical(space.sample(rng)) for _ in range(2)]
     others = [space.canonical(space.sample(rng)) for _ in range(6)]
-    observed = [evaluation(float(place), vector) for place, vector in enumerate([*parents, *others])]
+    observed = [evaluation(float(position), vector) for position, vector in enumerate([*parents, *others])]
     for index in range(4):
-        child = own.draw(rng, index, observed)
+        child = strategy.draw(rng, index, observed)
         assert all(index in choices for index, choices in zip(child, zip(*parents, strict=True), strict=True))
 
 
 def test_networks_that_are_too_old_are_no_parents():
     settings = Search(algorithm="evolution", population_size=4, parent_ratio=0.5, crossover_ratio=1.0, max_age=1)
-    own = make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings)
-    old = [evaluation(float(place), (0,) * 6, generation=0) for place in range(4)]
-    young = [evaluation(9.0 + place, (1,) * 6, generation=1) for place in range(4)]
-    assert all(own.draw(Random(seed), 0, sorted(old + young)) == (1,) * 6 for seed in range(20))
+    strategy = make_strategy(SPACES["proxyless"][0], COSTS["proxyless"], settings)
+    old = [evaluation(float(position), (0,) * 6, generation=0) for position in range(4)]
+    young = [evaluation(9.0 + position, (1,) * 6, generation=1) for position in range(4)]
+    assert all(strategy.draw(Random(seed), 0, sorted(old + young)) == (1,) * 6 for seed in range(20))
 
 
 def test_evaluations_with_equal_loss_are_ordered_by_their_decisions():
@@ -324,10 +345,13 @@ def test_asng_in_a_space_with_one_decision_is_refused():
     space = build(mapping)
     with pytest.raises(InputError) as error:
         check_algorithm("asng", space)
-    assert str(error.value).startswith("search.algorithm: asng: made_up.yaml has one decision with a choice, block1;")
+    assert str(error.value) == (
+        "search.algorithm is asng; expected evolution, random or reinforce, because asng needs two decisions with a "
+        "choice and made_up.yaml has only block1"
+    )
     for name in STRATEGIES:
         check_algorithm(name, SPACES["proxyless"][0])
         if name != "asng":
             check_algorithm(name, space)
         if name in PROPOSING and name != "asng":
-            assert told_by(make_strategy(space, CostTable(space, 1, 8), Search(algorithm=name, population_size=4)))
+            assert observed_by(make_strategy(space, CostTable(space, 1, 8), Search(algorithm=name, population_size=4)))

@@ -1,4 +1,4 @@
-"""What searches minimise, and that all strategies go by it."""
+"""The objective of a search, and that all strategies minimise it. mnasnet_reward is tested in test_reward.py."""
 
 from math import inf, nan
 from random import Random
@@ -24,10 +24,10 @@ def rewarded(**reward):
 
 
 def search(settings, score, budget=160):
-    progress = ProposalLoop(make_strategy(SPACE, COSTS, settings), (0, "search"), budget, score)
-    for place in range(budget):
-        progress.step(place)
-    return progress
+    loop = ProposalLoop(make_strategy(SPACE, COSTS, settings), (0, "search"), budget, score)
+    for step in range(budget):
+        loop.step(step)
+    return loop
 
 
 def test_loss_is_its_own_objective():
@@ -46,7 +46,7 @@ def test_target_is_the_limit_where_none_is_given():
     search = Search(objective="mnasnet_reward", reward={"metric": "parameters"}, constraint={"parameters": 5000})
     explicit = rewarded(metric="parameters", target=5000)
     assert Objective(COSTS, search)(SMALL, 0.7, 0.8) == Objective(COSTS, explicit)(SMALL, 0.7, 0.8)
-    with pytest.raises(InputError, match=r"^search\.reward\.target: null"):
+    with pytest.raises(InputError, match=r"^search\.reward\.target is null; expected a number"):
         Objective(COSTS, Search(objective="mnasnet_reward"))
 
 
@@ -77,18 +77,20 @@ def test_loss_that_is_not_finite_makes_a_broken_network(settings, loss):
 
 
 def test_equal_rewards_go_to_the_cheaper_network_then_to_the_decisions():
-    found = [Evaluation(-0.5, tie, vector, 1.0, 0.5, 0) for tie, vector in [(2.0, (0,)), (1.0, (2,)), (1.0, (1,))]]
-    assert [one.decisions for one in sorted(found)] == [(1,), (2,), (0,)]
+    evaluations = [
+        Evaluation(-0.5, tie, vector, 1.0, 0.5, 0) for tie, vector in [(2.0, (0,)), (1.0, (2,)), (1.0, (1,))]
+    ]
+    assert [one.decisions for one in sorted(evaluations)] == [(1,), (2,), (0,)]
 
 
 @pytest.mark.parametrize("name", PROPOSING)
-def test_every_strategy_finds_the_highest_reward_told(name):
-    """Accuracy is the same everywhere, so the reward is a matter of cost alone; the loss says the opposite."""
+def test_every_strategy_finds_the_highest_observed_reward(name):
+    """All networks have the same accuracy, so the cost alone decides the reward. The loss has the opposite order."""
     settings = rewarded(target=COSTS.macs(SMALL)).model_copy(update={"algorithm": name, "population_size": 16})
-    progress = search(settings, lambda vector: (1e6 / COSTS.macs(vector), 0.9))
-    best = progress.best()
-    assert COSTS.macs(best.decisions) == min(map(COSTS.macs, progress.evaluations))
-    assert best.objective == -max(0.9 * (COSTS.macs(v) / COSTS.macs(SMALL)) ** -0.07 for v in progress.evaluations)
+    loop = search(settings, lambda vector: (1e6 / COSTS.macs(vector), 0.9))
+    best = loop.best()
+    assert COSTS.macs(best.decisions) == min(map(COSTS.macs, loop.evaluations))
+    assert best.objective == -max(0.9 * (COSTS.macs(v) / COSTS.macs(SMALL)) ** -0.07 for v in loop.evaluations)
     drawn = sorted(COSTS.macs(SPACE.sample(Random(seed))) for seed in range(1000))
     if name in ("evolution", "asng", "reinforce"):
         assert COSTS.macs(best.decisions) < drawn[5]
@@ -96,15 +98,15 @@ def test_every_strategy_finds_the_highest_reward_told(name):
 
 @pytest.mark.parametrize("name", ["evolution", "asng"])
 def test_ties_of_the_hard_reward_drive_the_search_to_cheap_networks(name):
-    """Up to the target all rewards are equal, and only the cost of the tie is left to go by."""
+    """Up to the target all rewards are equal, and only the tie, the cost, orders the networks."""
     settings = rewarded(target=1e12, w_below=0, w_above=-1).model_copy(update={"algorithm": name})
-    progress = search(settings, lambda _: (1.0, 0.9), budget=400)
-    assert {one.objective for one in progress.observed} == {-0.9}
+    loop = search(settings, lambda _: (1.0, 0.9), budget=400)
+    assert {one.objective for one in loop.observed} == {-0.9}
     drawn = sorted(COSTS.macs(SPACE.sample(Random(seed))) for seed in range(1000))
-    assert COSTS.macs(progress.observed[-1].decisions) < drawn[50]
+    assert COSTS.macs(loop.observed[-1].decisions) < drawn[50]
 
 
 def test_reinforce_learns_from_the_reward_itself():
-    own = make_strategy(SPACE, COSTS, Search(algorithm="reinforce"))
+    strategy = make_strategy(SPACE, COSTS, Search(algorithm="reinforce"))
     observed = [Evaluation(-0.5, 3.0, SMALL, 9.0, 0.5, 0), Evaluation(inf, 0.0, LARGE, inf, 0.1, 0)]
-    assert np.array_equal(own.losses(observed), [-0.5, inf])
+    assert np.array_equal(strategy.losses(observed), [-0.5, inf])

@@ -1,3 +1,5 @@
+"""Shares and concentration, and the probabilities and diagnostics of all searches."""
+
 from math import log
 
 import pytest
@@ -23,34 +25,34 @@ def test_no_vectors_are_the_uniform_distribution():
 
 
 def test_concentration_is_a_mean_over_decisions_that_have_a_choice():
-    found = concentration([[0.5, 0.5], [1.0, 0.0, 0.0], [1.0]])
-    assert found == {"entropy": pytest.approx(log(2) / 2), "max_probability": 0.75}
+    concentrated = concentration([[0.5, 0.5], [1.0, 0.0, 0.0], [1.0]])
+    assert concentrated == {"entropy": pytest.approx(log(2) / 2), "max_probability": 0.75}
 
 
 def test_without_a_choice_all_is_decided():
     assert concentration([[1.0], [1.0]]) == {"entropy": 0.0, "max_probability": 1.0}
 
 
-def progress(name, observed=()):
+def search(name, observed=()):
     settings = Search(algorithm=name, population_size=POPULATION, samples_per_update=SAMPLES)
-    own = make_strategy(SPACE, COSTS, settings)
-    found = ProposalLoop(own, (0, "search"), BUDGET, lambda decisions: (sum(decisions), 0.5))
+    strategy = make_strategy(SPACE, COSTS, settings)
+    loop = ProposalLoop(strategy, (0, "search"), BUDGET, lambda decisions: (sum(decisions), 0.5))
     for evaluation in observed:
-        found.tell(evaluation)
-    for place in range(len(observed), BUDGET):
-        found.step(place)
-    return found
+        loop.tell(evaluation)
+    for step in range(len(observed), BUDGET):
+        loop.step(step)
+    return loop
 
 
 @pytest.mark.parametrize("name", PROPOSING)
 def test_every_search_has_probabilities_and_is_measured_by_them(name):
-    whole = progress(name)
+    whole = search(name)
     assert whole.step(BUDGET) is None and len(whole.observed) == BUDGET
-    resumed = progress(name, whole.observed[:11])
-    for places in (POPULATION, 2 * POPULATION, BUDGET):
-        probabilities, found = whole.probabilities(places), whole.diagnostics(places)
-        assert [len(own) for own in probabilities] == [len(decision.choices) for decision in SPACE.decisions]
-        assert all(sum(own) == pytest.approx(1) for own in probabilities)
-        assert concentration(probabilities).items() <= found.items()
-        assert found.keys() == set(whole.strategy.columns)
-        assert resumed.probabilities(places) == probabilities and resumed.diagnostics(places) == found
+    resumed = search(name, whole.observed[:11])
+    for steps in (POPULATION, 2 * POPULATION, BUDGET):
+        probabilities, diagnostics = whole.probabilities(steps), whole.diagnostics(steps)
+        assert [len(row) for row in probabilities] == [len(decision.choices) for decision in SPACE.decisions]
+        assert all(sum(row) == pytest.approx(1) for row in probabilities)
+        assert concentration(probabilities).items() <= diagnostics.items()
+        assert diagnostics.keys() == set(whole.strategy.columns)
+        assert resumed.probabilities(steps) == probabilities and resumed.diagnostics(steps) == diagnostics

@@ -1,3 +1,5 @@
+"""The update rule of REINFORCE. ReinforceSearch is tested in tests/conformance/ and in test_objective.py."""
+
 from itertools import product
 
 import numpy as np
@@ -27,12 +29,12 @@ def exact_gradient(decision, step=1e-5):
 def test_estimate_is_unbiased(number):
     """The mean over all tuples of samples, weighted by their probability, is the gradient of the expected reward."""
     networks = list(product(range(2), range(3)))
-    chance = {own: softmax(ALPHAS[0])[own[0]] * softmax(ALPHAS[1])[own[1]] for own in networks}
+    chance = {(i, j): softmax(ALPHAS[0])[i] * softmax(ALPHAS[1])[j] for i, j in networks}
     mean = [np.zeros(2), np.zeros(3)]
     for samples in product(networks, repeat=number):
-        weight = np.prod([chance[own] for own in samples])
-        found = policy_gradient(ALPHAS, samples, [REWARDS[own] for own in samples])
-        mean = [so_far + weight * own for so_far, own in zip(mean, found, strict=True)]
+        weight = np.prod([chance[network] for network in samples])
+        gradients = policy_gradient(ALPHAS, samples, [REWARDS[network] for network in samples])
+        mean = [total + weight * gradient for total, gradient in zip(mean, gradients, strict=True)]
     for decision in (0, 1):
         assert mean[decision] == pytest.approx(exact_gradient(decision), abs=1e-9)
 
@@ -40,23 +42,23 @@ def test_estimate_is_unbiased(number):
 def test_equations_number_by_number():
     rng = np.random.default_rng(0)
     samples, rewards = rng.integers([2, 3], size=(5, 2)), rng.random(5)
-    found = policy_gradient(ALPHAS, samples, rewards)
+    gradients = policy_gradient(ALPHAS, samples, rewards)
     for decision, alpha in enumerate(ALPHAS):
         for option, p in enumerate(np.exp(alpha) / np.exp(alpha).sum()):
             terms = [
                 (rewards[m] - np.delete(rewards, m).mean()) * ((samples[m, decision] == option) - p) for m in range(5)
             ]
-            assert found[decision][option] == pytest.approx(sum(terms) / 5, abs=1e-14)
+            assert gradients[decision][option] == pytest.approx(sum(terms) / 5, abs=1e-14)
 
 
-def test_gradients_sum_to_zero_and_do_not_see_what_all_rewards_have_in_common():
+def test_gradients_sum_to_zero_and_ignore_a_constant_that_is_added_to_all_rewards():
     rng = np.random.default_rng(1)
     samples, rewards = rng.integers([2, 3], size=(8, 2)), rng.random(8)
-    found, shifted = policy_gradient(ALPHAS, samples, rewards), policy_gradient(ALPHAS, samples, rewards + 100)
-    for own, other in zip(found, shifted, strict=True):
-        assert own.sum() == pytest.approx(0, abs=1e-14)
-        assert own == pytest.approx(other, abs=1e-12)
-    assert all(not own.any() for own in policy_gradient(ALPHAS, samples, [0.5] * 8))
+    gradients, shifted = policy_gradient(ALPHAS, samples, rewards), policy_gradient(ALPHAS, samples, rewards + 100)
+    for gradient, other in zip(gradients, shifted, strict=True):
+        assert gradient.sum() == pytest.approx(0, abs=1e-14)
+        assert gradient == pytest.approx(other, abs=1e-12)
+    assert all(not gradient.any() for gradient in policy_gradient(ALPHAS, samples, [0.5] * 8))
 
 
 def test_ascent_finds_the_best_network():
@@ -70,5 +72,5 @@ def test_ascent_finds_the_best_network():
 
 
 def test_one_sample_has_no_baseline():
-    with pytest.raises(ValueError, match="1 samples: expected 2 or more"):
+    with pytest.raises(ValueError, match="rewards has 1 samples; expected 2 or more"):
         policy_gradient(ALPHAS, [[0, 0]], [1.0])

@@ -1,11 +1,15 @@
+"""The reward of MnasNet as a function; how searches use it is tested in test_objective.py."""
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nasmake.strategies.objective import HARD, SOFT, mnasnet_reward, reward_ranks
+from nasmake.strategies.objective import mnasnet_reward, reward_ranks
 
 accuracies = st.floats(0.01, 1)
 costs = st.floats(1, 1000)
+SOFT = (-0.07, -0.07)  # exponents (w_below, w_above)
+HARD = (0.0, -1.0)
 both = pytest.mark.parametrize("exponents", [SOFT, HARD], ids=["soft", "hard"])
 
 
@@ -16,8 +20,8 @@ def test_soft_reward_pays_doubled_cost_with_five_percent_of_accuracy():
 
 
 def test_hard_reward_counts_what_is_above_the_target_only():
-    found = mnasnet_reward([0.75, 0.75, 0.75, 0.75], [10.0, 80.0, 160.0, 240.0], 80.0, *HARD)
-    assert found.tolist() == [0.75, 0.75, 0.375, 0.25]
+    rewards = mnasnet_reward([0.75, 0.75, 0.75, 0.75], [10.0, 80.0, 160.0, 240.0], 80.0, *HARD)
+    assert rewards.tolist() == [0.75, 0.75, 0.375, 0.25]
 
 
 @both
@@ -42,7 +46,7 @@ def test_reward_is_continuous_at_the_target(exponents):
 
 @pytest.mark.parametrize("exponents", [(0.07, -0.07), (-0.07, 0.07)])
 def test_exponents_that_reward_cost_are_refused(exponents):
-    with pytest.raises(ValueError, match="expected 0 or below"):
+    with pytest.raises(ValueError, match=r"w_below is .* and w_above is .*; expected 0 or less"):
         mnasnet_reward(0.5, 10.0, 80.0, *exponents)
 
 
@@ -55,5 +59,5 @@ def test_equal_rewards_are_ranked_by_cost():
 @given(st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.3]), st.sampled_from([1.0, 2.0, 3.0])), min_size=1))
 def test_ranks_order_as_pairs_do(candidates):
     reward, cost = np.array(candidates).T
-    keys = [(-own, spent) for own, spent in candidates]
+    keys = [(-accuracy, spent) for accuracy, spent in candidates]
     assert reward_ranks(reward, cost).tolist() == [sorted(set(keys)).index(key) for key in keys]

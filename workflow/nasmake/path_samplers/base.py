@@ -1,4 +1,4 @@
-"""What all samplers of paths share. No torch in this package."""
+"""The base class of the path samplers."""
 
 import random
 from abc import ABC, abstractmethod
@@ -9,11 +9,16 @@ from nasmake.search_spaces import Decisions, SearchSpace
 
 
 class PathSampler(ABC):
-    """Draws the paths of each step; the step averages their gradients.
+    """Draws the paths of each training step. The step averages the gradients of its paths.
+
+    Args:
+        space: the search space.
+        costs: costs of the networks of this space.
+        settings: section `supernet`.
 
     Attributes:
-        distils: whether the first path of a step, trained on the labels, teaches the others, which are trained on its
-            soft output alone.
+        distils: whether the first path of a step teaches the other paths. The first path is then trained on the
+            labels, and the others are trained on its softmax outputs alone.
     """
 
     distils = False
@@ -23,4 +28,7 @@ class PathSampler(ABC):
 
     @abstractmethod
     def draw(self, rng: random.Random) -> list[Decisions]:
-        """The paths of one step, in the order they are trained; draws from `rng` and remembers nothing."""
+        """Return the decision vectors of one step's paths, in the order in which they are trained.
+
+        The paths depend on `rng` only, not on earlier steps.
+        """

@@ -7,22 +7,19 @@ from nasmake.search_spaces import Decisions
 
 
 class Fair(PathSampler):
-    """As many paths as the largest decision has options, which together take each of its options exactly once.
+    """Draws m paths, where m is the largest number of options of a decision.
 
-    A decision with C options, fewer than the m paths, takes each floor(m/C) or ceil(m/C) times: over many steps equally
-    often in the mean only.
+    The paths of one step take each option of such a decision exactly once. They take each option of a decision with
+    C < m options floor(m/C) or ceil(m/C) times, and equally often only in the mean over many steps.
     """
 
     def draw(self, rng: random.Random) -> list[Decisions]:
-        """The paths of one step."""
+        """Return the paths of one step."""
         counts = [len(decision.choices) for decision in self.space.decisions]
-        columns = [_permutations(rng, count, max(counts)) for count in counts]
+        columns = []
+        for count in counts:
+            options: list[int] = []
+            while len(options) < max(counts):
+                options += rng.sample(range(count), count)
+            columns.append(options[: max(counts)])
         return list(zip(*columns, strict=True))
-
-
-def _permutations(rng: random.Random, count: int, length: int) -> list[int]:
-    """Random permutations of `count` options one after another, the last one cut."""
-    options: list[int] = []
-    while len(options) < length:
-        options += rng.sample(range(count), count)
-    return options[:length]

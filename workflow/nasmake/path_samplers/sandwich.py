@@ -1,6 +1,6 @@
 """The sandwich rule with in-place distillation (Yu and Huang, arXiv 1903.05134).
 
-There, a network is chosen by one width; here the largest and the smallest network are those of most and fewest MACs.
+In the paper one width chooses a network. Here the largest and the smallest network have the most and the fewest MACs.
 """
 
 import random
@@ -9,16 +9,16 @@ from functools import cached_property
 from nasmake.path_samplers.base import PathSampler
 from nasmake.search_spaces import Decisions
 
-PATHS = 4  # the paper's number, for a supernet.paths_per_step that leaves none between largest and smallest
+PATHS = 4  # as in the paper, if supernet.paths_per_step is 1 or 2 and leaves no random path
 
 
 class Sandwich(PathSampler):
-    """The largest network of the space, the smallest, and uniformly drawn ones between; the largest teaches them."""
+    """Draws the largest network of the space, the smallest one, and random ones. The largest teaches the others."""
 
     distils = True
 
     def draw(self, rng: random.Random) -> list[Decisions]:
-        """The paths of one step: the largest, the smallest, then the others."""
+        """Return the paths of one step: the largest, the smallest, then the random ones."""
         paths = self.settings.paths_per_step
         between = (paths if paths > 2 else PATHS) - 2
         return [*self._ends, *(self.space.sample(rng) for _ in range(between))]

@@ -1,4 +1,4 @@
-"""Single path one-shot (SPOS; Guo et al., arXiv 1904.00420, section 3.2)."""
+"""Uniform sampling of single paths (SPOS; Guo et al., arXiv 1904.00420, section 3.2)."""
 
 import random
 
@@ -7,8 +7,8 @@ from nasmake.search_spaces import Decisions
 
 
 class Uniform(PathSampler):
-    """supernet.paths_per_step paths, every decision vector equally likely."""
+    """Draws supernet.paths_per_step paths; all decision vectors are equally likely."""
 
     def draw(self, rng: random.Random) -> list[Decisions]:
-        """The paths of one step."""
+        """Return the paths of one step."""
         return [self.space.sample(rng) for _ in range(self.settings.paths_per_step)]

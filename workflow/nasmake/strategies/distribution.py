@@ -1,4 +1,8 @@
-"""Strategies whose state is a distribution over each decision: candidates are drawn from it, their losses move it."""
+"""Base classes of the strategies that learn a probability distribution over the options of every decision.
+
+`Distribution` draws vectors and has a state that updates change; it is what nas.type simultaneous needs.
+`DistributionStrategy` adds proposals in generations. The update rules are in `asng`, `reinforce` and `proxyless`.
+"""
 
 import random
 from abc import ABC, abstractmethod
@@ -20,8 +24,12 @@ from nasmake.strategies.probabilities import Probabilities, concentration
 class Distribution(Strategy, ABC):
     """Independent probabilities of the options of every decision.
 
-    A vector that breaks a limit is drawn again, up to 500 times, and then repaired: decisions are taken, in random
-    order, from a cheapest network until the limits are kept. Vectors are as drawn, not canonical ones, and may repeat.
+    A vector that breaks a limit is drawn again, up to 500 times. After that, drawn vectors are repaired: decisions are
+    taken from a cheapest network, in random order, until the vector is within the limits. Drawn vectors are not
+    canonical and may repeat.
+
+    Attributes:
+        categories: [D], the number of options of every decision.
     """
 
     def __init__(self, space: SearchSpace, costs: CostTable, settings: Search) -> None:
@@ -31,74 +39,77 @@ class Distribution(Strategy, ABC):
 
     @abstractmethod
     def reset(self) -> None:
-        """Go back to the distribution before the first update."""
+        """Return to the distribution before the first update."""
 
     @abstractmethod
     def probabilities(self) -> Probabilities:
-        """Of the options of every decision, as they are now."""
+        """Return the present probabilities of the options of every decision."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """All that updates change, as numbers, lists and mappings of them."""
+        """Return everything that updates change, as numbers, lists and mappings. JSON keeps these values exactly."""
 
     @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict()` of a strategy for the same space with the same settings."""
+        """Continue from `state_dict()` of a strategy for the same space with the same settings."""
 
     @property
     @abstractmethod
     def passes_per_update(self) -> int:
-        """Forward passes of a network that an update is worth; a backward pass counts as two."""
+        """Cost of one update in forward passes of a network; a backward pass counts as two forward passes."""
 
     def draw(self, rng: random.Random, count: int) -> list[Decisions]:
-        """`count` vectors that keep the limits.
+        """Return `count` decision vectors within the limits.
 
         Raises:
-            InputError: no architecture keeps the limits.
+            InputError: no architecture is within the limits.
         """
         probabilities = self.probabilities()
         return [self._draw_feasible(rng, probabilities) for _ in range(count)]
 
+    def _draw_feasible(self, rng: random.Random, probabilities: Probabilities) -> Decisions:
+        for cheapest in self.attempts():
+            vector = tuple(rng.choices(range(len(row)), row)[0] for row in probabilities)
+            if cheapest is not None:
+                vector = self.repaired(rng, vector, cheapest)
+            if self.is_feasible(vector):
+                return vector
+        raise self.no_architecture()
+
     def mode(self) -> Decisions:
-        """The most probable option of every decision, the first of equals; it may break a limit."""
-        return tuple(own.index(max(own)) for own in self.probabilities())
+        """Return the most probable option of every decision, the first of equals. The mode may break a limit."""
+        return tuple(row.index(max(row)) for row in self.probabilities())
 
     def feasible_mode(self, rng: random.Random) -> Decisions:
-        """The mode; if it breaks a limit, the most probable of 500 vectors that are drawn within the limits.
+        """Return the mode or, if the mode breaks a limit, the most probable of 500 vectors drawn within the limits.
 
         Raises:
-            InputError: no architecture keeps the limits.
+            InputError: no architecture is within the limits.
         """
         mode = self.mode()
         return mode if self.is_feasible(mode) else self.most_probable(self.draw(rng, TRIES))
 
-    def state_diagnostics(self) -> dict[str, float]:
-        """How far it has concentrated."""
-        return concentration(self.probabilities())
-
     def most_probable(self, candidates: Sequence[Decisions]) -> Decisions:
-        """That one of the vectors; of equals the last in lexical order."""
+        """Return the vector with the highest probability, the last of equals in lexical order."""
         probabilities = self.probabilities()
-        return max(candidates, key=lambda vector: (_probability(vector, probabilities), vector))
+        chance = {
+            vector: prod(row[index] for row, index in zip(probabilities, vector, strict=True)) for vector in candidates
+        }
+        return max(candidates, key=lambda vector: (chance[vector], vector))
 
-    def _draw_feasible(self, rng: random.Random, probabilities: Probabilities) -> Decisions:
-        for cheapest in (None, *self._cheapest):
-            for _ in range(TRIES):
-                drawn = tuple(rng.choices(range(len(own)), own)[0] for own in probabilities)
-                candidate = self.repaired(rng, drawn, cheapest) if cheapest else drawn
-                if self.is_feasible(candidate):
-                    return candidate
-        raise self.no_architecture()
+    def state_diagnostics(self) -> dict[str, float]:
+        """Return how far the present distribution has concentrated, by the names in `columns`."""
+        return concentration(self.probabilities())
 
 
 class DistributionStrategy(Distribution, ProposingStrategy):
-    """Draws search.samples_per_update candidates, and moves its distribution when all of them are told.
+    """Draws search.samples_per_update candidates, and moves its distribution once all of them are evaluated.
 
-    What is told is what was proposed, so the distribution learns from networks within the limits only, and repaired
-    ones count as if drawn. An option that had no effect in a sample is told with the one it stood for.
+    The distribution learns from the proposed vectors. They are within the limits, and a repaired vector counts as if it
+    had been drawn. An option without effect counts as drawn too, not as the index 0 of the canonical vector.
 
-    Where evaluations are told, the state is rebuilt from them, generation by generation. Generations that the object
-    has learnt already are not learnt again.
+    The state is rebuilt from the observed evaluations, generation by generation. Generations that the object has
+    learnt before are not learnt again.
     """
 
     def __init__(self, space: SearchSpace, costs: CostTable, settings: Search) -> None:
@@ -107,12 +118,12 @@ class DistributionStrategy(Distribution, ProposingStrategy):
 
     @property
     def generation_size(self) -> int:
-        """Candidates between two updates."""
+        """Number of candidates between two updates."""
         return self.settings.samples_per_update
 
     @property
     def passes_per_update(self) -> int:
-        """One for each candidate."""
+        """Cost of one update in forward passes: one for each candidate."""
         return self.generation_size
 
     @abstractmethod
@@ -121,45 +132,42 @@ class DistributionStrategy(Distribution, ProposingStrategy):
 
         Args:
             samples: [lam, D], indices of options. The last generation of a search may be short, down to one sample.
-            losses: [lam], what `losses` makes of the evaluations.
+            losses: [lam], as `losses` computes them from the evaluations.
         """
 
     def losses(self, generation: Sequence[Evaluation]) -> NDArray[np.float64]:
-        """The objectives, [lam]: smaller is better; infinite where the network is broken."""
+        """Return the objectives, [lam]: smaller is better, and a broken network has infinity."""
         return np.array([evaluation.objective for evaluation in generation])
 
     def propose(self, rng: random.Random, observed: Sequence[Evaluation]) -> list[Decisions]:
-        """The candidates of the next generation; they, and those told before, may be the same networks."""
+        """Return the candidates of the next generation. A network may be proposed more than once."""
         self.learn(observed)
         return self.draw(rng, self.generation_size)
 
     def conclusion(self, observed: Sequence[Evaluation]) -> Decisions | None:
-        """The mode of the distribution; if it breaks a limit, the most probable network told."""
+        """Return the mode or, if the mode breaks a limit, the most probable of the observed vectors."""
         self.learn(observed)
         mode = self.mode()
         return mode if self.is_feasible(mode) else self.most_probable([evaluation.decisions for evaluation in observed])
 
     def diagnostics(self, observed: Sequence[Evaluation]) -> dict[str, float]:
-        """Those of the distribution to which the evaluations lead."""
+        """Return the diagnostics of the distribution after these evaluations."""
         self.learn(observed)
         return self.state_diagnostics()
 
     def probabilities_after(self, observed: Sequence[Evaluation]) -> Probabilities:
-        """Those to which the evaluations lead."""
+        """Return the probabilities after these evaluations."""
         self.learn(observed)
         return self.probabilities()
 
     def learn(self, observed: Sequence[Evaluation]) -> None:
-        """Bring the distribution to where these evaluations, in generations one after the other, lead."""
-        generations = [list(own) for _, own in groupby(observed, key=lambda evaluation: evaluation.generation)]
+        """Bring the distribution to the state after these evaluations, which are in the order of their generations."""
+        groups = groupby(observed, key=lambda evaluation: evaluation.generation)
+        generations = [list(evaluations) for _, evaluations in groups]
         if generations[: len(self._learnt)] != self._learnt:
             self.reset()
             self._learnt = []
-        for own in generations[len(self._learnt) :]:
-            samples = np.array([evaluation.decisions for evaluation in own])
-            self.update(samples, self.losses(own))
-            self._learnt.append(own)
-
-
-def _probability(vector: Decisions, probabilities: Probabilities) -> float:
-    return prod(own[index] for index, own in zip(vector, probabilities, strict=True))
+        for generation in generations[len(self._learnt) :]:
+            samples = np.array([evaluation.decisions for evaluation in generation])
+            self.update(samples, self.losses(generation))
+            self._learnt.append(generation)

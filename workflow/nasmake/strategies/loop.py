@@ -1,4 +1,7 @@
-"""The course of a search: what each evaluation of its budget is for, and what was found. No networks here."""
+"""The search loop: decide what each step evaluates, record the scores, and return the best architecture.
+
+The loop knows networks as decision vectors only. A `Score` function evaluates them; the stages provide this function.
+"""
 
 import math
 from abc import ABC, abstractmethod
@@ -12,19 +15,19 @@ from nasmake.strategies.base import Evaluation, ProposingStrategy, Strategy
 from nasmake.strategies.objective import Objective
 from nasmake.strategies.probabilities import Probabilities
 
-Score = Callable[[Decisions], tuple[float, float]]  # val loss and accuracy (0..1) of a network, by its canonical vector
+Score = Callable[[Decisions], tuple[float, float]]  # from a canonical vector to val loss and val accuracy (0 to 1)
 
 
 class SearchLoop(ABC):
-    """What was evaluated, in places 0, 1, ... one after the other.
+    """The steps 0, 1, ... of a search and their evaluations.
 
     Args:
-        strategy: searches.
+        strategy: the search strategy.
         score: evaluates a network.
 
     Attributes:
-        observed: what was found, in order; the decisions are those proposed.
-        evaluations: the first of them for each network, by its canonical vector.
+        observed: all evaluations in order, with the decisions as they were proposed.
+        evaluations: the first evaluation of every network, by its canonical vector.
     """
 
     def __init__(self, strategy: Strategy, score: Score) -> None:
@@ -35,30 +38,35 @@ class SearchLoop(ABC):
 
     @abstractmethod
     def step(self, step: int) -> tuple[float, float] | None:
-        """Do what a place is for; the val loss and accuracy that count in the mean of the epoch, if any do."""
+        """Run one step and return its val loss and val accuracy, or None if the epoch's mean should skip this step."""
 
     @abstractmethod
     def conclusion(self) -> Evaluation | None:
-        """At the end: the evaluation of the network that the strategy concluded with, if it is one that does."""
+        """Return, after the last step, the evaluation of the strategy's conclusion, or None without a conclusion."""
 
     @abstractmethod
     def diagnostics(self, steps: int) -> dict[str, float]:
-        """Those of the strategy after so many places."""
+        """Return the diagnostics of the strategy after the first `steps` steps."""
 
     @abstractmethod
     def probabilities(self, steps: int) -> Probabilities:
-        """Of the choices of every decision, after so many places: whole epochs."""
+        """Return the probabilities of the options after the first `steps` steps, a whole number of epochs."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a search that stopped needs beside `told`, as numbers, lists and mappings of them."""
+        """Return what a resumed search needs beside `observed`, as numbers, lists and mappings."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it back."""
+        """Continue from `state_dict()`."""
         assert not state
 
     def evaluate(self, candidate: Decisions, generation: int) -> Evaluation:
-        """Evaluate a candidate, unless its network was before."""
+        """Evaluate a candidate and record it. A network that was evaluated before keeps its scores.
+
+        Args:
+            candidate: the vector as it was proposed.
+            generation: the generation of the proposal.
+        """
         network = self.strategy.space.canonical(candidate)
         known = self.evaluations.get(network)
         loss, accuracy = (known.val_loss, known.val_accuracy) if known else self.score(network)
@@ -67,17 +75,21 @@ class SearchLoop(ABC):
         return evaluation
 
     def tell(self, evaluation: Evaluation) -> None:
-        """Add what was found at the next place."""
+        """Record the next evaluation."""
         self.observed.append(evaluation)
         network = self.strategy.space.canonical(evaluation.decisions)
         self.evaluations.setdefault(network, evaluation._replace(decisions=network))
 
     def best(self) -> Evaluation:
-        """The evaluation with the smallest objective."""
+        """Return the evaluation with the smallest objective."""
         return min(self.evaluations.values())
 
     def found(self) -> Evaluation:
-        """At the end: the best; the conclusion where cost is weighed, for it is not in the val loss."""
+        """Return, after the last step, the result of the search.
+
+        The result is the best evaluation. If the strategy weighs cost, the result is the conclusion instead, because
+        the val loss does not contain the cost.
+        """
         conclusion = self.conclusion()
         if conclusion is None or math.isinf(conclusion.val_loss) or not self.strategy.weighs_cost:
             return self.best()
@@ -85,15 +97,15 @@ class SearchLoop(ABC):
 
 
 class ProposalLoop(SearchLoop):
-    """Goes through the places 0, 1, ... budget - 1 of a search, one candidate each.
+    """A search with `budget` steps, each of which evaluates one candidate of a proposing strategy.
 
-    What a place is for is a function of the seed, the place and what was told before, so a search that stopped goes on
-    from `observed` alone. A network that was evaluated before is not evaluated again, but takes its place.
+    The candidate of a step is a function of the seed key, the step and the earlier evaluations. A search that stopped
+    therefore continues from `observed` alone. A network that was evaluated before still uses up its step.
 
     Args:
         strategy: proposes the candidates.
-        seed_key: the place of all random draws, such as (seed, "search_architecture").
-        budget: number of evaluations.
+        seed_key: the first parts of the seed key of all random draws, such as (seed, "search_architecture").
+        budget: number of steps.
         score: evaluates a network.
     """
 
@@ -105,40 +117,46 @@ class ProposalLoop(SearchLoop):
         self._generation = lru_cache(maxsize=1)(self._propose)
 
     def step(self, step: int) -> tuple[float, float] | None:
-        """Evaluate one candidate; None, if space or budget have no more of them, or if this one is broken."""
+        """Evaluate one candidate.
+
+        Returns:
+            Val loss and accuracy; None if the space or the budget has no further candidate, or if the network is
+            broken.
+        """
         if step >= self.budget:
             return None
-        candidate, generation = self._candidate(step)
-        if candidate is None:
+        generation, index = divmod(step, self.strategy.generation_size)
+        last = step + 1 == self.budget
+        candidate = self.strategy.conclusion(self.observed) if last else None
+        if candidate is not None:
+            generation += bool(index)  # the conclusion is a generation by itself
+        elif index < len(candidates := self._generation(generation)):
+            candidate = candidates[index]
+        else:
             return None
         evaluation = self.evaluate(candidate, generation)
         return None if math.isinf(evaluation.val_loss) else (evaluation.val_loss, evaluation.val_accuracy)
 
     def conclusion(self) -> Evaluation | None:
-        """At the end: the evaluation of the network that the strategy concluded with, if it is one that does."""
+        """Return, after the last step, the evaluation of the strategy's conclusion, or None without a conclusion."""
         concluded = self.strategy.conclusion(self.observed[:-1])
         return self.evaluations[self.strategy.space.canonical(concluded)] if concluded else None
 
     def diagnostics(self, steps: int) -> dict[str, float]:
-        """Those of the strategy after so many places, by its whole generations; at the end by everything."""
-        return self.strategy.diagnostics(self._whole(steps))
+        """Return the diagnostics of the strategy after all generations that are complete within `steps` steps.
+
+        After the last step all evaluations count.
+        """
+        return self.strategy.diagnostics(self._complete(steps))
 
     def probabilities(self, steps: int) -> Probabilities:
-        """Of the choices of every decision, after so many places, by the same evaluations."""
-        return self.strategy.probabilities_after(self._whole(steps))
-
-    def _candidate(self, step: int) -> tuple[Decisions | None, int]:
-        """The candidate of a place and its generation; a conclusion is a generation of its own."""
-        generation, index = divmod(step, self.strategy.generation_size)
-        if step + 1 == self.budget and (conclusion := self.strategy.conclusion(self.observed)):
-            return conclusion, generation + bool(index)
-        candidates = self._generation(generation)
-        return (candidates[index] if index < len(candidates) else None), generation
+        """Return the probabilities of the options after the same evaluations as for `diagnostics`."""
+        return self.strategy.probabilities_after(self._complete(steps))
 
     def _propose(self, generation: int) -> list[Decisions]:
         return self.strategy.propose(python_random(*self.seed_key, generation), self._before(generation))
 
-    def _whole(self, steps: int) -> list[Evaluation]:
+    def _complete(self, steps: int) -> list[Evaluation]:
         return self._before(steps // self.strategy.generation_size) if steps < self.budget else self.observed
 
     def _before(self, generation: int) -> list[Evaluation]:

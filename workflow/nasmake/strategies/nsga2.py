@@ -1,4 +1,4 @@
-"""Several objectives at once by NSGA-II (Deb et al. 2002, doi 10.1109/4235.996017), as Optuna has it."""
+"""Search with several objectives by NSGA-II (Deb et al. 2002, doi 10.1109/4235.996017), as Optuna implements it."""
 
 import random
 from collections.abc import Sequence
@@ -18,15 +18,36 @@ from nasmake.strategies.base import Evaluation
 from nasmake.strategies.population import PopulationStrategy
 from nasmake.study.journal import silence_optuna
 
-CROSSOVER, SWAP = 0.9, 0.5  # chance of a crossover, and in one of each decision to come from the second parent
+CROSSOVER = 0.9  # probability that a child has two parents
+SWAP = 0.5  # probability that a decision of such a child comes from the second parent
+GENERATION = "generation"  # the attribute of a trial that holds its generation
+
+
+class ObservedGenerations(optuna.samplers.NSGAIISampler):
+    """NSGA-II over evaluations from outside. Optuna itself knows the generations of trials that it sampled only.
+
+    Attributes:
+        next_generation: the generation of the children.
+    """
+
+    next_generation = 0
+
+    def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        """Return the generation of the children: Optuna asks for new trials only."""
+        return self.next_generation
+
+    def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        """Return the observed trials of a generation."""
+        trials = study.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.user_attrs.get(GENERATION) == generation]
 
 
 class Nsga2Search(PopulationStrategy):
-    """Children of the best by non-domination and crowding, over val loss and the costs of search.front.
+    """Draws children of the best networks by non-domination and crowding, over val loss and the costs of search.front.
 
-    Parents are chosen from each generation and the parents of that before; a binary tournament, uniform crossover and
-    one mutation per child, on average, make the children. The first generation is random. So is one that has fewer
-    than two intact networks before it: a broken one is no parent.
+    Parents are selected from the last generation together with its own parents. A binary tournament, uniform crossover
+    and one mutation per child on average make the children. A generation is random if fewer than two intact networks
+    were evaluated before it, because a broken network is never a parent.
     """
 
     columns: ClassVar[tuple[str, ...]] = (*PopulationStrategy.columns, "front_size")
@@ -38,31 +59,18 @@ class Nsga2Search(PopulationStrategy):
         }
 
     def propose(self, rng: random.Random, observed: Sequence[Evaluation]) -> list[Decisions]:
-        """The candidates of the next generation, all of them new."""
+        """Return the candidates of the next generation, all of them new."""
         self._study = self._study_of(rng, observed)
         return super().propose(rng, observed)
 
-    def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
-        """A child; without parents a random vector."""
-        if self._study is None:
-            return self.space.sample(rng)
-        parameters = self._study.ask(self._distributions).params
-        return tuple(parameters[name] for name in self._distributions)
-
-    def diagnostics(self, observed: Sequence[Evaluation]) -> dict[str, float]:
-        """Also the number of networks that none of those told dominates."""
-        return super().diagnostics(observed) | {
-            "front_size": sum(non_dominated([self.point(evaluation) for evaluation in observed]))
-        }
-
     def _study_of(self, rng: random.Random, observed: Sequence[Evaluation]) -> optuna.Study | None:
-        """What was told as a study that children can be asked from; None, if there are not two parents."""
+        """Return the evaluations as a study that can be asked for children, or None without two parents."""
         intact = [evaluation for evaluation in observed if isfinite(evaluation.val_loss)]
         if len(intact) < 2:
             return None
         silence_optuna()
         searched = sum(not distribution.single() for distribution in self._distributions.values())
-        sampler = _ObservedGenerations(
+        sampler = ObservedGenerations(
             population_size=self.settings.population_size,
             crossover_prob=CROSSOVER,
             swapping_prob=SWAP,
@@ -71,34 +79,29 @@ class Nsga2Search(PopulationStrategy):
         )
         directions = [StudyDirection.MINIMIZE] * (1 + len(self.settings.front))
         study = optuna.create_study(sampler=sampler, directions=directions)
-        study.add_trials([self._trial(evaluation) for evaluation in intact])
+        study.add_trials(
+            create_trial(
+                values=self.point(evaluation),
+                params=dict(zip(self._distributions, evaluation.decisions, strict=True)),
+                distributions=dict(self._distributions),
+                user_attrs={GENERATION: evaluation.generation},
+            )
+            for evaluation in intact
+        )
         sampler.next_generation = 1 + observed[-1].generation
         for generation in range(1, 1 + sampler.next_generation):
-            sampler.get_parent_population(study, generation)
+            sampler.get_parent_population(study, generation)  # the parents of a generation depend on earlier parents
         return study
 
-    def _trial(self, evaluation: Evaluation) -> FrozenTrial:
-        return create_trial(
-            values=self.point(evaluation),
-            params=dict(zip(self._distributions, evaluation.decisions, strict=True)),
-            distributions=dict(self._distributions),
-            user_attrs={GENERATION: evaluation.generation},
-        )
+    def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
+        """Return a child, or a random vector if there are no parents."""
+        if self._study is None:
+            return self.space.sample(rng)
+        parameters = self._study.ask(self._distributions).params
+        return tuple(parameters[name] for name in self._distributions)
 
-
-GENERATION = "generation"
-
-
-class _ObservedGenerations(optuna.samplers.NSGAIISampler):
-    """Goes by the generations told. Optuna counts those of trials that it has sampled itself, and knows no others."""
-
-    next_generation = 0
-
-    def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:
-        """That of the children: what was told is not asked for."""
-        return self.next_generation
-
-    def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        """The trials told of a generation."""
-        trials = study.get_trials(deepcopy=False)
-        return [trial for trial in trials if trial.user_attrs.get(GENERATION) == generation]
+    def diagnostics(self, observed: Sequence[Evaluation]) -> dict[str, float]:
+        """Return the common diagnostics and the number of observed networks that no other one dominates."""
+        return super().diagnostics(observed) | {
+            "front_size": sum(non_dominated([self.point(evaluation) for evaluation in observed]))
+        }

@@ -1,34 +1,46 @@
-"""Strategies that propose each network once."""
+"""The base class of the strategies that propose each network once: random search, evolution and NSGA-II."""
 
 import random
 from abc import abstractmethod
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 from nasmake.search_spaces import Decisions
-from nasmake.strategies.base import TRIES, Evaluation, ProposingStrategy
+from nasmake.strategies.base import Evaluation, ProposingStrategy
 
 
 class PopulationStrategy(ProposingStrategy):
-    """Proposes each network once, as its canonical vector."""
+    """Proposes search.population_size networks in a generation, each as its canonical vector and each only once."""
 
     @property
     def generation_size(self) -> int:
-        """Candidates of one generation."""
+        """Number of candidates in one generation."""
         return self.settings.population_size
 
     @abstractmethod
     def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
-        """One proposal, number `index` of its generation, from all evaluations told, best first.
+        """Return one proposal. `propose` draws again if the vector breaks a limit or was proposed before.
 
-        It may break a limit or repeat, and is then drawn again.
+        Args:
+            rng: the source of random draws.
+            index: position of the candidate in its generation, from 0.
+            ranked: all evaluations of earlier generations, best first.
         """
 
     def propose(self, rng: random.Random, observed: Sequence[Evaluation]) -> list[Decisions]:
-        """The candidates of the next generation, all of them new."""
+        """Return the candidates of the next generation, all of them new."""
         ranked, seen = sorted(observed), {evaluation.decisions for evaluation in observed}
         generation: list[Decisions] = []
         for index in range(self.generation_size):
-            candidate = self._new(rng, index, ranked, seen)
+            drawn = (
+                self.draw(rng, index, ranked)
+                if cheapest is None
+                else self.repaired(rng, self.space.sample(rng), cheapest)
+                for cheapest in self.attempts()
+            )
+            networks = map(self.space.canonical, drawn)
+            candidate = next(
+                (network for network in networks if network not in seen and self.is_feasible(network)), None
+            )
             if candidate is None:
                 break
             seen.add(candidate)
@@ -36,17 +48,3 @@ class PopulationStrategy(ProposingStrategy):
         if not seen:
             raise self.no_architecture()
         return generation
-
-    def _new(
-        self, rng: random.Random, index: int, ranked: Sequence[Evaluation], seen: Container[Decisions]
-    ) -> Decisions | None:
-        for cheapest in (None, *self._cheapest):
-            for _ in range(TRIES):
-                drawn = self._any_feasible(rng, cheapest) if cheapest else self.draw(rng, index, ranked)
-                candidate = self.space.canonical(drawn)
-                if candidate not in seen and self.is_feasible(candidate):
-                    return candidate
-        return None
-
-    def _any_feasible(self, rng: random.Random, cheapest: Decisions) -> Decisions:
-        return self.repaired(rng, self.space.sample(rng), cheapest)

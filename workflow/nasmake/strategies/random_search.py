@@ -1,4 +1,4 @@
-"""Random search: the baseline that any other strategy has to beat at equal cost."""
+"""Random search: the baseline that every other strategy has to beat at equal cost."""
 
 import random
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from nasmake.strategies.population import PopulationStrategy
 
 
 class RandomSearch(PopulationStrategy):
-    """Uniform over the decision vectors that keep the limits."""
+    """Draws uniformly from the decision vectors within the limits."""
 
     def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
-        """A decision vector, whatever was told."""
+        """Return a random decision vector, independent of all evaluations."""
         return self.space.sample(rng)
