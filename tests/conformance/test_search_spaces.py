@@ -1,4 +1,4 @@
-"""What every search space must satisfy. A new space file in config/search_spaces is tested without further work."""
+"""Requirements of every search space. These tests include each new space file in config/search_spaces by themselves."""
 
 import json
 from random import Random
@@ -33,9 +33,9 @@ def test_vectors_of_one_network_have_one_canonical_form(space):
         assert space.canonical(canonical) == canonical
         assert space.decode(canonical) == space.decode(vector)
         assert space.encode(space.decode(canonical)) == canonical
-        for place, index in enumerate(canonical):  # no smaller index in any place gives the same network
+        for position, index in enumerate(canonical):  # an index of 0 in any other position gives another network
             if index:
-                assert space.decode((*canonical[:place], 0, *canonical[place + 1 :])) != space.decode(canonical)
+                assert space.decode((*canonical[:position], 0, *canonical[position + 1 :])) != space.decode(canonical)
 
 
 @every_space
@@ -56,7 +56,7 @@ def test_variation_stays_in_the_space_and_follows_the_seed(space):
 def test_sampling_reaches_every_choice(space):
     rng = Random(0)
     drawn = zip(*(space.sample(rng) for _ in range(300)), strict=True)
-    assert [set(own) for own in drawn] == [set(range(len(decision.choices))) for decision in space.decisions]
+    assert [set(indices) for indices in drawn] == [set(range(len(decision.choices))) for decision in space.decisions]
 
 
 @every_space
@@ -75,7 +75,7 @@ def test_costs_are_those_of_the_modules(space):
         spec = space.decode(vector)
         with torch.device("meta"):
             network = Network(spec, 3)
-        costs = (table.parameters(vector), table.macs(vector))
+        costs = tuple(table.of(vector)[metric] for metric in ("parameters", "macs"))
         assert costs == measured(network) == (count_parameters(spec, 3), count_macs(spec, 3, SIZE))
 
 
@@ -86,7 +86,7 @@ def test_costs_of_made_up_spaces_are_those_of_the_modules_and_of_the_active_path
     table, supernet = CostTable(space, 1, size), Supernet(space, 1)
     for vector in vectors(space, 3):
         supernet.set_active_subnet(vector)
-        costs = (table.parameters(vector), table.macs(vector))
+        costs = tuple(table.of(vector)[metric] for metric in ("parameters", "macs"))
         assert costs == measured(supernet.get_active_subnet(), 1, size)
         assert costs[1] == measured(supernet, 1, size)[1]
 
@@ -96,15 +96,15 @@ def test_cheapest_network(space):
     table = CostTable(space, 3, SIZE)
     rng = Random(0)
     sampled = [space.sample(rng) for _ in range(2000)]
-    for metric, cost in [("parameters", table.parameters), ("macs", table.macs)]:
+    for metric in table.metrics:
         cheapest = table.cheapest(metric)
         space.check(cheapest)
         assert cheapest == space.canonical(cheapest)
-        assert cost(cheapest) <= min(map(cost, sampled))
+        assert table.of(cheapest)[metric] <= min(table.of(vector)[metric] for vector in sampled)
 
 
 def compare_with_the_stand_alone_network(space, count, size):
-    """Logits, gradients and executed MACs in evaluation mode, where statistics are those of the active path alone."""
+    """Compare logits, gradients and executed MACs after recalibration, in evaluation mode."""
     torch.manual_seed(0)
     supernet = Supernet(space, 3)
     batches = [torch.randn(8, 3, size, size) for _ in range(2)]
@@ -116,7 +116,7 @@ def compare_with_the_stand_alone_network(space, count, size):
         network = supernet.get_active_subnet()
         ours, theirs = supernet(batches[0]), network(batches[0])
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
-        assert ours.std() > 1e-3  # without statistics all logits are tiny, and anything is equal
+        assert ours.std() > 1e-3  # with fresh statistics all logits would be tiny, and so equal
         cross_entropy(ours, labels).backward()
         cross_entropy(theirs, labels).backward()
         for name, gradient in gradients(supernet).items():

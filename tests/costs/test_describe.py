@@ -1,4 +1,4 @@
-"""scripts/describe_architecture.py, as a user calls it."""
+"""costs/describe.py through scripts/describe_architecture.py, as a user calls it."""
 
 import json
 import os
@@ -41,63 +41,63 @@ def refused(*arguments):
     return done.stderr.removeprefix("error: ").rstrip()
 
 
-def chosen(space, decisions, *more):
+def in_space(space, decisions, *more):
     return "--search-space", space, "--decisions", json.dumps(decisions), *more
 
 
 def test_every_block_at_its_first_option():
-    found = described(*chosen(CIFAR10, [0] * 16))
-    assert (found["parameters"], found["macs"], found["input_size"], found["class_num"]) == (
+    result = described(*in_space(CIFAR10, [0] * 16))
+    assert (result["parameters"], result["macs"], result["input_size"], result["class_num"]) == (
         793_490,
         51_671_552,
         32,
         10,
     )
-    assert found["space"] == "proxyless_cifar10" and found["decisions"] == [0] * 16 and found["space_hash"]
-    assert found["string"].startswith("ds_r1_k3_s1_c16") and len(found["blocks"]) == 17
+    assert result["space"] == "proxyless_cifar10" and result["decisions"] == [0] * 16 and result["space_hash"]
+    assert result["string"].startswith("ds_r1_k3_s1_c16") and len(result["blocks"]) == 17
 
 
 @pytest.mark.parametrize("decisions", [MOBILENET_V2, [*chain.from_iterable(MOBILENET_V2)]], ids=["nested", "flat"])
 def test_mobilenet_v2_is_a_member_of_the_mnasnet_space(decisions):
-    found = described(*chosen(IMAGENET, decisions))
-    assert (found["parameters"], found["macs"]) == (3_504_872, 300_774_272)
+    result = described(*in_space(IMAGENET, decisions))
+    assert (result["parameters"], result["macs"]) == (3_504_872, 300_774_272)
     published = described("--architecture", "mobilenet_v2")
-    assert [found[key] for key in ("string", "input_size", "blocks")] == [
+    assert [result[key] for key in ("string", "input_size", "blocks")] == [
         published[key] for key in ("string", "input_size", "blocks")
     ]
 
 
 def test_all_zero_stages_are_a_network():
-    """Every block that may vanish does: index 0 of those."""
-    found = described(*chosen("config/search_spaces/config_proxyless_imagenet.yaml", [0] * 21))
-    assert sum(block == {"op": "zero"} for block in found["blocks"]) == 15 and found["macs"] > 0
+    """Index 0 of a block that may vanish is zero."""
+    result = described(*in_space("config/search_spaces/config_proxyless_imagenet.yaml", [0] * 21))
+    assert sum(block == {"op": "zero"} for block in result["blocks"]) == 15 and result["macs"] > 0
 
 
 def test_name_from_another_folder(tmp_path):
-    found = described("--architecture", "proxyless_mobile", folder=tmp_path)
-    assert (found["parameters"], found["macs"], found["input_size"]) == (4_080_512, 320_427_584, 224)
-    assert "space" not in found and found["name"] == "ProxylessNAS-Mobile"
+    result = described("--architecture", "proxyless_mobile", folder=tmp_path)
+    assert (result["parameters"], result["macs"], result["input_size"]) == (4_080_512, 320_427_584, 224)
+    assert "space" not in result and result["name"] == "ProxylessNAS-Mobile"
 
 
 def test_size_and_classes_can_be_given(tmp_path):
-    found = described("--architecture", "mnasnet_a1", "--input-size", 32, "--classes", 100)
-    assert (found["class_num"], found["input_size"]) == (100, 32)
-    assert found["parameters"] == 3_887_038 - 900 * 1281
-    own = content("proxyless_digits") | {"settings": content("proxyless_digits")["settings"] | {"input_size": 28}}
-    (tmp_path / "config_own_digits.yaml").write_text(yaml.safe_dump(own))
-    assert described(*chosen(tmp_path / "config_own_digits.yaml", [0] * 6))["input_size"] == 28
+    result = described("--architecture", "mnasnet_a1", "--input-size", 32, "--classes", 100)
+    assert (result["class_num"], result["input_size"]) == (100, 32)
+    assert result["parameters"] == 3_887_038 - 900 * 1281
+    mine = content("proxyless_digits") | {"settings": content("proxyless_digits")["settings"] | {"input_size": 28}}
+    (tmp_path / "config_own_digits.yaml").write_text(yaml.safe_dump(mine))
+    assert described(*in_space(tmp_path / "config_own_digits.yaml", [0] * 6))["input_size"] == 28
 
 
 def test_digits_have_one_channel():
-    found = described(*chosen(DIGITS, [0] * 6))
-    assert (found["input_size"], found["channels"]) == (8, 1)
+    result = described(*in_space(DIGITS, [0] * 6))
+    assert (result["input_size"], result["channels"]) == (8, 1)
     assert described("--architecture", "mobilenet_v2")["channels"] == 3
 
 
-def test_what_is_printed_can_be_read_again(tmp_path):
-    found = described(*chosen(DIGITS, [1, 0, 3, 2, 0, 0]))
-    write_json(tmp_path / "architecture.json", found)
-    assert described("--architecture", tmp_path / "architecture.json") == found
+def test_printed_json_is_an_architecture_file(tmp_path):
+    result = described(*in_space(DIGITS, [1, 0, 3, 2, 0, 0]))
+    write_json(tmp_path / "architecture.json", result)
+    assert described("--architecture", tmp_path / "architecture.json") == result
 
 
 def test_other_formats():
@@ -111,13 +111,16 @@ def test_other_formats():
 
 
 ERRORS = {
-    "too few": (chosen(CIFAR10, [0] * 3), f"{CIFAR10}: 3 decisions: expected 16, 1 for each of 16 blocks"),
-    "out of range": (chosen(CIFAR10, [6] + [0] * 15), f"{CIFAR10}: block0: 6: expected an index out of {{0: op=mbconv"),
-    "not JSON": (("--search-space", CIFAR10, "--decisions", "[0,"), "--decisions: [0,: not JSON"),
-    "no list": (chosen(CIFAR10, 3), f"{CIFAR10}: decisions 3: expected a list of indices"),
-    "no space": (chosen("config/config.yaml", [0]), "config/config.yaml: run: unknown key; expected one of"),
-    "no file": (chosen("nowhere.yaml", [0]), "nowhere.yaml: cannot be read (No such file or directory)"),
-    "no YAML": (chosen("README.md", [0]), "README.md: "),
+    "too few": (
+        in_space(CIFAR10, [0] * 3),
+        f"{CIFAR10}: number of decisions is 3; expected 16, 1 for each of 16 blocks",
+    ),
+    "out of range": (in_space(CIFAR10, [6] + [0] * 15), f"{CIFAR10}: block0 is 6; expected an index: 0: op=mbconv"),
+    "not JSON": (("--search-space", CIFAR10, "--decisions", "[0,"), "--decisions is [0,; expected JSON"),
+    "no list": (in_space(CIFAR10, 3), f"{CIFAR10}: decisions is 3; expected a list of indices"),
+    "no space": (in_space("config/config.yaml", [0]), "config/config.yaml: run: unknown key; expected one of"),
+    "no file": (in_space("nowhere.yaml", [0]), "nowhere.yaml: cannot be read (No such file or directory)"),
+    "no YAML": (in_space("README.md", [0]), "README.md: "),
     "no name": (("--architecture", "mnasnet_c1"), "'mnasnet_c1': no architecture of that name"),
     "no architecture": (("--architecture", "config/none"), "config/none: no such file"),
     "nothing": ((), "give either --architecture FILE_OR_NAME, or --search-space FILE with --decisions JSON"),
@@ -133,20 +136,20 @@ def test_one_line(case):
 
 
 def test_decisions_of_another_space(tmp_path):
-    found = described(*chosen(DIGITS, [1, 0, 3, 2, 0, 0]))
-    write_json(tmp_path / "architecture.json", found | {"space_hash": "0" * 16})
+    result = described(*in_space(DIGITS, [1, 0, 3, 2, 0, 0]))
+    write_json(tmp_path / "architecture.json", result | {"space_hash": "0" * 16})
     text = refused("--architecture", tmp_path / "architecture.json")
-    assert f"{tmp_path}/architecture.json: space_hash: 0000000000000000: " in text and "remove space," in text
-    write_json(tmp_path / "architecture.json", found)
-    assert "space_hash: " in refused("--architecture", tmp_path / "architecture.json", "--search-space", CIFAR10)
-    assert described("--architecture", tmp_path / "architecture.json", "--search-space", DIGITS) == found
+    assert f"{tmp_path}/architecture.json: space_hash is 0000000000000000; " in text and "remove space," in text
+    write_json(tmp_path / "architecture.json", result)
+    assert "space_hash is " in refused("--architecture", tmp_path / "architecture.json", "--search-space", CIFAR10)
+    assert described("--architecture", tmp_path / "architecture.json", "--search-space", DIGITS) == result
 
 
-def test_size_that_nothing_tells(tmp_path):
+def test_unknown_input_size(tmp_path):
     block = {"op": "conv", "kernel_size": 3, "width": 8}
     mine = {"stem": {"width": 8, "stride": 2}, "blocks": [block], "head": {"width": 8}, "class_num": 7}
     write_json(tmp_path / "mine.json", mine)
-    assert "type --input-size N" in refused("--architecture", tmp_path / "mine.json")
+    assert "type: --input-size N" in refused("--architecture", tmp_path / "mine.json")
     assert described("--architecture", tmp_path / "mine.json", "--input-size", 9)["input_size"] == 9
 
 
@@ -163,6 +166,6 @@ def test_starts_fast_and_loads_neither_torch_nor_pydantic():
 
 
 def cpu_seconds():
-    """Of all processes that this one has started: others on the machine do not count."""
+    """Return the CPU time of the processes that this one has started: other load on the machine does not count."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -1,3 +1,5 @@
+"""costs/latency_table.py: the table in nanoseconds, and refused files."""
+
 import pytest
 from nasmake.core.errors import InputError
 from nasmake.core.files import write_json
@@ -18,7 +20,7 @@ def test_medians_in_nanoseconds(path):
     assert read_latency(path, SPACE, *FACTS) == made_up_latency(SPACE, *FACTS)
 
 
-def test_pieces_of_no_network_of_the_space_are_left_out(path):
+def test_units_of_no_network_of_the_space_are_left_out(path):
     table = latency_file(SPACE, *FACTS)
     table["entries"]["mbconv_k9"] = {"median_ms": 1.0}
     write_json(path, table)
@@ -49,15 +51,21 @@ def entries(change):
 
 
 CASES = {
-    "another space": (another_space, f"; this study searches proxyless_digits ({SPACE.hash}); to measure one, type:"),
-    "another image size": (lambda: latency_file(SPACE, 1, 12), "image_shape: [12, 12, 1]; this study's images are [8,"),
+    "another space": (
+        another_space,
+        f"; expected proxyless_digits ({SPACE.hash}), which this study searches; to measure one, type:",
+    ),
+    "another image size": (
+        lambda: latency_file(SPACE, 1, 12),
+        "image_shape is [12, 12, 1]; expected [8, 8, 1], the images of this study",
+    ),
     "no entries": (lambda: changed("entries", {}), "entries: 33 of 33 are missing, the first is head_k1_s1_i32_o128"),
     "entries of another form": (lambda: changed("entries", [1]), "entries: 33 of 33 are missing"),
-    "no table": (lambda: without("space_hash"), "space_hash: missing, so this is no latency table"),
-    "no median": (lambda: entries({}), "entries.head_k1_s1_i32_o128_c10_r4.median_ms: None; expected a number"),
-    "no entry": (lambda: entries(None), "median_ms: None; expected a number"),
-    "negative": (lambda: entries({"median_ms": -1}), "median_ms: -1; expected a number of milliseconds, 0 or more"),
-    "text": (lambda: entries({"median_ms": "1"}), "median_ms: '1'; expected a number"),
+    "no table": (lambda: without("space_hash"), "space_hash is missing; expected a latency table"),
+    "no median": (lambda: entries({}), "entries.head_k1_s1_i32_o128_c10_r4.median_ms is null; expected a number"),
+    "no entry": (lambda: entries(None), "median_ms is null; expected a number"),
+    "negative": (lambda: entries({"median_ms": -1}), "median_ms is -1; expected a number of milliseconds >= 0"),
+    "text": (lambda: entries({"median_ms": "1"}), 'median_ms is "1"; expected a number'),
 }
 
 
@@ -79,5 +87,5 @@ def test_missing_file(path):
 def test_not_a_number(path):
     write_json(path, latency_file(SPACE, *FACTS))
     path.write_text(path.read_text().replace('"median_ms": 0.', '"median_ms": NaN, "x": 0.'))
-    with pytest.raises(InputError, match="median_ms: nan; expected a number"):
+    with pytest.raises(InputError, match="median_ms is NaN; expected a number"):
         read_latency(path, SPACE, *FACTS)

@@ -1,3 +1,5 @@
+"""costs/table.py: costs of published networks, extremes of spaces, and sums over profiled units."""
+
 from itertools import product
 from random import Random
 
@@ -10,20 +12,20 @@ from nasmake.costs.units import units_of_network
 from small_spaces import build, content, made_up, made_up_latency, shipped, small, table_with_latency
 
 
-def mnasnet_block(space, index, **chosen):
-    own = [decision for decision in space.decisions if decision.name.startswith(f"block{index}.")]
-    fields = [decision.name.partition(".")[2] for decision in own]
+def mnasnet_block(space, index, **values):
+    decisions = [decision for decision in space.decisions if decision.name.startswith(f"block{index}.")]
+    fields = [decision.name.partition(".")[2] for decision in decisions]
     return tuple(
-        [choice[field] for choice in decision.choices].index(chosen[field]) if field in chosen else 0
-        for field, decision in zip(fields, own, strict=True)
+        [choice[field] for choice in decision.choices].index(values[field]) if field in values else 0
+        for field, decision in zip(fields, decisions, strict=True)
     )
 
 
 def mnasnet(space, *blocks):
-    """The vector of blocks (op, kernel size, expansion ratio, width, depth, SE ratio), with residual connections."""
+    """Return the vector of blocks (op, kernel size, expansion ratio, channels, depth, SE ratio), all with skip."""
     fields = ("op", "kernel_size", "expand_ratio", "width", "depth", "se_ratio")
-    chosen = [dict(zip(fields, block, strict=True)) | {"skip": True} for block in blocks]
-    return sum((mnasnet_block(space, index, **block) for index, block in enumerate(chosen)), ())
+    values = [dict(zip(fields, block, strict=True)) | {"skip": True} for block in blocks]
+    return sum((mnasnet_block(space, index, **block) for index, block in enumerate(values)), ())
 
 
 def test_every_block_at_its_first_option():
@@ -99,7 +101,8 @@ def test_published_proxylessnas(widths, ends, blocks, parameters, macs):
         "op=zero" if block == "Z" else f"op=mbconv kernel_size={block[0]} expand_ratio={block[1]}"
         for block in blocks.split()
     ]
-    spec = space.decode(tuple(own.options.index(option) for own, option in zip(space.decisions, wanted, strict=True)))
+    pairs = zip(space.decisions, wanted, strict=True)
+    spec = space.decode(tuple(decision.options.index(option) for decision, option in pairs))
     assert (count_parameters(spec, 3), count_macs(spec, 3, 224)) == (parameters, macs)
 
 
@@ -118,16 +121,16 @@ def test_cheapest_and_costliest_are_exact(name, metric):
     """Against every vector of the space; of equal ones, the first and the last canonical vector."""
     space = build(SMALL_SPACES[name])
     table = table_with_latency(space, 1, 9)
-    cost = getattr(table, metric)
-    costs = {vector: cost(vector) for vector in product(*(range(len(own.choices)) for own in space.decisions))}
-    for found, choose in ((table.cheapest(metric), min), (table.costliest(metric), max)):
+    vectors = product(*(range(len(decision.choices)) for decision in space.decisions))
+    costs = {vector: table.of(vector)[metric] for vector in vectors}
+    for decisions, choose in ((table.cheapest(metric), min), (table.costliest(metric), max)):
         extreme = choose(costs.values())
-        assert found == choose(space.canonical(vector) for vector, own in costs.items() if own == extreme)
+        assert decisions == choose(space.canonical(vector) for vector, cost in costs.items() if cost == extreme)
 
 
 @settings(deadline=None)
 @given(space=made_up(), seed=st.integers(0, 2**32 - 1), size=st.integers(1, 20))
-def test_costs_by_look_up_are_sums_over_the_pieces(space, seed, size):
+def test_costs_by_look_up_are_sums_over_the_units(space, seed, size):
     latency, decisions = made_up_latency(space, 3, size), space.sample(Random(seed))
     table, spec = CostTable(space, 3, size, latency), space.decode(decisions)
     expected = {
@@ -135,14 +138,14 @@ def test_costs_by_look_up_are_sums_over_the_pieces(space, seed, size):
         "parameters": count_parameters(spec, 3),
         "latency_ms": sum(latency[unit.key] for unit in units_of_network(spec, 3, size)) / 10**6,
     }
-    assert table.of(decisions) == expected == {metric: getattr(table, metric)(decisions) for metric in METRICS}
+    assert table.of(decisions) == expected and table.macs(decisions) == expected["macs"]
 
 
 def test_latency_needs_a_table():
     space = shipped("proxyless_digits")
     table, decisions = CostTable(space, 1, 8), (0,) * 6
     assert table.of(decisions).keys() == {"macs", "parameters"} == {*table.metrics}
-    for ask in (lambda: table.latency_ms(decisions), lambda: table.cheapest("latency_ms")):
+    for ask in (lambda: table.require(METRICS), lambda: table.cheapest("latency_ms")):
         with pytest.raises(InputError, match=r"latency_ms: no latency table was given; .* snakemake measure_latency"):
             ask()
 

@@ -1,3 +1,5 @@
+"""costs/units.py: keys of profiled units, and the units of networks and spaces."""
+
 from random import Random
 
 import pytest
@@ -26,7 +28,7 @@ def test_keys_can_be_read(unit, key):
 
 
 @given(made_up())
-def test_different_pieces_have_different_keys(space):
+def test_different_units_have_different_keys(space):
     keys = {}
     for size in (7, 8):
         for key, unit in units_of_space(space, 3, size).items():
@@ -34,7 +36,7 @@ def test_different_pieces_have_different_keys(space):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_network_is_made_of_pieces_of_its_space(name):
+def test_every_network_consists_of_units_of_its_space(name):
     space, rng = shipped(name), Random(0)
     known = units_of_space(space, 3, 32)
     for _ in range(50):
@@ -42,6 +44,6 @@ def test_every_network_is_made_of_pieces_of_its_space(name):
         assert all(known[unit.key] == unit for unit in units)
 
 
-def test_a_piece_that_comes_several_times_is_measured_once():
+def test_a_unit_that_occurs_several_times_is_measured_once():
     assert len(units_of_space(shipped("mnasnet_cifar10"), 3, 32)) == 1492
     assert len(units_of_space(shipped("proxyless_cifar10"), 3, 32)) == 69

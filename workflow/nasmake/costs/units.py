@@ -1,4 +1,7 @@
-"""The pieces that networks are costed and timed by: stem, layers, and head with classifier. No torch here."""
+"""Profiled units: the parts of a network that are costed and timed separately.
+
+A unit is the stem, one layer, or the head with the classifier. The sums of their costs live in table.py.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -10,12 +13,12 @@ from nasmake.search_spaces import Convolution, LayerSpec, NetworkSpec, SearchSpa
 
 @dataclass(frozen=True)
 class ProfiledUnit:
-    """A part of a network, for images of the size that reaches it.
+    """A part of a network, for images of the size that arrives there.
 
     Attributes:
         part: the stem, one layer, or the head.
-        input_size: height and width in pixels.
-        num_classes: outputs of the classifier behind the head; 0: there is none.
+        input_size: height and width of the arriving images in pixels.
+        num_classes: outputs of the classifier after the head; 0 for a unit without a classifier.
     """
 
     part: Convolution | LayerSpec
@@ -24,17 +27,20 @@ class ProfiledUnit:
 
     @property
     def convolutions(self) -> tuple[Convolution, ...]:
-        """What the piece computes before the classifier, in order."""
+        """The convolutions before the classifier, in the order of computation."""
         return self.part.convolutions if isinstance(self.part, LayerSpec) else (self.part,)
 
     @property
     def output_size(self) -> int:
-        """Height and width of what leaves the piece."""
+        """Height and width in pixels after the convolutions."""
         return output_size(self.input_size, self.part.stride)
 
     @property
     def key(self) -> str:
-        """All that the piece's costs depend on, such as `mbconv_k5_s2_e6_i24_o40_se4_r16` or `head_..._c10_r2`."""
+        """Everything that the unit's costs depend on, as text.
+
+        Examples: `mbconv_k5_s2_e6_i24_o40_se4_r16` and `head_k1_s1_i320_o1280_c10_r2`.
+        """
         part, classes = self.part, f"_c{self.num_classes}" if self.num_classes else ""
         if isinstance(part, Convolution):
             name, expansion, skip = part.name, "", ""
@@ -47,12 +53,12 @@ class ProfiledUnit:
 
 
 class Layout(NamedTuple):
-    """Where the pieces of a space's networks lie.
+    """The units that all networks of a space share, and the image sizes at its searched blocks.
 
     Attributes:
         begin: stem and fixed layers.
-        sizes: height and width of the images that reach each searched block.
-        ends: head and classifier, by the width that arrives at them.
+        sizes: height and width in pixels of the images that arrive at each searched block.
+        ends: head and classifier, by the number of channels that arrive there.
     """
 
     begin: list[ProfiledUnit]
@@ -61,20 +67,19 @@ class Layout(NamedTuple):
 
     @classmethod
     def of(cls, space: SearchSpace, in_channels: int, input_size: int) -> Self:
-        """The layout for images of `input_size` x `input_size` pixels."""
+        """Return the layout for images of `in_channels` channels and `input_size` x `input_size` pixels."""
         spec = space.decode((0,) * len(space.decisions))
         begin = [*in_order(chain([spec.stem(in_channels)], *space.fixed), input_size)]
         sizes = [begin[-1].output_size]
         for block in space.blocks:
             sizes.append(output_size(sizes[-1], block.stride))
-        heads = {width: replace(spec.head, in_channels=width) for width in space.last_channel_choices}
-        return cls(
-            begin, sizes[:-1], {width: ProfiledUnit(head, sizes[-1], spec.num_classes) for width, head in heads.items()}
-        )
+        heads = {channels: replace(spec.head, in_channels=channels) for channels in space.last_channel_choices}
+        ends = {channels: ProfiledUnit(head, sizes[-1], spec.num_classes) for channels, head in heads.items()}
+        return cls(begin, sizes[:-1], ends)
 
 
 def in_order(parts: Iterable[Convolution | LayerSpec], size: int) -> Iterator[ProfiledUnit]:
-    """The pieces of consecutive parts, the first of which is reached by images of `size` x `size` pixels."""
+    """Yield the units of consecutive parts; images of `size` x `size` pixels arrive at the first part."""
     for part in parts:
         unit = ProfiledUnit(part, size)
         yield unit
@@ -82,19 +87,21 @@ def in_order(parts: Iterable[Convolution | LayerSpec], size: int) -> Iterator[Pr
 
 
 def units_of_network(spec: NetworkSpec, in_channels: int, input_size: int) -> list[ProfiledUnit]:
-    """All pieces of a network, from the image to the logits."""
+    """Return all units of a network, from the image to the logits."""
     body = [*in_order(chain([spec.stem(in_channels)], *spec.blocks), input_size)]
     return [*body, ProfiledUnit(spec.head, body[-1].output_size, spec.num_classes)]
 
 
 def units_of_space(space: SearchSpace, in_channels: int, input_size: int) -> dict[str, ProfiledUnit]:
-    """Every piece that a network of the space may have, once, by its key."""
+    """Return every unit that a network of the space can have, once, by its key."""
     begin, sizes, ends = Layout.of(space, in_channels, input_size)
-    places = ((index, width) for index, block in enumerate(space.blocks) for width in block.in_channel_choices)
-    searched = (in_order(layers, sizes[index]) for index, width in places for layers in space.vectors(index, width))
+    arriving = ((index, channels) for index, block in enumerate(space.blocks) for channels in block.in_channel_choices)
+    searched = (
+        in_order(layers, sizes[index]) for index, channels in arriving for layers in space.vectors(index, channels)
+    )
     return {unit.key: unit for unit in chain(begin, *searched, ends.values())}
 
 
 def output_size(size: int, stride: int) -> int:
-    """Height and width behind a padded convolution: rounded up."""
+    """Return height and width after a padded convolution: size over stride, rounded up."""
     return -(-size // stride)

@@ -1,7 +1,7 @@
 """Find space files and architecture files by name, and read them.
 
 Parsing their content lives in space_file.py and architecture_file.py. This module imports core, its own room and
-PyYAML. tests/test_catalogue.py tests it.
+PyYAML.
 """
 
 from collections.abc import Iterable
