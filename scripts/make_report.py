@@ -40,7 +40,7 @@ def run_folder(configfiles: Sequence[Path]) -> Path:
             raise InputError(f"{path}: content is no mapping; expected the sections of a configuration")
         merged = _merged(merged, content)
     config = load(merged)
-    return Path(config.environment.result_dir) / str(config.run)
+    return config.run_folder
 
 
 def _merged(base: object, over: object) -> dict[str, object]:

@@ -77,7 +77,7 @@ def nelder_mead(optimize: Optimize, trial: int, history: Trials) -> Point:
 
     options = {"xatol": CONVERGED, "fatol": np.inf, "maxiter": 10**5, "maxfev": 10**5}
     for restart in range(RESTARTS):
-        simplex = _simplex(optimize, trial % (optimize.lag or 1), restart)
+        simplex = _simplex(optimize, trial % optimize.trials_at_once, restart)
         bounds = [(0, 1)] * simplex.shape[1]
         try:
             minimize(
@@ -113,7 +113,7 @@ def _simplex(optimize: Optimize, search: int, restart: int) -> NDArray[np.float6
     corners: NDArray[np.float64] = np.random.default_rng([optimize.rand_seed, search, restart]).random((size + 1, size))
     if restart == 0:
         for corner, row in enumerate(corners):
-            trial = search + corner * (optimize.lag or 1)
+            trial = search + corner * optimize.trials_at_once
             for column, parameter in enumerate(parameters):
                 if trial < len(parameter.first_values) and (value := parameter.first_values[trial]) is not None:
                     row[column] = parameter.coordinate(value)

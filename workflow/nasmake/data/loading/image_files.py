@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from nasmake.core.errors import InputError
 from nasmake.core.seeding import derive_seed
-from nasmake.data.loading.arrays import Augmentation, BatchSource
+from nasmake.data.loading.arrays import BatchSource
 from nasmake.data.preparing.decode import read_rgb
 
 # An image, or the text of an error: an exception that leaves a loader process would have a traceback as its text.
@@ -36,9 +36,7 @@ class FileSource(BatchSource):
         std: standard deviation of each channel, in the same unit.
         workers: number of loader processes; with 0, this process reads the images.
         training: crop and resize at random, and flip if `augment` says so; else take the centre of the resized image.
-        shuffle: see `BatchSource`.
-        augment: random changes; `pad` has no effect.
-        drop_last: see `BatchSource`.
+        options: shuffle, augment and drop_last of `BatchSource`; `pad` of augment has no effect.
     """
 
     def __init__(
@@ -54,11 +52,9 @@ class FileSource(BatchSource):
         std: Sequence[float],
         workers: int = 0,
         training: bool = False,
-        shuffle: bool = False,
-        augment: Augmentation | None = None,
-        drop_last: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(labels, batch_size, seed_key, shuffle=shuffle, augment=augment, drop_last=drop_last)
+        super().__init__(labels, batch_size, seed_key, **options)
         transform = transforms(size, mean, std, training=training, flip=self.augment.flip)
         self._images, self._workers = _Images(root, paths, transform, (*seed_key, "augment")), workers
         self._next: tuple[int, int] | None = None  # the epoch and step of the next batch of `_loaded`
