@@ -1,10 +1,12 @@
 """Made-up results of trials for tests of studies and reports: as JSON content, and as records."""
 
 import json
+import random
 import runpy
 from pathlib import Path
 
 from nasmake.core.records import FinalResult, record_of, result_of
+from nasmake.study.suggest import suggest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -45,3 +47,24 @@ def final_records(*contents):
 
 def through_json(content):
     return None if content is None else json.loads(json.dumps(content))
+
+
+def replay(settings, objective, order=None):
+    """Return the suggestions of a study whose jobs run one after another, with `lag` trials in flight.
+
+    `objective` maps a trial's number and params to the content of its result. The first ready job runs next, or one
+    that the seed `order` picks.
+    """
+    suggestions, results, rng = [], {}, random.Random(order)
+    while len(results) < settings.trial_number:
+        new, observed = len(suggestions), len(suggestions) - settings.lag
+        ready = [trial for trial in range(new) if trial not in results]
+        if new < settings.trial_number and (observed < 0 or observed in results):
+            ready.append(new)
+        trial = ready[0] if order is None else rng.choice(ready)
+        if trial < new:
+            results[trial] = objective(trial, suggestions[trial]["params"])
+        else:
+            previous = through_json(suggestions[-1]) if suggestions else None
+            suggestions.append(through_json(suggest(settings, previous, through_json(results.get(observed)))))
+    return suggestions

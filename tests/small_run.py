@@ -1,4 +1,4 @@
-"""A finished run in the real file formats, with numbers that a test can foresee."""
+"""A finished run in the real file formats, with numbers that a test can predict."""
 
 import json
 import random
@@ -45,11 +45,19 @@ def small_run(
     space: Row = SPACE,
     chain: Sequence[str] = CHAIN,
 ) -> Path:
-    """Write a run below `folder`: trial t has val accuracy 0.5 + t/1000; `pruned` ones diverged while retraining."""
+    """Write a run below `folder`. Trial t has val accuracy 0.5 + t/1000. Trials in `pruned` diverged in retraining."""
+    names = [parameter.name for parameter in study.parameters]
+    trials = [trial_folder(trial) for trial in range(study.trial_number)]
     if tuple(chain) == CHAIN_WITHOUT_SEARCH:
-        _take(folder / "shared", space)
+        network = Architecture(_space(json.dumps(space)).decode((1,) * 6))
+        write_json(folder / "shared" / "architecture.json", {"name": "imported"} | with_costs(network, CHANNELS, SIZE))
     else:
-        _find(folder, study, space)
+        first = first_searched(names)
+        for unit in ["shared"] if first > CHAIN.index("train_supernet") else trials:
+            rows = [{"epoch": epoch, "train_accuracy": 1 - 0.9**epoch, "lr": 0.1} for epoch in range(1, 31)]
+            write_csv(folder / unit / "history" / "train_supernet.csv", rows, list(rows[0]))
+        for unit in ["shared"] if first > CHAIN.index("search_architecture") else trials:
+            _search(folder / unit, space, random.Random(unit))
     parameters = [_suggest(study, random.Random(trial)) for trial in range(study.trial_number)]
     results = [_retrain(folder, trial, trial in pruned) for trial in range(study.trial_number)]
     for trial, params in enumerate(parameters):
@@ -63,38 +71,15 @@ def small_run(
     return folder
 
 
-def _find(folder: Path, study: Optimize, space: Row) -> None:
-    searched = CHAIN.index("search_architecture") < first_searched(parameter.name for parameter in study.parameters)
-    units = ["shared"] if searched else [f"trial-{trial:04d}" for trial in range(study.trial_number)]
-    for unit in units:
-        _search(folder / unit, space, random.Random(unit))
-    _supernet(folder, study)
-
-
-def _take(unit: Path, space: Row) -> None:
-    spec = _space(json.dumps(space)).decode((1,) * 6)
-    write_json(unit / "architecture.json", {"name": "taken"} | with_costs(Architecture(spec), CHANNELS, SIZE))
-
-
 @cache
 def _space(text: str) -> SearchSpace:
     return SearchSpace.from_mapping(json.loads(text)["content"], "small", "small.yaml")
 
 
-def _supernet(folder: Path, study: Optimize) -> None:
-    is_shared = first_searched(parameter.name for parameter in study.parameters) > 0
-    units = ["shared"] if is_shared else [f"trial-{trial:04d}" for trial in range(study.trial_number)]
-    for unit in units:
-        rows = [
-            {"epoch": epoch, "train_loss": 2, "train_accuracy": 1 - 0.9**epoch, "lr": 0.1} for epoch in range(1, 31)
-        ]
-        write_csv(folder / unit / "history" / "train_supernet.csv", rows, list(rows[0]))
-
-
 def _search(unit: Path, space: Row, rng: random.Random) -> None:
     space_of = _space(json.dumps(space))
-    found = [Architecture.from_decisions(space_of.sample(rng), space_of) for _ in range(EVALUATIONS)]
-    rows = [_evaluation(index, one, rng) for index, one in enumerate(found)]
+    networks = [Architecture.from_decisions(space_of.sample(rng), space_of) for _ in range(EVALUATIONS)]
+    rows = [_evaluation(index, network, rng) for index, network in enumerate(networks)]
     best = rows[-1]
     write_csv(unit / "history" / "evaluations.csv", rows, list(best))
     compared = [row | {"val_loss": row["val_loss"] + 0.05} for row in rows]
@@ -109,22 +94,22 @@ def _search(unit: Path, space: Row, rng: random.Random) -> None:
     write_csv(unit / "history" / "probabilities.csv", probability_rows(space_of, chances), PROBABILITY_COLUMNS)
     costs = {"state": "COMPLETE", "parameters": best["parameters"], "macs": best["macs"]}
     scores = {"val_accuracy": best["val_accuracy"], "val_loss": best["val_loss"], **REFERENCE}
-    write_json(unit / "architecture.json", found[-1].to_json() | costs | {"scores": scores})
+    write_json(unit / "architecture.json", networks[-1].to_json() | costs | {"scores": scores})
 
 
-def _evaluation(index: int, found: Architecture, rng: random.Random) -> Row:
+def _evaluation(index: int, network: Architecture, rng: random.Random) -> Row:
     return {
         "generation": 1 + index // 4,
         "val_loss": 1 - index / 100,
         "val_accuracy": rng.gauss(0.9, 0.02),
-        "macs": count_macs(found.spec, CHANNELS, SIZE),
-        "parameters": count_parameters(found.spec, CHANNELS),
-        "decisions": " ".join(map(str, found.decisions or ())),
+        "macs": count_macs(network.spec, CHANNELS, SIZE),
+        "parameters": count_parameters(network.spec, CHANNELS),
+        "decisions": " ".join(map(str, network.decisions or ())),
     }
 
 
 def uniform(space: SearchSpace) -> Probabilities:
-    """Of every decision, before anything was told."""
+    """Return equal probabilities of all choices of every decision."""
     return shares([], [len(decision.choices) for decision in space.decisions])
 
 
@@ -165,7 +150,7 @@ def _final(folder: Path, result: Row, has_test: bool) -> Row:
 
 
 def diverge_search(unit: Path) -> None:
-    """Make of a unit what a diverged supernet leaves: histories with a header only, and no blocks."""
+    """Give a unit the files of a trial whose supernet diverged: histories without rows, and no architecture."""
     for name in ("evaluations", "random_evaluations", "probabilities", "search_architecture", "retrain"):
         path = unit / "history" / f"{name}.csv"
         path.write_text(path.read_text().splitlines()[0] + "\n")
@@ -173,7 +158,7 @@ def diverge_search(unit: Path) -> None:
 
 
 def arguments(folder: Path, study: Optimize, chain: Sequence[str] = CHAIN) -> Sequence[str]:
-    """Command line of scripts/report.py."""
+    """Return the command line of scripts/report.py."""
     write_json(folder / "manifest.json", {"image_shape": [SIZE, SIZE, CHANNELS]})
     texts = ["--study", study.model_dump_json(), "--stages", *chain]
     return [*texts, "--manifest", str(folder / "manifest.json"), "--run", str(folder)]
@@ -184,7 +169,7 @@ def results_of(folder: Path, study: Optimize, **options: Any) -> StudyResults:
 
 
 def marks(figure: bytes, gid: str) -> int:
-    """How many marks the group of that id has; curves and points that are not drawn have none."""
+    """Return how many marks are drawn in the group of that id."""
     group = ElementTree.fromstring(figure).find(f".//{SVG}g[@id='{gid}']")
     return 0 if group is None else len(group.findall(f".//{SVG}use"))
 

@@ -1,4 +1,4 @@
-"""Studies as Snakemake reads them, and how they are checked before any job."""
+"""Configurations of studies, and the checks that run before any job."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def in_an_empty_folder(tmp_path, monkeypatch):
-    """As Snakemake starts: in the repository's root, where only the shipped spaces lie."""
+    """Change to a folder that has only the shipped spaces and architectures, like a fresh checkout."""
     (tmp_path / "config").mkdir()
     for name in ("search_spaces", "architectures"):
         (tmp_path / "config" / name).symlink_to(ROOT / "config" / name)

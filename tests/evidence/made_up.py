@@ -1,4 +1,4 @@
-"""A finished run of the evidence with made-up measurements, in which everything is as a search hopes for it."""
+"""A finished run of the evidence with made-up measurements, in which the search works."""
 
 import numpy as np
 from nasmake.config.evidence import Evidence
@@ -11,7 +11,7 @@ STRATEGIES = ("random", "evolution")
 
 
 def make_run(run, noise=0.05, seed=0):
-    """Inherited scores are the truth plus noise; the best networks of a search are better than its random ones."""
+    """Inherited scores are the true loss plus noise. The best networks of a search are better than its random ones."""
     rng = np.random.default_rng(seed)
     truth = np.linspace(1.0, 0.4, EVIDENCE.networks)
     networks = [{"decisions": [i], "roles": ["ranking"], "parameters": 100 + i, "macs": 7} for i in range(len(truth))]
@@ -30,7 +30,7 @@ def make_run(run, noise=0.05, seed=0):
             ["drawn"],
             ["worst"],
         ]
-        networks = [{"decisions": [index], "roles": own} for index, own in enumerate(roles)]
+        networks = [{"decisions": [index], "roles": played} for index, played in enumerate(roles)]
         write_json(run / f"selection-{seed}" / "networks.json", {"networks": networks})
         write_trained(run / f"selection-{seed}", np.array([0.3, 0.5, 0.6, 0.6, 0.7, 0.9]), 0.01, rng)
     return run

@@ -38,22 +38,22 @@ def test_partial_tau_is_nothing_where_the_third_explains_all():
 def test_null_deviation_is_that_of_shuffled_rankings():
     assert null_deviation(24) == pytest.approx(0.146, abs=5e-4)
     rng = np.random.default_rng(0)
-    found = [tau(np.arange(24), rng.permutation(24)) for _ in range(2000)]
-    assert np.std(found) == pytest.approx(null_deviation(24), rel=0.08)
+    taus = [tau(np.arange(24), rng.permutation(24)) for _ in range(2000)]
+    assert np.std(taus) == pytest.approx(null_deviation(24), rel=0.08)
 
 
 def test_t_interval_by_table():
-    found = t_interval([1.0, 2.0, 3.0, 4.0, 5.0], 0.90)
-    assert found.value == 3
-    assert found.high - 3 == pytest.approx(2.132 * np.sqrt(2.5 / 5), abs=1e-3)  # t(.95; 4 degrees) = 2.132
-    assert 3 - found.low == pytest.approx(found.high - 3)
+    estimate = t_interval([1.0, 2.0, 3.0, 4.0, 5.0], 0.90)
+    assert estimate.value == 3
+    assert estimate.high - 3 == pytest.approx(2.132 * np.sqrt(2.5 / 5), abs=1e-3)  # t(.95; 4 degrees) = 2.132
+    assert 3 - estimate.low == pytest.approx(estimate.high - 3)
 
 
 def test_bootstrap_covers_the_standard_error_of_a_mean_and_repeats():
     values = np.random.default_rng(1).normal(size=100)
-    found = bootstrap(lambda at: float(values[at].mean()), 100, ("test",))
-    assert found.value == pytest.approx(values.mean())
-    assert (found.high - found.low) / (2 * 1.96) == pytest.approx(values.std() / 10, rel=0.15)
-    assert found == bootstrap(lambda at: float(values[at].mean()), 100, ("test",))
-    assert found != bootstrap(lambda at: float(values[at].mean()), 100, ("elsewhere",))
+    estimate = bootstrap(lambda at: float(values[at].mean()), 100, ("test",))
+    assert estimate.value == pytest.approx(values.mean())
+    assert (estimate.high - estimate.low) / (2 * 1.96) == pytest.approx(values.std() / 10, rel=0.15)
+    assert estimate == bootstrap(lambda at: float(values[at].mean()), 100, ("test",))
+    assert estimate != bootstrap(lambda at: float(values[at].mean()), 100, ("elsewhere",))
     assert statistics.RESAMPLES >= 1000

@@ -1,5 +1,6 @@
 """Figures of searches over made-up runs; that two drawings are equal is tested in test_study_figures."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -67,11 +68,11 @@ def test_pareto_front_has_what_none_beats():
 def test_keys_of_the_fronts_tell_their_hypervolumes(tmp_path: Path):
     results = results_of(tmp_path, optimize(3, MACS, LR))
     reference = Reference(*REFERENCE.values())
-    rows = [row for own in results.evaluations.values() for row in own]
+    rows = list(chain.from_iterable(results.evaluations.values()))
     expected = hypervolume([(float(row["val_loss"]), float(row["macs"])) for row in rows], reference)
     assert covered(rows, reference) == expected > 0
     labels = [text.get_text() for text in tradeoff(results).legends[0].get_texts()]
-    compared = [row for own in results.random_evaluations.values() for row in own]
+    compared = list(chain.from_iterable(results.random_evaluations.values()))
     assert f"Pareto front, hypervolume {expected:.3f}" in labels
     assert f"front of the random baseline, hypervolume {covered(compared, reference):.3f}" in labels
     assert covered(compared, reference) < expected
@@ -85,10 +86,10 @@ def test_progress_has_the_best_loss_so_far_of_search_and_baseline(tmp_path: Path
     results = results_of(tmp_path, optimize(2, MACS, LR))
     first = lines_of(search_progress(results).axes[0])
     for name, rows in (("search", results.evaluations), ("random", results.random_evaluations)):
-        for unit, own in rows.items():
-            places, losses = first[f"{name}-{unit}"].get_data()
-            assert list(places) == list(range(1, EVALUATIONS + 1))
-            assert list(losses) == [min(float(row["val_loss"]) for row in own[:place]) for place in places]
+        for unit, evaluations in rows.items():
+            counts, losses = first[f"{name}-{unit}"].get_data()
+            assert list(counts) == list(range(1, EVALUATIONS + 1))
+            assert list(losses) == [min(float(row["val_loss"]) for row in evaluations[:count]) for count in counts]
     colours = {gid: line.get_color() for gid, line in first.items()}
     assert colours["search-trial-0000"] == colours["random-trial-0000"] != colours["search-trial-0001"]
     assert first["search-trial-0000"].get_linestyle() != first["random-trial-0000"].get_linestyle()
@@ -99,14 +100,14 @@ def test_progress_shows_the_diagnostics_that_there_are(tmp_path: Path):
     figure = search_progress(results)
     drawn = {gid: line for axes in figure.axes for gid, line in lines_of(axes).items()}
     for column in ("entropy", "max_probability", "Delta", "snr", "hypervolume", "uncalibrated_val_accuracy"):
-        places, values = drawn[f"{column}-trial-0000"].get_data()
+        epochs, values = drawn[f"{column}-trial-0000"].get_data()
         rows = results.histories["search_architecture"]["trial-0000"]
-        assert list(places) == list(EPOCHS) and list(values) == [float(row[column]) for row in rows]
+        assert list(epochs) == list(EPOCHS) and list(values) == [float(row[column]) for row in rows]
     path = tmp_path / "trial-0000" / "history" / "search_architecture.csv"
     rows = read_csv(path)
     for trial in range(2):
-        own = path.parents[2] / f"trial-000{trial}" / "history" / path.name
-        write_csv(own, [{name: row[name] for name in ("epoch", "entropy")} for row in rows], ["epoch", "entropy"])
+        history = path.parents[2] / f"trial-000{trial}" / "history" / path.name
+        write_csv(history, [{name: row[name] for name in ("epoch", "entropy")} for row in rows], ["epoch", "entropy"])
     fewer = search_progress(read_study_results(tmp_path, optimize(2, MACS, LR), CHAIN))
     assert [axes.get_ylabel() for axes in fewer.axes][:2] == ["val loss", "nats"]
 

@@ -1,7 +1,6 @@
 """Every sampler of the study: suggestions depend on seed, trial and observed results, and no point repeats."""
 
 import json
-import random
 
 import pytest
 from nasmake.config.study import Optimize
@@ -10,7 +9,7 @@ from nasmake.study.parameter_space import count, is_sampled, point_at
 from nasmake.study.suggest import suggest
 from pydantic import ValidationError
 from scipy.stats.qmc import Sobol
-from small_results import through_json
+from small_results import replay
 
 STEPS = [
     {"name": "momentum", "type": "uniform_float", "lower": 0.1, "upper": 0.9, "step": 0.2, "initial": 0.3},
@@ -43,37 +42,19 @@ def objective(trial, point):
     }
 
 
-def replay(settings, order=None):
-    """Return the suggestions of a study whose jobs end in a random order, as many in parallel as `lag` allows."""
-    suggestions, results, rng = {}, {}, random.Random(order)
-    while len(results) < settings.trial_number:
-        trial = len(suggestions)
-        ready = [number for number in suggestions if number not in results]
-        if trial < settings.trial_number and (trial < settings.lag or trial - settings.lag in results):
-            ready.append(trial)
-        job = rng.choice(ready)
-        if job == trial:
-            observed = through_json(results.get(trial - settings.lag))
-            suggestions[trial] = through_json(suggest(settings, through_json(suggestions.get(trial - 1)), observed))
-        else:
-            results[job] = objective(job, suggestions[job]["params"])
-    return [suggestions[trial] for trial in range(settings.trial_number)]
-
-
 def points(settings, order=None):
-    return [suggestion["params"] for suggestion in replay(settings, order)]
+    return [suggestion["params"] for suggestion in replay(settings, objective, order)]
 
 
 @every_sampler
 def test_replay_does_not_depend_on_when_results_arrive(sampler):
-    reference = replay(study(sampler), 0)
-    assert all(replay(study(sampler), order) == reference for order in (1, 2, 3))
+    reference = replay(study(sampler), objective)
+    assert all(replay(study(sampler), objective, order) == reference for order in (1, 2, 3))
 
 
 @every_sampler
 def test_no_point_repeats(sampler):
-    found = points(study(sampler))
-    assert len({json.dumps(point, sort_keys=True) for point in found}) == 20
+    assert len({json.dumps(point, sort_keys=True) for point in points(study(sampler))}) == 20
 
 
 @every_sampler
@@ -101,31 +82,31 @@ def test_steps_are_kept_to_the_last_digit(sampler):
 def test_lists_of_initial_values_are_the_first_trials(sampler):
     first, *others = SPACES[sampler]
     lam = others[0] | {"initial": [8, None, 2]}
-    found = points(study(sampler, parameters=[first | {"initial": [0.9, 0.7]}, lam, *others[1:]], trial_number=4))
-    assert [point["momentum"] for point in found[:2]] == [0.9, 0.7]
-    assert (found[0]["lam"], found[2]["lam"]) == (8, 2)
+    sampled = points(study(sampler, parameters=[first | {"initial": [0.9, 0.7]}, lam, *others[1:]], trial_number=4))
+    assert [point["momentum"] for point in sampled[:2]] == [0.9, 0.7]
+    assert (sampled[0]["lam"], sampled[2]["lam"]) == (8, 2)
 
 
 @every_sampler
 def test_a_small_space_is_used_up_before_a_point_repeats(sampler):
     lam = STEPS[1] | {"upper": 20}
-    found = points(study(sampler, parameters=[lam], trial_number=7))
-    assert sorted(point["lam"] for point in found) == [2, 5, 8, 11, 14, 17, 20]
+    sampled = points(study(sampler, parameters=[lam], trial_number=7))
+    assert sorted(point["lam"] for point in sampled) == [2, 5, 8, 11, 14, 17, 20]
 
 
 def test_sobol_takes_the_point_of_the_trials_number():
     unit = {"type": "uniform_float", "lower": 0, "upper": 1}
     parameters = [{"name": "momentum", "initial": 0.5} | unit, {"name": "beta1", "initial": 0.5} | unit]
-    found = points(study("SobolOptimizer", parameters=parameters, rand_seed=7))
+    sampled = points(study("SobolOptimizer", parameters=parameters, rand_seed=7))
     expected = Sobol(2, rng=7).random(32)[:20].tolist()
-    assert [[point["momentum"], point["beta1"]] for point in found[1:]] == expected[1:]
-    assert found[0] == {"momentum": 0.5, "beta1": 0.5}
+    assert [[point["momentum"], point["beta1"]] for point in sampled[1:]] == expected[1:]
+    assert sampled[0] == {"momentum": 0.5, "beta1": 0.5}
 
 
 def test_grid_visits_every_point_once():
     settings = study("GridOptimizer", trial_number=30)
-    found = {json.dumps(point, sort_keys=True) for point in points(settings)}
-    assert count(settings.parameters) == 30 == len(found)
+    sampled = {json.dumps(point, sort_keys=True) for point in points(settings)}
+    assert count(settings.parameters) == 30 == len(sampled)
 
 
 def test_nelder_mead_climbs():
@@ -165,11 +146,11 @@ CONDITIONAL = [
 @pytest.mark.parametrize("sampler", ["TpeOptimizer", "RandomOptimizer", "SobolOptimizer"])
 def test_a_parameter_is_sampled_where_its_conditions_hold_and_nowhere_else(sampler):
     settings = study(sampler, parameters=CONDITIONAL, trial_number=60)
-    found = points(settings)
-    for point in found:
+    sampled = points(settings)
+    for point in sampled:
         assert all((parameter.name in point) == is_sampled(parameter, point) for parameter in settings.parameters)
-    assert {len(point) for point in found} == {2, 3, 4}
-    assert points(settings, 1) == found
+    assert {len(point) for point in sampled} == {2, 3, 4}
+    assert points(settings, 1) == sampled
 
 
 def test_grid_counts_conditional_points_once():
@@ -177,6 +158,6 @@ def test_grid_counts_conditional_points_once():
     settings = study("GridOptimizer", parameters=[*CONDITIONAL[:3], last], trial_number=20)
     # MomentumSGD: 5 momenta x 3 lam; Adam: lam 2 and 8, or lam 5 with 3 eps
     assert count(settings.parameters) == 15 + 2 + 3
-    found = [point_at(settings.parameters, index) for index in range(20)]
-    assert len({json.dumps(point, sort_keys=True) for point in found}) == 20
+    sampled = [point_at(settings.parameters, index) for index in range(20)]
+    assert len({json.dumps(point, sort_keys=True) for point in sampled}) == 20
     assert sorted(map(str, points(settings))) != [] and len({str(sorted(p.items())) for p in points(settings)}) == 20

@@ -1,7 +1,6 @@
 """Suggestions, the journal (nasmake.study.journal) and scripts/suggest.py."""
 
 import json
-import random
 import subprocess
 import sys
 from copy import deepcopy
@@ -11,10 +10,10 @@ import optuna
 import pytest
 from nasmake.config.study import Optimize
 from nasmake.core.files import read_json, write_json
-from nasmake.core.records import COMPLETE, PRUNED
+from nasmake.core.records import COMPLETE, PRUNED, RUNNING
 from nasmake.study.journal import distributions, frozen_trials, in_memory, write_journal
-from nasmake.study.suggest import RUNNING, suggest
-from small_results import result, through_json
+from nasmake.study.suggest import suggest
+from small_results import replay, result
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "suggest.py"
 PARAMETERS = [
@@ -30,44 +29,25 @@ def optimize(**changes):
 
 
 def objective(trial, params):
-    """Some trials diverge, one fails; the others depend on their parameters."""
+    """Some trials diverge; the values of the others depend on their parameters."""
     if trial % 5 == 3:
         return {"trial": trial, "state": PRUNED, "value": None}
-    if trial == 6:
-        return {"trial": trial, "state": "FAIL", "value": None}
     value = 1 / (1 + abs(params["initial_lr"] - 0.1)) + params["lam"] / 100
     return {"trial": trial, "state": COMPLETE, "value": value}
 
 
-def run(settings, order=None):
-    """Replay a study as Snakemake runs it. `order` seeds the choice among the jobs that are ready."""
-    suggestions, results, rng = {}, {}, random.Random(order)
-    while len(results) < settings.trial_number:
-        ready = [("result", trial) for trial in suggestions if trial not in results]
-        trial = len(suggestions)
-        if trial < settings.trial_number and (trial < settings.lag or trial - settings.lag in results):
-            ready.append(("suggest", trial))
-        kind, trial = rng.choice(ready) if order is not None else ready[0]
-        if kind == "suggest":
-            observed = through_json(results.get(trial - settings.lag))
-            suggestions[trial] = through_json(suggest(settings, through_json(suggestions.get(trial - 1)), observed))
-        else:
-            results[trial] = objective(trial, suggestions[trial]["params"])
-    return [suggestions[trial] for trial in range(settings.trial_number)]
-
-
 @pytest.fixture(scope="module")
 def reference():
-    return run(optimize())
+    return replay(optimize(), objective)
 
 
 @pytest.mark.parametrize("order", range(4))
 def test_suggestions_do_not_depend_on_when_results_arrive(reference, order):
-    assert run(optimize(), order) == reference
+    assert replay(optimize(), objective, order) == reference
 
 
 def test_extension_leaves_the_first_trials_untouched(reference):
-    longer = run(optimize(trial_number=15))
+    longer = replay(optimize(trial_number=15), objective)
     assert longer[:12] == reference and [suggestion["trial"] for suggestion in longer] == list(range(15))
 
 
@@ -81,7 +61,7 @@ def test_history_tells_what_each_trial_may_know(reference):
 
 
 def test_history_holds_all_states(reference):
-    assert {entry["state"] for entry in reference[-1]["history"]} == {COMPLETE, PRUNED, "FAIL", RUNNING}
+    assert {entry["state"] for entry in reference[-1]["history"]} == {COMPLETE, PRUNED, RUNNING}
 
 
 def test_values_are_within_bounds_and_of_their_type(reference):
@@ -110,7 +90,7 @@ def test_initial_value_of_an_int_may_be_written_as_text():
 @pytest.mark.parametrize("algorithm", ["TpeOptimizer", "RandomOptimizer", "aiaccel.optimizer.RandomOptimizer"])
 def test_seed_decides_and_every_trial_draws_anew(algorithm):
     def values(seed):
-        suggestions = run(optimize(search_algorithm=algorithm, rand_seed=seed, trial_number=6))
+        suggestions = replay(optimize(search_algorithm=algorithm, rand_seed=seed, trial_number=6), objective)
         return [suggestion["params"]["initial_lr"] for suggestion in suggestions[1:]]
 
     assert values(1) == values(1) != values(2)
@@ -162,8 +142,7 @@ def test_diverged_trials_steer_away():
 
 
 def test_distributions():
-    found = distributions(optimize().parameters)
-    assert found == {
+    assert distributions(optimize().parameters) == {
         "initial_lr": optuna.distributions.FloatDistribution(1e-4, 1.0, log=True),
         "lam": optuna.distributions.IntDistribution(1, 10),
         "optimizer": optuna.distributions.CategoricalDistribution(["MomentumSGD", "Adam"]),
