@@ -15,38 +15,39 @@ def main(argv: Sequence[str] | None = None) -> None:
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
     from snakemake.common import get_appdirs
 
-    here = Path(__file__).resolve().parents[1] / "profiles"
+    profiles = Path(__file__).resolve().parents[1] / "profiles"
     folder = Path(get_appdirs().user_config_dir)
     folder.mkdir(parents=True, exist_ok=True)
     for name in PROFILES:
-        link(folder / name, here / name)
+        link(folder / name, profiles / name)
 
 
-def link(place: Path, profile: Path) -> None:
-    """Make `place` a link to `profile`; a link to another checkout is turned to this one.
+def link(path: Path, profile: Path) -> None:
+    """Make `path` a symbolic link to `profile`, and print the change. A link to another checkout is replaced.
 
     Raises:
-        InputError: something else is in the way; it is left alone.
+        InputError: `path` exists and is not a link to a profile of nasmake. It is left as it is.
     """
-    if place.is_symlink() and place.resolve() == profile:
+    if path.is_symlink() and path.resolve() == profile:
         return
-    if place.is_symlink() and _of_a_checkout(place.parent / place.readlink()):
-        print(f"{place}: pointed to {place.readlink()}, now to {profile}")
-        place.unlink()
-    elif place.is_symlink() or place.exists():
+    if path.is_symlink() and _is_profile(path.parent / path.readlink()):
+        print(f"{path}: pointed to {path.readlink()}, now to {profile}")
+        path.unlink()
+    elif path.is_symlink() or path.exists():
         raise InputError(
-            f"{place}: is in the way and is not nasmake's; move it, or use `--workflow-profile {place.name}` instead"
+            f"{path}: is not a link of nasmake; expected nothing there: move it, or use "
+            f"`--workflow-profile {path.name}` instead"
         )
     else:
-        print(f"{place} -> {profile}")
-    place.symlink_to(profile)
+        print(f"{path} -> {profile}")
+    path.symlink_to(profile)
 
 
-def _of_a_checkout(profile: Path) -> bool:
-    """Whether a link's target is (or was, before it was removed) the profile of a nasmake checkout."""
-    checkout = profile.parent.parent
-    named_like_ours = profile.name in PROFILES and profile.parent.name == "profiles"
-    return named_like_ours and (not checkout.exists() or (checkout / "workflow" / "nasmake").is_dir())
+def _is_profile(target: Path) -> bool:
+    """Return whether the target of a link is the profile of a checkout of nasmake, which may have been removed."""
+    checkout = target.parent.parent
+    has_its_name = target.name in PROFILES and target.parent.name == "profiles"
+    return has_its_name and (not checkout.exists() or (checkout / "workflow" / "nasmake").is_dir())
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def test_what_has_no_effect_or_is_overruled_is_said_once():
         *("trainer._target_, trainer.nas_config, trainer.parameter_config, total_iters", "resource.type", "generic"),
         *("nas.skip_train", "nas.skip_architecture_search"),
         "ABCI.job_script_preamble: job_script_preamble.sh: 4 directives of Grid Engine are dropped",
-        "retrain: num_epochs: 10: overruled by nas.num_epochs_retrain: 2",
+        "retrain.hyperparameters.num_epochs is 10: without effect, because nas.num_epochs_retrain is 2",
     ):
         assert sum(line.startswith(key) for line in said) == 1, key
     assert len(said) == len(set(said))

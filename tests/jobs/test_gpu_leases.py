@@ -12,7 +12,7 @@ from nasmake.jobs.gpu_leases import lease_devices
 
 JOB = """
 import os, sys, time
-from nasmake.leases import lease_devices
+from nasmake.jobs.gpu_leases import lease_devices
 print("ready", flush=True)
 input()
 lease_devices(int(sys.argv[1]))
@@ -112,7 +112,7 @@ def test_candidates_are_what_is_shown_and_wanted(alone, visible, wanted, expecte
 
 def test_more_than_there_are_is_an_error(alone):
     alone.setenv(VISIBLE, "0,1")
-    with pytest.raises(InputError, match=r"^environment\.gpus: 3 asked for, but this job may use 2: 0, 1 "):
+    with pytest.raises(InputError, match=r"^environment\.gpus is 3; expected 2 or less, .* \(0, 1\)$"):
         lease_devices(3)
 
 

@@ -55,10 +55,10 @@ def test_shared_stage_has_no_trial(arguments):
     "changes, message",
     [
         ({"settings": "{"}, "--settings: not JSON"),
-        ({"settings": "[1]"}, "--settings: expected a JSON object, found [1]"),
+        ({"settings": "[1]"}, "--settings is [1]; expected a JSON object"),
         ({"settings": '{"nas": {"sed": 1}}'}, "config: nas.sed: unknown key; did you mean seed?"),
         ({"settings": '{"retrain": {"weight_decay": -1}}'}, "config: retrain.weight_decay is -1; expected 0 or more"),
-        ({"architecture": "nowhere.json"}, "nowhere.json: no such file; the stage before makes it"),
+        ({"architecture": "nowhere.json"}, "nowhere.json: no such file; expected an artefact of an earlier stage"),
         ({"suggestion": "nowhere.json"}, "nowhere.json: no such file"),
     ],
 )

@@ -13,7 +13,8 @@ from nasmake.jobs.launch import environments
 
 SCRIPT = """
 import os, signal, sys, time
-from nasmake.launcher import launch, process_count, rank
+from nasmake.core.process import process_count, rank
+from nasmake.jobs.launch import launch
 launch(int(sys.argv[1]))
 print("rank", rank(), "of", process_count(), flush=True)
 {does}

@@ -12,29 +12,29 @@ from small_spaces import content
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
-FAIR = "without effect; sampler fair takes as many paths as the largest decision has options"
-SANDWICH = "leaves no path between largest and smallest; sampler sandwich takes 4"
+FAIR = "without effect; sampler fair uses as many paths as the largest decision has options"
+SANDWICH = "leaves no path between largest and smallest; sampler sandwich uses 4"
 LAM = {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 4}
 SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices": ["uniform", "fair"]}
 
 
 @pytest.mark.parametrize(
-    "sampler, paths, parameters, said",
+    "sampler, paths, parameters, lines",
     [
         ("uniform", 5, [], []),
         ("fair", 1, [], []),
-        ("fair", 5, [], [f"supernet.paths_per_step: 5: {FAIR}"]),
-        ("fair", 1, [LAM], ["optimize.parameters: lam: never sampled, for supernet.sampler is fair"]),
+        ("fair", 5, [], [f"supernet.paths_per_step is 5: {FAIR}"]),
+        ("fair", 1, [LAM], ["optimize.parameters: lam: never sampled, because supernet.sampler is fair"]),
         ("fair", 5, [SEARCHED_SAMPLER], []),  # other trials may use it
         ("sandwich", 1, [], []),
         ("sandwich", 3, [], []),
-        ("sandwich", 2, [], [f"supernet.paths_per_step: 2: {SANDWICH}"]),
+        ("sandwich", 2, [], [f"supernet.paths_per_step is 2: {SANDWICH}"]),
         ("sandwich", 2, [LAM], []),
     ],
 )
-def test_number_of_paths_that_the_sampler_does_not_take_is_said(sampler, paths, parameters, said):
+def test_number_of_paths_that_the_sampler_does_not_use_is_a_warning(sampler, paths, parameters, lines):
     supernet = {"sampler": sampler, "paths_per_step": paths}
-    assert collect_warnings(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == said
+    assert collect_warnings(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == lines
 
 
 @pytest.mark.parametrize("searched", [False, True])
@@ -48,7 +48,8 @@ def test_asng_in_a_space_with_one_decision_is_refused_before_any_job(tmp_path, s
     optimize = {"optimize": {"parameters": [parameter]}} if searched else {}
     nas = {"search_space": "one", "search_space_config_path": "."}
     text = error_of(study(nas=nas, search={"algorithm": "random" if searched else "asng"}, **optimize))
-    assert text.startswith("search.algorithm: asng: config_one_digits.yaml has one decision with a choice, block0;")
+    assert text.startswith("search.algorithm is asng; expected evolution, random or reinforce, because asng needs two")
+    assert text.endswith("config_one_digits.yaml has only block0")
 
 
 ALGORITHMS = {"name": "search.algorithm", "type": "categorical", "choices": ["asng", "random"]}
@@ -58,15 +59,21 @@ SAMPLERS_TOO = {"name": "supernet.sampler", "type": "categorical", "choices": ["
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"supernet": {"sampler": "asng"}}, "supernet.sampler: asng: draws from the distribution"),
-        ({"optimize": {"parameters": [SAMPLERS_TOO]}}, "supernet.sampler: asng: draws from the distribution"),
+        (
+            {"supernet": {"sampler": "asng"}},
+            "supernet.sampler is asng; expected uniform, fair or sandwich, or nas.type: simultaneous",
+        ),
+        (
+            {"optimize": {"parameters": [SAMPLERS_TOO]}},
+            "supernet.sampler is asng; expected uniform, fair or sandwich, or nas.type: simultaneous",
+        ),
         (
             {"nas": {"type": "simultaneous"}, "search": {"algorithm": "evolution"}},
-            "search.algorithm: evolution: has no distribution",
+            "because evolution has no distribution",
         ),
         (
             {"nas": {"type": "simultaneous"}, "optimize": {"parameters": [ALGORITHMS]}},
-            "search.algorithm: random: has no distribution",
+            "because random has no distribution",
         ),
     ],
 )
@@ -90,10 +97,8 @@ def test_gates_over_several_decisions_per_block_are_refused_before_any_job(searc
     optimize = {"optimize": {"trial_number": 2, "parameters": [parameter]}} if searched else {}
     search = {"algorithm": "random" if searched else "proxyless"}
     text = error_of(study(nas={"search_space": "mnasnet"}, search=search, **optimize))
-    assert text.startswith(
-        "search.algorithm: proxyless: config_mnasnet_digits.yaml: every block has 7 decisions; gates"
-    )
-    assert "use asng, reinforce or evolution, or a proxyless space" in text and "\n" not in text
+    assert text.startswith("search.algorithm is proxyless; expected asng, reinforce or evolution, or a proxyless space")
+    assert text.endswith("config_mnasnet_digits.yaml: every block has 7 decisions") and "\n" not in text
 
 
 TARGET = {"name": "search.expected_cost.target", "type": "uniform_float", "lower": 3e5, "upper": 1e6}
@@ -122,12 +127,12 @@ def test_expected_cost_without_a_target_is_refused_before_any_job(expected_cost,
         return check(config, read_search_space(config))
     text = error_of(config)
     assert text == (
-        "search.expected_cost.target: null: loss linear needs a target; give one in macs, or set "
-        "search.constraint.macs, or search.expected_cost.loss: none"
+        "search.expected_cost.target is null; expected a number, or a limit in search.constraint.macs, "
+        "for search.expected_cost.loss linear"
     )
 
 
 def test_logarithm_of_a_target_that_is_too_small_is_refused_before_any_job():
     cost = {"loss": "power", "metric": "macs", "target": 1}
     text = error_of(study(search={"algorithm": "proxyless", "expected_cost": cost}))
-    assert text.startswith("search.expected_cost.target: 1") and text.endswith("allowed: more than 1")
+    assert text.startswith("search.expected_cost.target is 1.0; expected more than 1, because")

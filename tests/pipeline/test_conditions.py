@@ -104,10 +104,10 @@ def test_resolving_twice_changes_nothing():
 @pytest.mark.parametrize(
     "parameters, message",
     [
-        ([MOMENTUM | {"when": {"optimizr": "Adam"}}], "momentum: when: 'optimizr' is no key; did you mean optimizer?"),
+        ([MOMENTUM | {"when": {"optimizr": "Adam"}}], "momentum: when: optimizr is no key; did you mean optimizer?"),
         ([MOMENTUM | {"when": {"optimizer": "Adm"}}], "momentum: when: supernet.optimizer is Adm; expected"),
-        ([OPTIMIZER, MOMENTUM | {"when": {"optimizer": "NAG"}}], "momentum: when: optimizer: 'NAG' is not among its"),
-        ([MOMENTUM | {"when": {"initial_lr": 0.5}}], "momentum: when: initial_lr: a condition needs a parameter with"),
+        ([OPTIMIZER, MOMENTUM | {"when": {"optimizer": "NAG"}}], "momentum: when: optimizer is NAG; expected one of"),
+        ([MOMENTUM | {"when": {"initial_lr": 0.5}}], "momentum: when: initial_lr has a range without steps; expected"),
         (
             [OPTIMIZER | {"when": {"lam": 1}}, {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 2}
              | {"when": {"optimizer": "Adam"}}],
@@ -123,7 +123,7 @@ def test_conditions_that_cannot_hold_are_refused(parameters, message):
 
 def test_more_trials_than_points_are_refused_for_a_grid_and_said_for_others():
     optimize = {"parameters": [OPTIMIZER], "trial_number": 4}
-    with pytest.raises(InputError, match=r"trial_number: 4 is above the 3 points of the grid; allowed: 1 \.\. 3"):
+    with pytest.raises(InputError, match=r"trial_number is 4; expected 3 or less, the number of points of the grid$"):
         check_conditions(configuration(optimize=optimize | {"search_algorithm": "GridOptimizer"}))
     check_conditions(configuration(optimize=optimize))
     assert repeated_trials(configuration(optimize=optimize)) == 1

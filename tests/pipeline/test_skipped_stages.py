@@ -1,4 +1,4 @@
-"""nas.skip_* and what is taken instead: before any job."""
+"""Skipped stages (nas.skip_*) and imported supernets, as far as nasmake checks them before any job."""
 
 import pytest
 from nasmake.core.errors import InputError
@@ -21,7 +21,7 @@ SEARCHED = [{"name": "nas.search_space", "type": "categorical", "choices": ["pro
 
 @pytest.fixture
 def supernet(tmp_path):
-    """A supernet of another run, as far as is read before any job."""
+    """Write the files of a supernet of another run, with the fields of its record that are read before any job."""
 
     def write(split=SPLIT, **changes):
         space = shipped("proxyless_digits")
@@ -40,13 +40,13 @@ def refused(**sections):
     return str(error.value)
 
 
-def test_supernet_is_taken_by_file_or_by_folder(supernet):
+def test_supernet_is_imported_by_file_or_by_folder(supernet):
     file = supernet()
     config = study(nas={"supernet": file})
     check(config, read_search_space(config))
-    taken = read_imported_supernet(config)
-    assert (taken["weights"], taken["record"]) == (file, "other/shared/supernet.json")
-    assert read_imported_supernet(study(nas={"supernet": "other/shared"})) == taken
+    imported = read_imported_supernet(config)
+    assert (imported["weights"], imported["record"]) == (file, "other/shared/supernet.json")
+    assert read_imported_supernet(study(nas={"supernet": "other/shared"})) == imported
     assert source_of_networks(config).endswith(f"config_proxyless_digits.yaml, supernet {file}")
 
 
@@ -65,64 +65,76 @@ def test_supernet_that_is_not_there():
 @pytest.mark.parametrize("key", SPLIT)
 def test_supernet_of_another_split_would_be_scored_on_images_that_it_knows(supernet, key):
     file = supernet(SPLIT | {key: "other"})
-    assert refused(nas={"supernet": file}).startswith(f"nas.supernet: {file}: was trained with {key}: other; set that")
+    assert refused(nas={"supernet": file}).startswith(f"nas.supernet: {file}: {key} is other; expected ")
 
 
 def test_supernet_of_another_space(supernet):
     file = supernet(search_space={"name": "mine_digits", "hash": "0"})
-    assert refused(nas={"supernet": file}).endswith("was trained in the space mine_digits; choose that one")
+    assert refused(nas={"supernet": file}).startswith(
+        f"nas.supernet: {file}: search_space is mine_digits (0); expected proxyless_digits ("
+    )
 
 
 def test_supernet_that_diverged(supernet):
-    assert "is not of a supernet that was trained to its end" in refused(nas={"supernet": supernet(state="PRUNED")})
+    assert "shared/supernet.json: expected the record of a supernet that was trained to its end" in refused(
+        nas={"supernet": supernet(state="PRUNED")}
+    )
 
 
 def test_supernet_of_this_very_run(supernet, tmp_path):
     file = supernet()
     text = refused(nas={"supernet": file}, environment={"result_dir": "."}, run="other")
-    assert text.startswith(f"nas.supernet: {file}: lies in the results of this run; choose another `run`")
+    assert text.startswith(
+        f"nas.supernet: {file}: lies in the results of this run, which would overwrite it; change `run`"
+    )
 
 
 def test_supernet_has_one_space(supernet):
     text = refused(nas={"supernet": supernet()}, optimize={"trial_number": 2, "parameters": SEARCHED})
-    assert text.endswith("is of one space, and nas.search_space is searched; remove one of them")
+    assert text.endswith("has one search space, but nas.search_space is searched; remove one of them")
 
 
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"nas": {"skip_retrain": True, "architecture": "mobilenet_v2"}}, "nas.skip_retrain: true: a network that is"),
+        (
+            {"nas": {"skip_retrain": True, "architecture": "mobilenet_v2"}},
+            "nas.skip_retrain is true; expected false with nas.architecture,",
+        ),
         (
             {"nas": {"skip_retrain": True}, "optimize": {"trial_number": 1, "pruner": "median"}},
-            "optimize.pruner: median: stops retrainings, which nas.skip_retrain leaves out; set none",
+            "optimize.pruner is median; expected none with nas.skip_retrain, because a pruner stops retraining only",
         ),
-        ({"nas": {"supernet": "x", "type": "simultaneous"}}, "nas.supernet: with nas.type simultaneous, training and"),
+        (
+            {"nas": {"supernet": "x", "type": "simultaneous"}},
+            "nas.supernet is x; expected null with nas.type simultaneous, which",
+        ),
     ],
 )
-def test_what_cannot_go_together(sections, message):
+def test_contradicting_settings_are_refused(sections, message):
     assert error_of(study(**sections)).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("nas", "said"),
+    ("nas", "lines"),
     [
         ({}, []),
         ({"skip_train": True, "supernet": "x"}, []),
         ({"skip_train": True, "skip_architecture_search": True, "architecture": "mobilenet_v2"}, []),
-        ({"skip_train": True}, ["nas.skip_train: there is no nas.supernet to take, so supernet training runs"]),
+        ({"skip_train": True}, ["nas.skip_train: nas.supernet names no supernet to import, so supernet training runs"]),
         (
             {"skip_architecture_search": True},
-            ["nas.skip_architecture_search: there is no nas.architecture to take, so the search runs"],
+            ["nas.skip_architecture_search: nas.architecture names no network to import, so the search runs"],
         ),
         (
             {"supernet": "x", "architecture": "mobilenet_v2"},
-            ["nas.supernet: without effect: nas.architecture leaves the search out"],
+            ["nas.supernet: without effect, because nas.architecture skips the search"],
         ),
     ],
 )
-def test_stage_that_runs_although_it_was_to_be_left_out_is_said(nas, said):
-    assert collect_warnings(study(nas=nas)) == said
+def test_stage_that_runs_although_it_should_be_skipped_is_a_warning(nas, lines):
+    assert collect_warnings(study(nas=nas)) == lines
 
 
-def test_left_out_stages_do_not_stop_a_study():
+def test_study_with_all_skips_but_nothing_to_import_can_start():
     start(study(nas={"skip_train": True, "skip_architecture_search": True, "skip_retrain": True}))

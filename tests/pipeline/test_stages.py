@@ -1,3 +1,5 @@
+"""The table of stages: which keys rerun which stage, and which stages the trials of a study share."""
+
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,6 @@ from nasmake.core.files import canonical_json
 from nasmake.core.nested import assign
 from nasmake.pipeline.checks import check_parameters
 from nasmake.pipeline.plan import Plan
-from nasmake.pipeline.searched import needs_latency
 from nasmake.pipeline.stages import (
     CHAIN,
     CHAIN_SIMULTANEOUS,
@@ -27,7 +28,7 @@ from nasmake.pipeline.stages import (
 ROOT = Path(__file__).parents[2]
 ONE_TRIAL = {"optimize": {"trial_number": 1}}
 OF_SECTION = {"supernet": "train_supernet", "search": "search_architecture", "retrain": "retrain"}
-# Another valid value for each kind of default; keys whose values depend on others are given theirs by name.
+# Another valid value for keys whose default cannot just be negated, increased or halved.
 OTHER = {
     "search.gates": "full",
     "search.expected_cost.loss": "linear",
@@ -63,12 +64,9 @@ OTHER = {
     "final.num_epochs": 7,
     "environment.device_ids": [0],
 }
-LIMIT_OF_LATENCY = {"name": "search.constraint.latency_ms", "type": "uniform_float", "lower": 0.5, "upper": 2e6}
-SEARCHED_OBJECTIVE = {"name": "search.objective", "type": "categorical", "choices": ["loss", "mnasnet_reward"]}
-SEARCHED_METRIC = {"name": "search.reward.metric", "type": "categorical", "choices": ["macs", "latency_ms"]}
 # The stages of a trial that compute, and final training.
 TRAINING = ("train_supernet", "search_architecture", "search_supernet", "retrain", "retrain_final")
-FIXED = {"dataset.url", "dataset.sha256", "dataset.image_size"}  # not by themselves
+FIXED = {"dataset.url", "dataset.sha256", "dataset.image_size"}  # valid together with other keys only
 
 
 def changed(path):
@@ -94,14 +92,14 @@ def searchable():
 
 
 @pytest.mark.parametrize("path", searchable())
-def test_key_reruns_its_own_stage_and_no_other(path):
+def test_key_reruns_one_stage_or_all(path):
     before, after = changed(path)
     differing = [stage for stage in CHAIN if settings_of(STAGES[stage], before) != settings_of(STAGES[stage], after)]
-    own = OF_SECTION.get(path.partition(".")[0])
+    stage = OF_SECTION.get(path.partition(".")[0])
     if path.startswith("nas.num_epochs"):
-        own = f"{path.removeprefix('nas.num_epochs_')}"
-        own = {"supernet_train": "train_supernet", "architecture_search": "search_architecture"}.get(own, own)
-    assert differing == ([own] if own else list(CHAIN))
+        name = path.removeprefix("nas.num_epochs_")
+        stage = {"supernet_train": "train_supernet", "architecture_search": "search_architecture"}.get(name, name)
+    assert differing == ([stage] if stage else list(CHAIN))
     assert stage_of(path) == differing[0]
 
 
@@ -116,11 +114,11 @@ def test_key_that_reruns_no_stage(path):
         assert settings_of(STAGES[stage], load(raw)) == settings_of(STAGES[stage], load(ONE_TRIAL))
 
 
-@pytest.mark.parametrize(("gpus", "observed"), [(0, {}), (1, {}), (2, {"processes": 2})])
+@pytest.mark.parametrize(("gpus", "processes"), [(0, {}), (1, {}), (2, {"processes": 2})])
 @pytest.mark.parametrize("stage", TRAINING)
-def test_number_of_processes_is_told_where_it_changes_the_bytes(stage, gpus, observed):
+def test_number_of_processes_is_a_setting_if_it_changes_the_bytes(stage, gpus, processes):
     config = load(ONE_TRIAL | {"environment": {"gpus": gpus}})
-    expected = settings_of(STAGES[stage], config) | {"version": STAGES[stage].version} | observed
+    expected = settings_of(STAGES[stage], config) | {"version": STAGES[stage].version} | processes
     assert settings_of_job(STAGES[stage], config, None) == expected
     space = {"name": "x", "content": {}}
     with_space = {"search_space": space} if STAGES[stage].has_space else {}
@@ -154,28 +152,6 @@ def test_settings_of_the_measurement_rerun_it_alone(path):
 def test_measurement_depends_on_no_training(path):
     before, after = changed(path)
     assert settings_of(STAGES["measure_latency"], before) == settings_of(STAGES["measure_latency"], after)
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, False),
-        ({"latency": {"table": "x.json"}}, False),
-        ({"search": {"algorithm": "proxyless", "expected_cost": {"metric": "latency_ms"}}}, True),
-        ({"search": {"algorithm": "asng", "expected_cost": {"metric": "latency_ms"}}}, False),
-        ({"search": {"constraint": {"latency_ms": 1.5}}}, True),
-        ({"optimize": {"parameters": [LIMIT_OF_LATENCY]}}, True),
-        ({"optimize": {"parameters": [LIMIT_OF_LATENCY | {"name": "search.constraint.macs", "lower": 1e6}]}}, False),
-        ({"search": {"front": ["macs", "latency_ms"]}}, True),
-        ({"search": {"reward": {"metric": "latency_ms"}}}, False),
-        ({"search": {"objective": "mnasnet_reward", "reward": {"metric": "macs", "target": 1e6}}}, False),
-        ({"search": {"objective": "mnasnet_reward", "reward": {"metric": "latency_ms", "target": 1}}}, True),
-        ({"search": {"reward": {"metric": "latency_ms"}}, "optimize": {"parameters": [SEARCHED_OBJECTIVE]}}, True),
-        ({"search": {"objective": "mnasnet_reward"}, "optimize": {"parameters": [SEARCHED_METRIC]}}, True),
-    ],
-)
-def test_who_needs_a_latency_table(changes, expected):
-    assert needs_latency(load(ONE_TRIAL | changes)) is expected
 
 
 def test_every_key_of_the_table_is_a_key_or_a_section():
@@ -214,7 +190,7 @@ def test_alias_stands_for_a_key_of_the_supernet_or_the_search(alias):
 @pytest.mark.parametrize(
     "names, shared",
     [
-        ([], 2),  # nothing searched: retraining is still a trial's own
+        ([], 2),  # nothing is searched, but retraining is never shared
         (["retrain.weight_decay"], 2),
         (["retrain.hyperparameters.base_lr", "nas.num_epochs_retrain"], 2),
         (["search.constraint.macs"], 1),
@@ -261,7 +237,7 @@ def test_parameter_of_a_left_out_stage_is_refused(name, nas, stage, left_out_by)
     with pytest.raises(InputError) as error:
         check_parameters(load({"nas": nas, "optimize": {"parameters": [parameter]}}))
     key = left_out_by.partition(":")[0]
-    expected = f"config: optimize.parameters: '{name}' belongs to {stage}, which {key} leaves out; remove it"
+    expected = f"config: optimize.parameters: {name} belongs to stage {stage}, which {key} skips; remove {name}"
     assert str(error.value).startswith(expected) and str(error.value).endswith(f"or set {left_out_by}")
 
 
@@ -271,7 +247,7 @@ def test_parameter_of_retraining_may_be_searched_without_a_search():
 
 
 @pytest.mark.parametrize("stage", [*CHAIN, "retrain_final"])
-def test_settings_are_told_as_they_are_and_load_to_the_same(stage):
+def test_settings_load_to_the_same_settings(stage):
     config = load(
         {
             "dataset": {"name": "digits", "flip": True},
@@ -283,9 +259,9 @@ def test_settings_are_told_as_they_are_and_load_to_the_same(stage):
         }
         | ONE_TRIAL
     )
-    observed = settings_of(STAGES[stage], config)
-    assert settings_of(STAGES[stage], load(observed | ONE_TRIAL)) == observed
-    assert canonical_json(observed) == canonical_json(settings_of(STAGES[stage], config))
+    settings = settings_of(STAGES[stage], config)
+    assert settings_of(STAGES[stage], load(settings | ONE_TRIAL)) == settings
+    assert canonical_json(settings) == canonical_json(settings_of(STAGES[stage], config))
 
 
 def test_data_set_is_decided_by_its_source_alone(monkeypatch):
@@ -306,15 +282,16 @@ def test_data_set_is_decided_by_its_source_alone(monkeypatch):
 
 
 def test_parameters_are_written_in_and_those_of_other_stages_left_out():
-    observed = settings_of(STAGES["train_supernet"], load(ONE_TRIAL))
-    found = with_parameters(observed, {"initial_lr": 0.7, "retrain.weight_decay": 0.1, "nas.seed": 3})
-    assert found["supernet"]["lr"] == 0.7 and found["nas"]["seed"] == 3 and "retrain" not in found
-    assert observed["supernet"]["lr"] == 0.05 and observed["nas"]["seed"] == 42
+    settings = settings_of(STAGES["train_supernet"], load(ONE_TRIAL))
+    changed_settings = with_parameters(settings, {"initial_lr": 0.7, "retrain.weight_decay": 0.1, "nas.seed": 3})
+    assert changed_settings["supernet"]["lr"] == 0.7 and changed_settings["nas"]["seed"] == 3
+    assert "retrain" not in changed_settings
+    assert settings["supernet"]["lr"] == 0.05 and settings["nas"]["seed"] == 42
 
 
 def test_parameter_of_a_nested_section_is_written_in():
-    observed = settings_of(STAGES["search_architecture"], load(ONE_TRIAL))
-    assert with_parameters(observed, {"search.constraint.macs": 7})["search"]["constraint"]["macs"] == 7
+    settings = settings_of(STAGES["search_architecture"], load(ONE_TRIAL))
+    assert with_parameters(settings, {"search.constraint.macs": 7})["search"]["constraint"]["macs"] == 7
 
 
 def test_assign_makes_the_mappings_on_the_way():

@@ -59,7 +59,7 @@ def refused(link, place, profile):
     with pytest.raises(InputError) as error:
         link(place, profile)
     text = str(error.value)
-    assert text.startswith(f"{place}: is in the way") and "\n" not in text
+    assert text.startswith(f"{place}: is not a link of nasmake") and "\n" not in text
 
 
 def test_folder_or_file_in_the_way_is_an_error(link, place, profile):

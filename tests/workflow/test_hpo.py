@@ -59,7 +59,7 @@ def test_spaces_conditions_and_two_objectives_are_the_same_for_any_cores(tmp_pat
     assert front and sizes == sorted(sizes, reverse=True)
     promoted = read(run / "study/promoted.json")["trials"]
     assert promoted == [int(row["trial"]) for row in front[:2]]
-    assert "warning: optimize.parameters: alpha: never sampled, for search.algorithm is evolution" in output
+    assert "warning: optimize.parameters: alpha: never sampled, because search.algorithm is evolution" in output
     assert f"front of val_accuracy and parameters: {len(front)} trials" in output
 
 

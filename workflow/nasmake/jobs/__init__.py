@@ -1,1 +1,1 @@
-"""A job: its command line, its processes and its GPUs. No torch at import."""
+"""A job of the workflow: its command line, settings, processes and GPUs. Nothing here loads torch at import."""

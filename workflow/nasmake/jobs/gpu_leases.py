@@ -1,7 +1,7 @@
-"""GPUs of this host, each held by one job at a time: Snakemake counts them, but says to no job which are its own.
+"""Lease GPUs of this host to jobs, because Snakemake counts GPUs but does not tell a job which ones to use.
 
-A job holds a lock on a file for each of its devices as long as it lives; kill -9 frees them. No torch here: the devices
-have to be chosen before it is loaded.
+A job locks one file per GPU until it ends, so no two jobs use the same GPU. The kernel drops the locks of a killed
+process. CUDA_VISIBLE_DEVICES must be set before torch is loaded, so this module loads no torch. It imports core.
 """
 
 import fcntl
@@ -12,77 +12,72 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 from nasmake.core.errors import InputError
 from nasmake.core.hardware import gpu_ids
 from nasmake.core.process import CANDIDATES, VISIBLE
 
-SCHEDULER_JOBS = ("SLURM_JOB_ID", "PBS_JOBID")  # each has devices of its own, which may be numbered alike
-PAUSE = 0.1  # seconds between two looks for free devices
-_held = ExitStack()  # for the life of the process
+# A scheduler gives each of its jobs other GPUs, possibly with the same numbers, so locks are kept apart by its job.
+SCHEDULER_JOBS = ("SLURM_JOB_ID", "PBS_JOBID")
+PAUSE = 0.1  # seconds between two attempts to lock
+_held = ExitStack()  # the locked files, open until the process ends
 
 
 def lease_devices(count: int) -> None:
-    """Wait until so many of the candidates are free, hold them, and let CUDA see nothing else.
+    """Wait until `count` GPUs are free, lock them, and show only these to CUDA.
 
-    Candidates are those that the environment shows, or all of this host; of these the ones that environment.device_ids
-    names. Where there is no device at all, nothing happens: a job that needs one says so when it starts.
+    The candidates are the GPUs in CUDA_VISIBLE_DEVICES, else all GPUs of this host. environment.device_ids restricts
+    them. On a host without a GPU this function does nothing, and a job that needs one fails when it starts.
+
+    Args:
+        count: number of GPUs.
 
     Raises:
-        InputError: there are fewer candidates.
+        InputError: there are fewer candidates than `count`.
     """
-    candidates = _candidates()
-    if candidates is None:
+    shown, allowed = os.environ.get(VISIBLE), os.environ.get(CANDIDATES)
+    present = gpu_ids() if shown is None else [name.strip() for name in shown.split(",") if name.strip()]
+    if not present:
         return
+    candidates = [name for name in present if allowed is None or name in allowed.split(",")]
     if len(candidates) < count:
         raise InputError(
-            f"environment.gpus: {count} asked for, but this job may use {len(candidates)}: {', '.join(candidates)} "
-            f"({VISIBLE}, environment.device_ids); set fewer"
+            f"environment.gpus is {count}; expected {len(candidates)} or less, the number of GPUs that {VISIBLE} and "
+            f"environment.device_ids allow ({', '.join(candidates) or 'none'})"
         )
-    os.environ[VISIBLE] = ",".join(_taken(candidates, count, _folder()))
-
-
-def _candidates() -> list[str] | None:
-    """Names of the devices that this job may take; None if there is no device."""
-    shown = os.environ.get(VISIBLE)
-    present = gpu_ids() if shown is None else [name.strip() for name in shown.split(",") if name.strip()]
-    wanted = os.environ.get(CANDIDATES)
-    if not present:
-        return None
-    return [name for name in present if wanted is None or name in wanted.split(",")]
-
-
-def _folder() -> Path:
-    job = next((os.environ[name] for name in SCHEDULER_JOBS if name in os.environ), "host")
-    folder = Path(tempfile.gettempdir(), f"nasmake-{os.getuid()}", job.replace("/", "_"))
+    scheduler_job = next((os.environ[name] for name in SCHEDULER_JOBS if name in os.environ), "host")
+    folder = Path(tempfile.gettempdir(), f"nasmake-{os.getuid()}", scheduler_job.replace("/", "_"))
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    os.environ[VISIBLE] = ",".join(_lease(candidates, count, folder))
 
 
-def _taken(candidates: Sequence[str], count: int, folder: Path) -> list[str]:
-    """Hold all or none: two jobs that hold a part each would wait for ever."""
-    said = False
+def _lease(candidates: Sequence[str], count: int, folder: Path) -> list[str]:
+    """Return the names of `count` GPUs that this process has locked.
+
+    Either all locks are kept or none, because two jobs that keep a part each would wait for each other.
+    """
+    is_waiting = False
     while True:
-        with ExitStack() as held:
+        with ExitStack() as locks:
             try:
-                names = _lock(candidates, count, folder, held)
+                names = _lock(candidates, count, folder, locks)
             except OSError as error:
                 print(f"warning: {folder}: no locks ({error}); jobs on this host may share a GPU", file=sys.stderr)
                 return list(candidates[:count])
             if len(names) == count:
-                _held.push(held.pop_all())
+                _held.push(locks.pop_all())
                 return names
-        if not said:
-            said = True
+        if not is_waiting:
+            is_waiting = True
             print(f"waiting: fewer than {count} of the GPUs {', '.join(candidates)} are free", flush=True)
         time.sleep(PAUSE)
 
 
-def _lock(candidates: Sequence[str], count: int, folder: Path, held: ExitStack) -> list[str]:
+def _lock(candidates: Sequence[str], count: int, folder: Path, locks: ExitStack) -> list[str]:
+    """Lock at most `count` free candidates, put the open files into `locks`, and return the names of the GPUs."""
     names: list[str] = []
     for name in candidates:
-        stream: IO[str] = held.enter_context((folder / f"gpu-{name.replace('/', '_')}.lock").open("a"))
+        stream = locks.enter_context((folder / f"gpu-{name.replace('/', '_')}.lock").open("a"))
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

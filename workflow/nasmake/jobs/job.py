@@ -1,6 +1,7 @@
-"""What all stage scripts share: the command line, the settings of the job, and its fingerprint.
+"""The part that all scripts of stages share: the command line, the settings of the job, and its fingerprint.
 
-No torch here: bad arguments end a job before torch is loaded.
+This module loads no torch, so that wrong arguments end a job at once. It imports core, config, search_spaces, pipeline
+and other modules of this room.
 """
 
 import argparse
@@ -16,8 +17,8 @@ from pydantic import BaseModel
 
 from nasmake.config import Config, load
 from nasmake.core.declared import restrict
-from nasmake.core.errors import InputError
-from nasmake.core.files import canonical_json, digest_of, fingerprint, read_json
+from nasmake.core.errors import InputError, shown
+from nasmake.core.files import digest_of, fingerprint, read_json
 from nasmake.core.nested import value_at
 from nasmake.core.process import is_rank
 from nasmake.core.provenance import provenance
@@ -34,7 +35,7 @@ class Job:
 
     Attributes:
         stage: name of the stage.
-        received: the settings that the stage received, as nested mappings, with the trial's hyperparameters.
+        received: the settings that the stage received, as nested mappings, with the hyperparameters of the trial.
         search_space: name and content of the space file; None in a stage that needs none.
         version: version of the stage, see `nasmake.pipeline.stages`.
         dataset: folder of the prepared data set.
@@ -65,7 +66,7 @@ class Job:
 
     @cached_property
     def settings(self) -> Config:
-        """The settings that the stage received. Reading any other key raises UndeclaredKeyError.
+        """The settings that the stage received. Reading another key raises UndeclaredKeyError.
 
         Raises:
             InputError: a setting has a wrong name or value.
@@ -80,7 +81,7 @@ class Job:
         return count
 
     def fingerprint(self, device: str) -> str:
-        """Return a name for everything that decides the bytes of the result. A training state fits this name only.
+        """Return a hash of everything that decides the bytes of the result. A training state fits one fingerprint only.
 
         Args:
             device: type of the device, such as `cuda`.
@@ -112,16 +113,16 @@ def parse(
     inputs: Sequence[str] | None = None,
     optional: Sequence[str] | None = None,
 ) -> Job:
-    """Read a stage's command line and take the GPUs that the job needs.
+    """Read the command line of a stage, and lease the GPUs that the job needs.
 
     If several processes share the work, this function starts them and returns in each of them.
 
     Args:
         stage: name of the stage.
-        description: help text of the script.
+        description: text of the script's `--help`.
         argv: arguments; None for those of this process.
-        inputs: artefacts that must be named; None for those of the table of stages.
-        optional: artefacts that may be named; likewise.
+        inputs: names of the artefacts that the command line must give; None for those in the table of stages.
+        optional: names of the artefacts that it can give; None for those in the table of stages.
 
     Raises:
         InputError: a setting is not valid, or an artefact is missing.
@@ -129,14 +130,19 @@ def parse(
     inputs = tuple(STAGES[stage].takes) if inputs is None else inputs
     optional = STAGES[stage].optional if optional is None else optional
     arguments = _parser(description, inputs, optional).parse_args(argv)
-    received = _json_object("--settings", arguments.settings)
+    try:
+        received = json.loads(arguments.settings)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--settings: not JSON ({error})") from None
+    if not isinstance(received, dict):
+        raise InputError(f"--settings is {shown(received)}; expected a JSON object")
     version, search_space = received.pop("version", None), received.pop("search_space", None)
     processes = received.pop("processes", 1)
     suggestion = read_json(arguments.suggestion) if arguments.suggestion else {"trial": None, "params": {}}
     files = {name: path for name in (*inputs, *optional) if (path := getattr(arguments, name)) is not None}
     for path in files.values():
         if not path.is_file():
-            raise InputError(f"{path}: no such file; the stage before makes it")
+            raise InputError(f"{path}: no such file; expected an artefact of an earlier stage")
     job = Job(
         stage=stage,
         received=with_parameters(received, suggestion["params"]),
@@ -160,30 +166,20 @@ def parse(
 
 def _parser(description: str | None, inputs: Sequence[str], optional: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--settings", required=True, help="the stage's settings as JSON, as Snakemake prints them")
+    parser.add_argument("--settings", required=True, help="settings of the stage as JSON, as Snakemake prints them")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
-    parser.add_argument("--suggestion", type=Path, help="suggestion.json of the trial; a shared stage has none")
+    parser.add_argument("--suggestion", type=Path, help="suggestion.json of the trial; not for a shared stage")
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"))
-    display = "what is shown besides one line per epoch: bar, summary and tensorboard, joined by +"
+    display = "lines: one line per epoch only; more: bar, summary and tensorboard, joined by +"
     parser.add_argument("--display", default="lines", help=display)
-    parser.add_argument("--unit", required=True, type=Path, help="folder of the results: shared or trial-NNNN")
+    parser.add_argument("--unit", required=True, type=Path, help="folder of the results, shared or trial-NNNN")
     for name in (*inputs, *optional):
         parser.add_argument(f"--{name}", required=name in inputs, type=Path, help="artefact of an earlier stage")
     return parser
 
 
-def _json_object(option: str, text: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{option}: not JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{option}: expected a JSON object, found {canonical_json(content)[:40]}")
-    return content
-
-
 def _received_keys(received: Mapping[str, Any], model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted keys of nested settings. A section that is complete is one key: all of it can be read."""
+    """Yield the dotted keys of nested settings. A complete section is one key, so that all of its keys can be read."""
     for name, value in received.items():
         section = model.model_fields[name].annotation
         if isinstance(section, type) and issubclass(section, BaseModel) and value.keys() != section.model_fields.keys():

@@ -1,7 +1,7 @@
-"""Several processes for one job: the script starts itself again, once for each, and ends with them.
+"""Run a job in several processes: the script starts itself once per process, and ends when they end.
 
-No torch here. A rank is told what it is by environment variables; it finds the others through a file, so no port can
-be taken by somebody else.
+A process learns its rank from environment variables. The processes find each other through a file, so no port of the
+host is used. This module loads no torch. It imports core.
 """
 
 import os
@@ -13,79 +13,80 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from nasmake.core.process import PROCESSES, RANK, STORE, is_rank
 
-GRACE = 20.0  # seconds that the others have to end when one has
-Started = subprocess.Popen[bytes]
+GRACE = 20.0  # seconds in which the other processes can end after the first one
 
 
 def launch(processes: int) -> None:
-    """Run this script in so many processes and end as they do; return at once in one of them, or if one is enough.
+    """Run this script in several processes, and exit with their exit code.
+
+    The function returns at once in each of these processes, and if one process is enough.
+
+    Args:
+        processes: number of processes.
 
     Raises:
-        SystemExit: always in the process that launches.
+        SystemExit: always in the process that launches the others.
     """
     if is_rank():
         threading.Thread(target=_end_with_launcher, daemon=True).start()
     elif processes > 1:
         with tempfile.TemporaryDirectory(prefix="nasmake-") as folder:
-            command = [sys.executable, *sys.orig_argv[1:]]  # what was typed, once more
+            command = [sys.executable, *sys.orig_argv[1:]]
             raise SystemExit(_run(command, environments(processes, Path(folder, "store"))))
 
 
 def environments(processes: int, store: Path) -> list[dict[str, str]]:
-    """What each rank is told."""
+    """Return the environment variables of each process, by rank."""
     return [{RANK: str(number), PROCESSES: str(processes), STORE: str(store)} for number in range(processes)]
 
 
-def _run(command: Sequence[str], observed: Sequence[Mapping[str, str]]) -> int:
-    """0 once rank 0, which alone writes, has ended well; else the exit code of the first that fails."""
-    ranks: list[Started] = []
+def _run(command: Sequence[str], variables: Sequence[Mapping[str, str]]) -> int:
+    """Run the command once for each set of environment variables, and return the exit code of the job.
 
-    def forward(number: int, frame: Any) -> None:
-        _send(ranks, number)
+    The code is 0 as soon as rank 0 has ended well, because rank 0 alone writes artefacts. Otherwise it is the code of
+    the first process that fails. The remaining processes are told to end, and killed after GRACE seconds.
+    """
+    ranks: list[subprocess.Popen[bytes]] = []
+
+    def send(number: int) -> None:
+        for process in ranks:
+            process.send_signal(number)  # does nothing if the process has ended
 
     try:
-        ranks += [_start(command, own) for own in observed]
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-            signal.signal(number, forward)
-        while (code := _outcome(ranks)) is None:
+        for number, environment in enumerate(variables):
+            # The pipe closes when the launcher dies. In a session of its own the process gets Ctrl-C only from `send`.
+            ranks.append(
+                subprocess.Popen(
+                    command,
+                    env=os.environ | environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL if number else None,  # all ranks print the same lines
+                    start_new_session=True,
+                )
+            )
+        for forwarded in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(forwarded, lambda received, frame: send(received))
+        while (code := _exit_code([process.poll() for process in ranks])) is None:
             time.sleep(0.05)
-        _end(ranks)
+        send(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE
+        while time.monotonic() < deadline and any(process.poll() is None for process in ranks):
+            time.sleep(0.05)
         return code
     finally:
-        _send(ranks, signal.SIGKILL)
+        send(signal.SIGKILL)
 
 
-def _start(command: Sequence[str], observed: Mapping[str, str]) -> Started:
-    """In a session of its own, so that Ctrl-C comes once; its standard input closes when this process is gone."""
-    output = None if observed[RANK] == "0" else subprocess.DEVNULL  # they would all say the same
-    environment = os.environ | observed
-    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=output, start_new_session=True)
-
-
-def _outcome(ranks: Sequence[Started]) -> int | None:
-    codes = [own.poll() for own in ranks]
+def _exit_code(codes: Sequence[int | None]) -> int | None:
+    """Return the exit code of the job; None while it runs. A process killed by signal n counts as exit code 128 + n."""
     if codes[0] == 0:
         return 0
     return next((code if code > 0 else 128 - code for code in codes if code), None)
 
 
-def _end(ranks: Sequence[Started]) -> None:
-    """Let the others end: they are ending too, or wait for one that is gone."""
-    _send(ranks, signal.SIGTERM)
-    until = time.monotonic() + GRACE
-    while time.monotonic() < until and any(own.poll() is None for own in ranks):
-        time.sleep(0.05)
-
-
-def _send(ranks: Sequence[Started], number: int) -> None:
-    for own in ranks:
-        own.send_signal(number)  # nothing happens if it has ended
-
-
 def _end_with_launcher() -> None:
-    os.read(0, 1)  # until the end of the file: nothing is ever written
+    os.read(0, 1)  # returns when the launcher has ended, because the launcher never writes to this pipe
     os.kill(os.getpid(), signal.SIGTERM)

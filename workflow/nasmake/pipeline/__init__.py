@@ -1,1 +1,1 @@
-"""What the Snakefile imports: stages, checks, warnings. No torch here."""
+"""The workflow before any job: stages, plan, checks and warnings. The Snakefile imports it, so it loads no torch."""

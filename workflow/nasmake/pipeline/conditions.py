@@ -1,7 +1,8 @@
 """Conditions under which a hyperparameter is read, and with them sampled.
 
-They follow from what search strategies, path samplers, optimizers and learning rate schedules declare to read. This
-module lies above these rooms; the points of a study are in `nasmake.study.parameter_space`. No torch or optuna here.
+The conditions follow from the keys that search strategies, path samplers, optimizers and learning rate schedules
+declare to read. The points of a study are in `nasmake.study.parameter_space`. The Snakefile imports this module, so it
+loads neither torch nor optuna. It imports core, config, strategies, path_samplers and study.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,15 +12,15 @@ from nasmake.config import Config, keys, load
 from nasmake.config.aiaccel import ALIASES, path_of
 from nasmake.config.study import Optimize, Parameter
 from nasmake.config.supernet import OPTIMIZER_READS, SCHEDULER_READS
-from nasmake.core.errors import InputError, nearest
+from nasmake.core.errors import InputError, nearest, shown
 from nasmake.core.nested import assign, value_at
 from nasmake.path_samplers import PATH_SAMPLERS
 from nasmake.strategies import STRATEGIES
 from nasmake.study.parameter_space import count
 
-Reads = Mapping[str, tuple[str, ...]]  # keys of a section, by the name of what reads them
+Reads = Mapping[str, tuple[str, ...]]  # keys of a section, by the name of the strategy, sampler, ... that reads them
 
-# A key that decides who reads the section, the section, and what each one reads in it.
+# The deciding key, the section, and the keys of the section that are read under each value of the deciding key.
 DECLARATIONS: tuple[tuple[str, str, Reads], ...] = (
     ("supernet.optimizer", "supernet", OPTIMIZER_READS),
     ("supernet.scheduler", "supernet", SCHEDULER_READS),
@@ -29,17 +30,18 @@ DECLARATIONS: tuple[tuple[str, str, Reads], ...] = (
     ("search.objective", "search.reward", {"mnasnet_reward": ("target", "w_below", "w_above")}),
     ("nas.type", "search", {"simultaneous": ("warmup_ratio", "update_interval")}),
 )
-ALWAYS_READ = ("search.expected_cost.metric",)  # history and latency tables use it whatever the strategy
+ALWAYS_READ = ("search.expected_cost.metric",)  # also read if the loss is none: for the history and the latency table
 
 
 def _readers() -> Iterator[tuple[str, tuple[str, list[str]]]]:
+    """Yield each key of DECLARATIONS with its entry in READERS."""
     for decider, section, reads in DECLARATIONS:
         for key in dict.fromkeys(key for names in reads.values() for key in names):
             if f"{section}.{key}" not in ALWAYS_READ:
                 yield f"{section}.{key}", (decider, [name for name, names in reads.items() if key in names])
 
 
-# By key: the key that decides whether it is read, and the values of that key with which it is.
+# By key: the key that decides whether the first one is read, and the values of the deciding key under which it is.
 READERS: Mapping[str, tuple[str, list[str]]] = dict(_readers())
 
 
@@ -83,8 +85,7 @@ def check_conditions(config: Config) -> None:
     trials = config.optimize.trial_number
     if points < trials and config.optimize.sampler == "GridOptimizer":
         raise InputError(
-            f"config: optimize.trial_number: {trials} is above the {points:g} points of the grid; "
-            f"allowed: 1 .. {points:g}"
+            f"config: optimize.trial_number is {trials}; expected {points:g} or less, the number of points of the grid"
         )
 
 
@@ -95,15 +96,17 @@ def repeated_trials(config: Config) -> int:
 
 
 def _check_condition(config: Config, parameter: Parameter, name: str, values: list[Any]) -> None:
+    """Refuse a condition on the key `name` if the key is unknown, or cannot have one of the values."""
     location, path = f"config: optimize.parameters: {parameter.name}: when", path_of(name)
     if path not in (known := set(keys())):
-        raise InputError(f"{location}: {name!r} is no key; {nearest(name, [*ALIASES, *known])}")
-    other = next((p for p in config.optimize.parameters if path_of(p.name) == path), None)
-    if other is not None and other.type == "uniform_float" and other.step is None:
-        raise InputError(f"{location}: {name}: a condition needs a parameter with single values; give {name} a step")
+        raise InputError(f"{location}: {name} is no key; {nearest(name, [*ALIASES, *known])}")
+    condition = next((p for p in config.optimize.parameters if path_of(p.name) == path), None)  # None: not searched
+    if condition is not None and condition.type == "uniform_float" and condition.step is None:
+        raise InputError(f"{location}: {name} has a range without steps; expected single values: give {name} a step")
     for value in values:
-        if other is not None and other.type == "categorical" and value not in (other.choices or []):
-            raise InputError(f"{location}: {name}: {value!r} is not among its choices {other.choices}")
+        if condition is not None and condition.type == "categorical" and value not in (condition.choices or []):
+            choices = ", ".join(map(shown, condition.choices or []))
+            raise InputError(f"{location}: {name} is {shown(value)}; expected one of its choices {choices}")
         trial = config.model_dump(mode="json")
         assign(trial, path, value)
         try:

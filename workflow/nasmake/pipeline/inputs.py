@@ -1,11 +1,15 @@
-"""Which files the networks of a study come from: a search space, a supernet or an architecture. No torch here."""
+"""Find and read the files that the networks of a study come from: a search space, a supernet or an architecture.
+
+The facts about known data sets are here too. The Snakefile imports this module, so it loads no torch. It imports core,
+config, search_spaces and the part of data that only lists files.
+"""
 
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from nasmake.config import Config
-from nasmake.core.errors import InputError, nearest
+from nasmake.core.errors import InputError, nearest, shown
 from nasmake.core.files import digest_of, read_json
 from nasmake.data.preparing.image_folder import check_image_folder
 from nasmake.pipeline.searched import search_spaces_of
@@ -13,129 +17,161 @@ from nasmake.pipeline.stages import SPACE_KEY, SPLIT_KEYS
 from nasmake.search_spaces import SearchSpace
 from nasmake.search_spaces.library import SPACES, architecture_file, read_architecture, read_mapping, space_file
 
-# Training images, classes, and shape of the data sets whose content is known before they are there.
+# Number of training images, number of classes, and image shape [height, width, channels] of data sets that may not
+# have been prepared yet.
 KNOWN = {
     "digits": (1200, 10, (8, 8, 1)),
     "digits_canvas": (1200, 10, (12, 12, 1)),
     "cifar10": (50000, 10, (32, 32, 3)),
     "cifar100": (50000, 100, (32, 32, 3)),
 }
-SPACES_OF = {  # whose space files a data set uses, in this order
+# A data set uses the space files of these data sets, the first one that exists; any other data set uses its own.
+SPACES_OF = {
     "digits_canvas": ("digits_canvas", "digits"),
     "image_folder": ("image_folder", "cifar10"),
 }
 
 
-def find_search_space(config: Config) -> Path:
-    """The space file: it is looked up in nas.search_space_config_path, then among the shipped ones.
+def find_search_space(config: Config, name: str | None = None) -> Path:
+    """Return the space file, from nas.search_space_config_path or else from the shipped files.
+
+    Args:
+        config: the configuration.
+        name: name of the search space; None for nas.search_space.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such file.
     """
     if not Path(config.nas.search_space_config_path).is_dir():
-        raise InputError(f"nas.search_space_config_path: {config.nas.search_space_config_path}: no such folder")
-    dataset = config.dataset.name
-    names = [f"{config.nas.search_space}_{of}" for of in SPACES_OF.get(dataset, (dataset,))]
-    found = [path for name in names if (path := space_file(name, _space_folders(config)))]
-    if not found:
-        raise InputError(_no_space_file(config, names))
-    return found[0]
+        raise InputError(f"nas.search_space_config_path is {config.nas.search_space_config_path}; no such folder")
+    name, dataset, folders = name or config.nas.search_space, config.dataset.name, _space_folders(config)
+    file_names = [f"{name}_{suffix}" for suffix in SPACES_OF.get(dataset, (dataset,))]
+    path = next((path for file_name in file_names if (path := space_file(file_name, folders))), None)
+    if path is None:
+        shipped = sorted(path.stem.removeprefix("config_").split("_")[0] for path in SPACES.glob("config_*.yaml"))
+        candidates = [f"{folder}/config_{file}.yaml" for file in file_names for folder in dict.fromkeys(folders)]
+        raise InputError(
+            f"nas.search_space is {shown(name)}; no file {' or '.join(candidates)}; {nearest(name, shipped)}"
+        )
+    return path
 
 
 def read_search_space(config: Config) -> dict[str, Any]:
-    """Read the space file: {"name", "content"}; where nas.search_space is searched, {"choices"} with one for each.
+    """Read the space file of a study, or all of them if nas.search_space is searched.
 
-    Your own images may go through CIFAR-10's space: it then gets their number of classes.
+    The space of an image_folder gets the number of classes of the images if it was written for CIFAR-10. The space of
+    imagenet always does, because a folder with some of its classes is a valid data set.
+
+    Returns:
+        {"name", "content"}; if nas.search_space is searched, {"choices"} with such a mapping for each name.
 
     Raises:
-        InputError: there is none, or it is not YAML.
+        InputError: there is no such file, or it is not YAML.
     """
     names = search_spaces_of(config)
-    spaces = {name: _read_space(_with_space(config, name)) for name in names}
+    spaces = {name: _read_space(config, name) for name in names}
     return {"choices": spaces} if len(names) > 1 else spaces[names[0]]
 
 
-def _with_space(config: Config, name: str) -> Config:
-    return config.model_copy(update={"nas": config.nas.model_copy(update={"search_space": name})})
-
-
-def _read_space(config: Config) -> dict[str, Any]:
-    path = find_search_space(config)
+def _read_space(config: Config, name: str) -> dict[str, Any]:
+    path = find_search_space(config, name)
     content = read_mapping(path)
-    borrowed = config.dataset.name == "image_folder" and not path.stem.endswith(config.dataset.name)
-    if borrowed or config.dataset.name == "imagenet":  # some of its classes alone are a data set too
+    dataset = config.dataset.name
+    if dataset == "imagenet" or (dataset == "image_folder" and not path.stem.endswith(dataset)):
         _, classes, _ = dataset_facts(config)
         content["settings"] = dict(content.get("settings", {})) | {"class_num": classes}
     return {"name": path.stem.removeprefix("config_"), "content": content}
 
 
 def read_imported_architecture(config: Config) -> dict[str, Any]:
-    """Read the file that nas.architecture names, whole: what differs between two files of one network is left out.
+    """Read the network in the file that nas.architecture names.
+
+    Returns:
+        The architecture with its name and source. Scores, provenance and the number of classes are left out, so that
+        two files with the same network give the same params.
 
     Raises:
-        InputError: there is none, it holds no network, or this run would write over it.
+        InputError: there is no such file, it holds no network, or this run would overwrite it.
     """
     _, classes, _ = dataset_facts(config)
     try:
         path = architecture_file(config.nas.architecture or "", Path())
-        _refuse_own(config, path)
+        _check_not_of_this_run(config, path)
         architecture, content = read_architecture(path, _space_folders(config), classes)
     except InputError as error:
-        raise InputError(f"nas.architecture: {error}") from None
+        raise InputError(str(error), "nas.architecture") from None
     named = {key: content[key] for key in ("name", "source") if key in content}
     return {key: value for key, value in (architecture.to_json() | named).items() if key != "class_num"}
 
 
 def read_imported_supernet(config: Config) -> dict[str, Any]:
-    """Read the record beside the file that nas.supernet names: {"weights", "record", "digest"}.
+    """Return the files of nas.supernet and their digest.
+
+    Returns:
+        {"weights", "record", "digest"}.
 
     Raises:
-        InputError: it is missing, was trained in another space or with another split of the data, or lies in this run.
+        InputError: a file is missing, the supernet was trained in another space or with another split of the data, or
+            this run would overwrite it.
     """
-    try:
-        return _read_imported_supernet(config, Path(config.nas.supernet or ""))
-    except InputError as error:
-        raise InputError(f"nas.supernet: {error}") from None
-
-
-def _read_imported_supernet(config: Config, path: Path) -> dict[str, Any]:
+    path = Path(config.nas.supernet or "")
     weights = path / "supernet.safetensors" if path.is_dir() else path
-    if not weights.is_file():
-        raise InputError(f"{weights}: no such file; choose a supernet.safetensors, or its folder")
-    _refuse_own(config, weights)
-    record = read_json(weights.with_suffix(".json"))
-    if record.get("state") != "COMPLETE" or "split" not in record:
-        raise InputError(f"{weights.with_suffix('.json')}: is not of a supernet that was trained to its end")
-    if SPACE_KEY in map(attrgetter("name"), config.optimize.parameters):
-        raise InputError(f"{weights}: is of one space, and {SPACE_KEY} is searched; remove one of them")
-    space = SearchSpace.from_mapping(_read_space(config)["content"], config.nas.search_space, "nas.search_space")
-    if record["search_space"]["hash"] != space.hash:
-        raise InputError(f"{weights}: was trained in the space {record['search_space']['name']}; choose that one")
-    for key in SPLIT_KEYS:  # else images that it was trained on would be among those that score it
-        trained, own = record["split"][key], attrgetter(key)(config)
-        if trained != own:
-            raise InputError(f"{weights}: was trained with {key}: {trained}; set that here too, not {own}")
     files = [weights, weights.with_suffix(".json")]
+    try:
+        _check_supernet(config, *files)
+    except InputError as error:
+        raise InputError(str(error), "nas.supernet") from None
     return {"weights": str(files[0]), "record": str(files[1]), "digest": digest_of(files)}
 
 
-def _refuse_own(config: Config, path: Path) -> None:
-    """Refuse to take a file that this run would write over."""
-    if path.resolve().is_relative_to(Path(config.environment.result_dir, str(config.run)).resolve()):
-        raise InputError(f"{path}: lies in the results of this run; choose another `run`, or copy the file")
+def _check_supernet(config: Config, weights: Path, record_file: Path) -> None:
+    if not weights.is_file():
+        raise InputError(f"{weights}: no such file; expected a supernet.safetensors, or its folder")
+    _check_not_of_this_run(config, weights)
+    record = read_json(record_file)
+    if record.get("state") != "COMPLETE" or "split" not in record:
+        raise InputError(f"{record_file}: expected the record of a supernet that was trained to its end")
+    if SPACE_KEY in [parameter.name for parameter in config.optimize.parameters]:
+        raise InputError(f"{weights}: has one search space, but {SPACE_KEY} is searched; remove one of them")
+    read = _read_space(config, config.nas.search_space)
+    trained = record["search_space"]
+    space = SearchSpace.from_mapping(read["content"], read["name"], "nas.search_space")
+    if trained["hash"] != space.hash:
+        raise InputError(
+            f"{weights}: search_space is {trained['name']} ({trained['hash']}); expected {space.name} ({space.hash}), "
+            "which this study searches"
+        )
+    for key in SPLIT_KEYS:  # with another split, train images of the supernet could be among the val images
+        value, expected = record["split"][key], attrgetter(key)(config)
+        if value != expected:
+            raise InputError(f"{weights}: {key} is {shown(value)}; expected {shown(expected)}, the value of this study")
+
+
+def _check_not_of_this_run(config: Config, path: Path) -> None:
+    if path.resolve().is_relative_to(config.run_folder.resolve()):
+        raise InputError(
+            f"{path}: lies in the results of this run, which would overwrite it; change `run`, or copy the file"
+        )
 
 
 def source_of_networks(config: Config) -> str:
-    """Which file the networks of this study come from, in a line."""
+    """Return a phrase for the file that the networks of a study come from."""
     if config.nas.architecture is not None:
         return f"architecture {architecture_file(config.nas.architecture, Path())}, without a search"
-    files = [str(find_search_space(_with_space(config, name))) for name in search_spaces_of(config)]
+    files = [str(find_search_space(config, name)) for name in search_spaces_of(config)]
     spaces = f"search space{'s' * (len(files) > 1)} {', '.join(files)}"
     return spaces if config.nas.supernet is None else f"{spaces}, supernet {config.nas.supernet}"
 
 
 def dataset_facts(config: Config) -> tuple[int | None, int | None, tuple[int, int, int] | None]:
-    """Training images, classes and shape, where they are known."""
+    """Return the facts about the data set that are known before any job.
+
+    The facts come from the prepared data set if there is one, else from the folder of images or from KNOWN.
+
+    Returns:
+        Number of training images, number of classes, and image shape [height, width, channels]; None for an unknown
+        fact.
+    """
     dataset = config.dataset
     manifest = Path(dataset.path) / dataset.name / "manifest.json"
     size = dataset.image_size or 0
@@ -150,17 +186,8 @@ def dataset_facts(config: Config) -> tuple[int | None, int | None, tuple[int, in
         counts = check_image_folder(Path(dataset.path), "val")["train"]
         return sum(counts.values()), len(counts), (size, size, 3)
     images, classes, shape = KNOWN[dataset.name]
-    return (None if dataset.sha256 else images), classes, shape  # an archive of one's own may hold fewer
+    return (None if dataset.sha256 else images), classes, shape  # the user's own archive may hold fewer images
 
 
 def _space_folders(config: Config) -> tuple[Path, ...]:
     return Path(config.nas.search_space_config_path), SPACES
-
-
-def _no_space_file(config: Config, names: list[str]) -> str:
-    shipped = sorted(path.stem.removeprefix("config_").split("_")[0] for path in SPACES.glob("config_*.yaml"))
-    folders = dict.fromkeys(_space_folders(config))
-    places = " or ".join(f"{folder}/config_{name}.yaml" for name in names for folder in folders)
-    return (
-        f"nas.search_space: {config.nas.search_space!r}: no file {places}; {nearest(config.nas.search_space, shipped)}"
-    )

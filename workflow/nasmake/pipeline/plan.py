@@ -1,6 +1,7 @@
 """The plan of one study: the checked configuration, and where every artefact of the study lies.
 
-The rules ask this plan for inputs, outputs, params and resources. Imported by the Snakefile: no torch here.
+The rules ask this plan for inputs, outputs, params and resources. The Snakefile imports this module, so it loads no
+torch. It imports core, config, study and other modules of this room, but not Snakemake.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,17 +26,20 @@ class Plan:
     """What the rules need to know of a study.
 
     Args:
-        raw: the configuration as it was given.
+        raw: the configuration as the user gave it.
 
     Attributes:
         config: the whole configuration, with all defaults.
         chain: the stages of a trial, in order.
         architecture: content of the file that nas.architecture names; None if the study searches.
         search_space: name and content of the space file; None if the study does not search.
-        supernet: files and digest of nas.supernet; None if the study trains supernets.
+        supernet: files and digest of nas.supernet; None if the study imports no supernet.
+        study: section `optimize`, with the conditions that the configuration implies.
         run: folder of the results.
         trials: numbers of the trials, with four digits.
-        latency_table: the file that latency.table names, if the study needs latencies.
+        needs_latency: True if a search of this study uses latencies.
+        latency_table: the file that latency.table names; None if it names none or the study needs no latencies.
+        latency_digest: digest of that file.
 
     Raises:
         InputError: the configuration, or a file that it names, is wrong.
@@ -48,7 +52,7 @@ class Plan:
         self.search_space = None if self.architecture else read_search_space(config)
         self.supernet = read_imported_supernet(config) if "import_supernet" in self.chain else None
         self.study = with_conditions(config)
-        self.run = str(Path(config.environment.result_dir, str(config.run)))
+        self.run = str(config.run_folder)
         self.trials = [f"{trial:04d}" for trial in range(config.optimize.trial_number)]
         self.needs_latency = self.architecture is None and needs_latency(config)
         self.latency_table = config.latency.table if self.needs_latency else None
@@ -63,11 +67,11 @@ class Plan:
 
     @cached_property
     def latency(self) -> list[str]:
-        """The latency table that this study measures; none if it needs none or has one."""
+        """The latency table that this study measures; empty if the study needs no latencies or names a table."""
         return [f"{self.run}/{SHARED}/latency.json"] if self.needs_latency and not self.latency_table else []
 
     def folder_of(self, stage: str, unit: str) -> str:
-        """Return the folder of a stage's results: trials share the stages that no searched hyperparameter touches."""
+        """Return the folder of a stage's results. Trials share the stages before the first one that differs."""
         is_shared = stage in self.chain and self.chain.index(stage) < self._first_searched
         return f"{self.run}/{SHARED if is_shared else unit}"
 
@@ -75,20 +79,23 @@ class Plan:
         """Return the input function of a stage: artefacts of earlier stages, and the suggestion of the trial."""
 
         def files(wildcards: Any) -> dict[str, Any]:
-            found = {name: self._artefact(path, wildcards.unit) for name, path in STAGES[stage].takes.items()}
-            if wildcards.unit != SHARED:
-                found["suggestion"] = f"{self.run}/{wildcards.unit}/suggestion.json"
-            return found
+            unit = wildcards.unit
+            paths = {name: self._artefact(artefact, unit) for name, artefact in STAGES[stage].takes.items()}
+            return paths if unit == SHARED else paths | {"suggestion": f"{self.run}/{unit}/suggestion.json"}
 
         return files
 
     def outputs(self, stage: str, unit: str = "{unit}") -> dict[str, str]:
-        """Return the outputs of a stage by name. The pattern of the unit has Snakemake's wildcards in it."""
+        """Return the outputs of a stage by name, by default with Snakemake's wildcard for the unit."""
         return {name: f"{self.run}/{unit}/{artefact}" for name, artefact in STAGES[stage].outputs.items()}
 
     def observed(self, wildcards: Any) -> dict[str, str]:
-        """Return the inputs of a suggestion: the one before, and the newest result that this trial may know."""
-        trial, lag = int(wildcards.trial), self.config.optimize.lag or 1
+        """Return the inputs of a suggestion: the previous suggestion, and the newest result that may be observed.
+
+        A trial observes the results of all trials up to optimize.lag before it. The previous suggestion holds the older
+        ones.
+        """
+        trial, lag = int(wildcards.trial), self.config.optimize.trials_at_once
         files = {}
         if trial >= 1:
             files["previous"] = f"{self.run}/{trial_folder(trial - 1)}/suggestion.json"
@@ -97,7 +104,7 @@ class Plan:
         return files
 
     def promoted(self, promotion: str, artefact: str) -> list[str]:
-        """Return that artefact of every trial that the file `promotion` names."""
+        """Return the path of an artefact in the folder of every trial that the file `promotion` names."""
         return [f"{self.run}/{trial_folder(trial)}/{artefact}" for trial in read_json(Path(promotion))["trials"]]
 
     @cached_property
@@ -105,13 +112,13 @@ class Plan:
         """Every artefact of the trials. Snakemake makes a missing file again only if a target asks for it."""
         units = [f"trial-{trial}" for trial in self.trials]
         folders = {stage: sorted({self.folder_of(stage, unit) for unit in units}) for stage in self.chain}
-        made = [
+        artefacts = [
             f"{folder}/{artefact}"
             for stage in self.chain
             for folder in folders[stage]
             for artefact in STAGES[stage].outputs.values()
         ]
-        return [*made, *(f"{self.run}/{unit}/suggestion.json" for unit in units), *self.latency]
+        return [*artefacts, *(f"{self.run}/{unit}/suggestion.json" for unit in units), *self.latency]
 
     @property
     def figures(self) -> list[str]:
@@ -134,13 +141,21 @@ class Plan:
         return f"{self.dataset(path)}/manifest.json"
 
     def source_settings(self, path: str | None = None, **changes: str) -> str:
-        """Return what decides the bytes of a prepared data set, as JSON. The mirror of the download does not."""
+        """Return the settings that decide the bytes of a prepared data set, as JSON. The URL is not one of them.
+
+        Args:
+            path: folder of the source; None for dataset.path.
+            changes: other values of settings, by name.
+        """
         stage = STAGES["download_dataset"]
         dataset = settings_of(stage, self.config)["dataset"] | ({"path": path} if path else {})
         return canonical_json(dataset | changes | {"version": stage.version})
 
     def settings(self, stage: str) -> str:
-        """Return what the job of a stage receives, as JSON with sorted keys: Snakemake compares params as text."""
+        """Return the settings that the job of a stage receives, as JSON.
+
+        The keys are sorted, because Snakemake compares params as text.
+        """
         return canonical_json(settings_of_job(STAGES[stage], self.config, self.search_space))
 
     def study_settings(self) -> str:
@@ -149,13 +164,19 @@ class Plan:
 
     @property
     def threads(self) -> int:
-        """CPU threads of a training job, of all its processes."""
+        """Number of CPU threads of a training job, summed over its processes."""
         return self.config.trainer.num_threads * max(1, self.config.environment.gpus)
 
     def resources(self, walltime: int) -> dict[str, Any]:
-        """Return the resources of a training rule with `walltime` hours. Changing a resource reruns nothing."""
+        """Return the resources of a training rule.
+
+        Changing a Snakemake resource does not trigger a rerun, unlike changing a parameter.
+
+        Args:
+            walltime: hours of the first attempt.
+        """
         trainer = self.config.trainer
-        shown = {
+        displays = {
             "bar": trainer.enable_progress_bar,
             "summary": trainer.enable_model_summary,
             "tensorboard": trainer.logger,
@@ -163,11 +184,12 @@ class Plan:
         return {
             "gpu": self.config.environment.gpus,
             "accelerator": trainer.accelerator,
-            "display": "+".join(name for name, is_shown in shown.items() if is_shown) or "lines",
+            "display": "+".join(name for name, is_enabled in displays.items() if is_enabled) or "lines",
             "mem_mb": 8000,
             "runtime": hours(walltime),
         }
 
     def _artefact(self, artefact: str, unit: str) -> str:
+        """Return the path of an artefact, in the folder of the last stage of the chain that writes it."""
         producer = next(stage for stage in reversed(self.chain) if artefact in STAGES[stage].outputs.values())
         return f"{self.folder_of(producer, unit)}/{artefact}"

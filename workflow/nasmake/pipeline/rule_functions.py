@@ -1,6 +1,7 @@
 """Functions that rules pass to Snakemake for params, priorities and resources.
 
-Snakemake calls them with its own objects, by the names of their arguments. No import of Snakemake here.
+Snakemake passes its own objects to the arguments by name, so the names of the arguments are fixed. This module imports
+the standard library only, and not Snakemake.
 """
 
 import shlex
@@ -10,7 +11,7 @@ from typing import Any
 
 
 def optional(*names: str) -> Callable[[Any, Any], str]:
-    """Return a params function that gives `--name file` for each of these inputs that the job has."""
+    """Return a params function that makes the option `--name file` of each named input that the job has."""
 
     def options(wildcards: Any, input: Any) -> str:
         given = [(name, str(input[name])) for name in names if input.get(name)]
@@ -35,5 +36,8 @@ def oldest_first(wildcards: Any) -> int:
 
 
 def hours(number: int) -> Callable[[Any, int], int]:
-    """Return a resource function: the walltime in minutes, `number` hours for each attempt. Jobs resume."""
+    """Return a resource function for the walltime in minutes: `number` hours in the first attempt, twice in the second.
+
+    A job resumes its training in the next attempt, so a longer walltime is not lost on repeated work.
+    """
     return lambda wildcards, attempt: 60 * number * attempt

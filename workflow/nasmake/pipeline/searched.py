@@ -1,4 +1,7 @@
-"""Which values a key may take in the trials of a study, and what follows from them. No torch here."""
+"""Which values a key can have in the trials of a study: whether latency matters, and which spaces are searched.
+
+The Snakefile imports this module, so it loads no torch. It imports core, config and the table of stages.
+"""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +14,7 @@ from nasmake.config.study import Parameter
 from nasmake.core.errors import InputError
 from nasmake.pipeline.stages import SPACE_KEY
 
-# A key and the value with which it reads a metric that may be latency_ms, and the key of that metric.
+# A deciding key, its value under which a metric is read, and the key of this metric, which may be latency_ms.
 LATENCY_METRICS = (
     ("search.objective", "mnasnet_reward", "search.reward.metric"),
     ("search.algorithm", "proxyless", "search.expected_cost.metric"),
@@ -19,7 +22,15 @@ LATENCY_METRICS = (
 
 
 def possible_values(config: Config, path: str) -> list[Any]:
-    """Return the values of a key to check: its value, or those of the hyperparameter that searches it."""
+    """Return the values of a key to check.
+
+    Args:
+        config: the configuration.
+        path: dotted path of the key.
+
+    Returns:
+        `values_of` the hyperparameter that searches the key; if none does, the value of the key alone.
+    """
     for parameter in config.optimize.parameters:
         if path_of(parameter.name) == path:
             return values_of(parameter)
@@ -46,8 +57,8 @@ def needs_latency(config: Config) -> bool:
         or any("latency_ms" in front for front in possible_values(config, "search.front"))
         or "latency_ms" in config.optimize.objectives
         or any(
-            value in possible_values(config, reader) and "latency_ms" in possible_values(config, metric)
-            for reader, value, metric in LATENCY_METRICS
+            value in possible_values(config, decider) and "latency_ms" in possible_values(config, metric)
+            for decider, value, metric in LATENCY_METRICS
         )
     )
 
@@ -56,14 +67,14 @@ def search_spaces_of(config: Config) -> list[str]:
     """Return the names of the search spaces of the trials: nas.search_space, or its choices if it is searched.
 
     Raises:
-        InputError: it is searched, but not by choices.
+        InputError: nas.search_space is searched, but is not categorical.
     """
     searched = [parameter for parameter in config.optimize.parameters if path_of(parameter.name) == SPACE_KEY]
     if not searched:
         return [config.nas.search_space]
     if not searched[0].choices:
         raise InputError(
-            f"config: optimize.parameters: {SPACE_KEY}: a name has no range; type: categorical, choices: [..]"
+            f"config: optimize.parameters: {SPACE_KEY}: type is {searched[0].type}; expected categorical with choices"
         )
     return searched[0].choices
 

@@ -1,7 +1,7 @@
-"""The table of stages: what each one reads, takes and makes; and the chain of stages of one trial.
+"""The table of stages: which keys and artefacts each one reads and writes; and the chain of stages of one trial.
 
-Rules, checks, fingerprints and the views that jobs have of their settings follow from this table. Imported by the
-Snakefile: no torch, lightning or optuna here.
+Rules, checks, fingerprints and the settings that a job receives follow from this table. The Snakefile imports this
+module, so it loads no torch, lightning or optuna. It imports core and config.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,10 +27,10 @@ SHARED_KEYS = (
     "trainer.precision",
     "trainer.num_threads",
 )
-# These keys decide which images are val, and which classes a supernet knows.
+# These keys decide which images are val images, and for which classes a supernet is trained.
 SPLIT_KEYS = ("dataset.name", "dataset.num_data_architecture_search", SEARCH_CLASSES, "nas.seed")
 
-# A loaded configuration keeps the resolved value in nas.num_epochs_retrain.
+# Older keys for nas.num_epochs_retrain. A loaded configuration keeps the number in that key, so no stage reads these.
 RESOLVED_KEYS = frozenset({"retrain.num_epochs", "retrain.hyperparameters.num_epochs"})
 
 SUPERNET = {"weights": "supernet.safetensors", "record": "supernet.json"}
@@ -46,16 +46,16 @@ SEARCH = {
 
 @dataclass(frozen=True)
 class Stage:
-    """One rule that computes.
+    """One rule that computes a result.
 
     Attributes:
-        version: raised when the meaning of the stage changes, so that Snakemake makes its old results again.
-        reads: dotted keys that decide the result. The name of a section declares all its keys.
+        version: raised when the meaning of the stage changes, so that Snakemake reruns the stage.
+        reads: dotted keys that decide the result. The name of a section stands for all its keys.
         takes: artefacts of earlier stages, by the name of the input.
         outputs: artefacts in the folder of the unit, by the name of the output.
-        optional: inputs that some studies have.
+        optional: names of inputs that only some studies have.
         has_space: the stage receives the content of the space file.
-        is_parallel: environment.gpus processes share its work.
+        is_parallel: the work is shared by environment.gpus processes.
     """
 
     version: int
@@ -168,7 +168,7 @@ def settings_of(stage: Stage, config: Config) -> dict[str, Any]:
 def settings_of_job(stage: Stage, config: Config, search_space: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what the job of a stage receives: its settings, its version and the search space if it has one.
 
-    The number of processes is part of it if several share the work, because their number changes the bytes.
+    If several processes share the work, their number is one of the settings, because it changes the bytes.
     """
     settings = settings_of(stage, config) | {"version": stage.version}
     if stage.has_space and search_space is not None:
