@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help environment setup demo test test-slow lint format dag report bench evidence clean
+.PHONY: help environment setup demo test test-slow test-minimum lint format dag report bench evidence clean
 
 VENV := .venv
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
@@ -14,7 +14,7 @@ CORES ?= all
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 environment:
 	@if ! cmp -s requirements.lock $(VENV)/requirements.lock; then \
@@ -40,6 +40,15 @@ test: environment lint ## lint and the fast tests
 test-slow: environment ## whole studies, kill and resume, a real Slurm: up to 45 minutes
 	python -m pytest -n 2 --dist loadfile --timeout 1500 -m slow
 
+# Rooms whose tests run in seconds. torch and Lightning keep the lock's versions; scripts/minimum_requirements.py says why.
+MINIMUM := $(CURDIR)/.venv-minimum
+test-minimum: environment ## the tests of six rooms with the lowest versions of the dependencies; needs Python 3.11 to 3.13
+	"$(PYTHON)" -m venv --clear $(MINIMUM)
+	python scripts/minimum_requirements.py > $(MINIMUM)/requirements.txt
+	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(MINIMUM)/requirements.txt
+	PATH=$(MINIMUM)/bin:$$PATH PYTHONPATH=workflow python -m pytest -m "not slow" \
+		$(addprefix tests/,core config search_spaces costs study strategies)
+
 lint: environment ## ruff, snakefmt, mypy, import-linter, codespell, snakemake --lint
 	ruff check --quiet .
 	ruff format --quiet --check .
@@ -52,6 +61,7 @@ lint: environment ## ruff, snakefmt, mypy, import-linter, codespell, snakemake -
 format: environment ## mend what can be mended by machine
 	ruff check --quiet --fix .
 	ruff format --quiet .
+	python scripts/draw_tree.py
 	snakefmt Snakefile workflow/rules
 
 dag: environment ## draw the rule graph into README.md, and as SVG where graphviz is there
@@ -67,5 +77,5 @@ evidence: environment ## show that the search works: ranking, selection, ablatio
 	@snakemake --configfile config/presets/evidence.yaml --cores $(CORES) --show-failed-logs --quiet rules reason host -- evidence
 
 clean: ## remove the environment and caches; results and data stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(MINIMUM) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
