@@ -1,6 +1,7 @@
 """The two jobs that measure a list of networks: scores with inherited weights, and training from scratch.
 
-The results are turned into findings by nasmake.evidence.results. This is the only module here that imports torch.
+The results are turned into findings by nasmake.evidence.results. No other module of this room
+imports torch.
 """
 
 from collections.abc import Iterator
@@ -47,10 +48,8 @@ def score_networks(job: Job) -> None:
         space = run.space()
         supernet = trained_supernet(run, space, json_of(record))
         inherited, shuffled = (InheritedEvaluator(run, supernet) for _ in range(2))
-        order = numpy_generator(job.settings.nas.seed, "evidence", "shuffled labels").permutation(
-            len(shuffled.val.labels)
-        )
-        shuffled.val.labels = shuffled.val.labels[torch.from_numpy(order).to(shuffled.val.labels.device)]
+        labels, generator = shuffled.val.labels, numpy_generator(job.settings.nas.seed, "evidence", "shuffled labels")
+        shuffled.val.labels = labels[torch.from_numpy(generator.permutation(len(labels))).to(labels.device)]
         rows = []
         for decisions in _listed(job, space):
             row: dict[str, Any] = {"decisions": " ".join(map(str, decisions))} | _scores("", *inherited(decisions))
@@ -89,7 +88,9 @@ def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:
     try:
         run.fit(module, source, epochs, gradient_clip=settings.gradient_clip)
     except DivergedError as diverged:
-        raise InputError(f"{list(decisions)}: training diverged ({diverged}); lower base_lr of retraining") from None
+        raise InputError(
+            f"network {list(decisions)}: training diverged ({diverged}); lower retrain.hyperparameters.base_lr"
+        ) from None
     network.load_state_dict(run.weights("network."))
     network.to(run.runtime.device)
     row: dict[str, Any] = {"decisions": " ".join(map(str, decisions))}
