@@ -248,8 +248,14 @@ def test_most_and_fewest_trials_are_allowed(number):
             "optimize.parameters: name is initial_lrr, which is not a key that can be searched; did you mean in",
         ),
         ({"name": "supernet"}, "optimize.parameters: name is supernet, which is not a key that can be searched; "),
-        ({"name": "dataset.flip"}, "optimize.parameters: name is dataset.flip, which is not a key that can be searched; "),
-        ({"name": "optimize.lag"}, "optimize.parameters: name is optimize.lag, which is not a key that can be searched; "),
+        (
+            {"name": "dataset.flip"},
+            "optimize.parameters: name is dataset.flip, which is not a key that can be searched; ",
+        ),
+        (
+            {"name": "optimize.lag"},
+            "optimize.parameters: name is optimize.lag, which is not a key that can be searched; ",
+        ),
         (
             {"name": "retrain.num_epochs"},
             "optimize.parameters: name is retrain.num_epochs, which is not a key that can be searched; ",

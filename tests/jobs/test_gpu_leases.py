@@ -1,3 +1,5 @@
+"""Jobs on the same GPUs, without torch. Real processes, because a lock belongs to its process."""
+
 import os
 import signal
 import subprocess
@@ -23,15 +25,15 @@ print(time.monotonic())
 
 
 def waiting_job(tmp_path, count=1, seconds=0.2, **environment):
-    """A job that is loaded, and takes its devices when it is sent a line."""
-    found = os.environ | {VISIBLE: "0,1,2,3", "TMPDIR": str(tmp_path)} | environment
+    """Start a job that is ready, and leases its GPUs when it gets a line of input."""
+    variables = os.environ | {VISIBLE: "0,1,2,3", "TMPDIR": str(tmp_path)} | environment
     command = [sys.executable, "-c", JOB, str(count), str(seconds)]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command, env=found, text=True, **pipes)
+    return subprocess.Popen(command, env=variables, text=True, **pipes)
 
 
 def begin(*processes):
-    """Let jobs that are all loaded take their devices at once."""
+    """Let all jobs lease their GPUs at the same time."""
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:
@@ -48,14 +50,14 @@ def job(tmp_path, **options):
 def lines(process):
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
-    said = [line for line in output.splitlines() if not line.startswith("waiting: ")]
-    devices, start = said[0].split()
-    return devices, float(start), float(said[1])
+    printed = [line for line in output.splitlines() if not line.startswith("waiting: ")]
+    devices, start = printed[0].split()
+    return devices, float(start), float(printed[1])
 
 
 @pytest.fixture
 def alone(monkeypatch, tmp_path):
-    """No device is held by anybody else, and none of this test's later."""
+    """No other process holds a GPU, and this test releases its GPUs at the end."""
     monkeypatch.setattr(leases.tempfile, "gettempdir", lambda: str(tmp_path))
     for name in (VISIBLE, CANDIDATES, *leases.SCHEDULER_JOBS):
         monkeypatch.delenv(name, raising=False)
@@ -64,9 +66,9 @@ def alone(monkeypatch, tmp_path):
 
 
 def test_fourteen_jobs_on_four_devices_share_none_and_leave_none_idle(tmp_path):
-    found = [lines(process) for process in begin(*[waiting_job(tmp_path) for _ in range(14)])]
+    leases_of_jobs = [lines(process) for process in begin(*[waiting_job(tmp_path) for _ in range(14)])]
     by_device = {}
-    for device, start, end in sorted(found, key=lambda own: own[1]):
+    for device, start, end in sorted(leases_of_jobs, key=lambda lease: lease[1]):
         by_device.setdefault(device, []).append((start, end))
     assert sorted(by_device) == ["0", "1", "2", "3"]
     for times in by_device.values():
@@ -74,9 +76,9 @@ def test_fourteen_jobs_on_four_devices_share_none_and_leave_none_idle(tmp_path):
         assert len(times) >= 2
 
 
-def test_several_devices_are_taken_together(tmp_path):
-    found = [lines(process)[0] for process in begin(*[waiting_job(tmp_path, count=2) for _ in range(5)])]
-    assert all(len(devices.split(",")) == 2 for devices in found)
+def test_several_devices_are_leased_together(tmp_path):
+    devices_of_jobs = [lines(process)[0] for process in begin(*[waiting_job(tmp_path, count=2) for _ in range(5)])]
+    assert all(len(devices.split(",")) == 2 for devices in devices_of_jobs)
 
 
 def test_killed_job_frees_its_devices(tmp_path):
@@ -89,7 +91,7 @@ def test_killed_job_frees_its_devices(tmp_path):
     holder.communicate()
 
 
-def test_jobs_of_a_scheduler_have_devices_of_their_own(tmp_path):
+def test_jobs_of_a_scheduler_do_not_wait_for_each_other(tmp_path):
     holder = job(tmp_path, count=4, seconds=60, SLURM_JOB_ID="1")
     assert holder.stdout.readline().startswith("0,1,2,3 ")
     assert lines(job(tmp_path, count=4, seconds=0, SLURM_JOB_ID="2"))[0] == "0,1,2,3"
@@ -101,7 +103,7 @@ def test_jobs_of_a_scheduler_have_devices_of_their_own(tmp_path):
     ("visible", "wanted", "expected"),
     [("4,5,6", None, "4,5"), ("4,5,6", "5,6,9", "5,6"), (None, "2,1", "1,2"), ("GPU-a, GPU-b", None, "GPU-a,GPU-b")],
 )
-def test_candidates_are_what_is_shown_and_wanted(alone, visible, wanted, expected):
+def test_candidates_are_the_shown_and_allowed_gpus(alone, visible, wanted, expected):
     alone.setattr(leases, "gpu_ids", lambda: ["0", "1", "2"])
     for name, value in ((VISIBLE, visible), (CANDIDATES, wanted)):
         if value is not None:
@@ -110,7 +112,7 @@ def test_candidates_are_what_is_shown_and_wanted(alone, visible, wanted, expecte
     assert os.environ[VISIBLE] == expected
 
 
-def test_more_than_there_are_is_an_error(alone):
+def test_more_gpus_than_candidates_are_an_error(alone):
     alone.setenv(VISIBLE, "0,1")
     with pytest.raises(InputError, match=r"^environment\.gpus is 3; expected 2 or less, .* \(0, 1\)$"):
         lease_devices(3)
@@ -122,7 +124,7 @@ def test_without_a_device_nothing_happens(alone):
     assert VISIBLE not in os.environ
 
 
-def test_without_locks_the_first_are_taken_with_a_warning(alone, capsys):
+def test_without_locks_the_first_gpus_are_used_with_a_warning(alone, capsys):
     def refused(*_):
         raise OSError(95, "Operation not supported")
 

@@ -1,3 +1,5 @@
+"""The command line and the settings of a job, and the end of a script (jobs.cli)."""
+
 import json
 import os
 import signal

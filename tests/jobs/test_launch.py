@@ -1,4 +1,4 @@
-"""Several processes for one job, without torch."""
+"""A job in several processes, without torch."""
 
 import os
 import signal
@@ -34,15 +34,15 @@ def end_of(tmp_path, does, processes=2):
     return process.returncode, out, errors
 
 
-def test_every_rank_is_told_what_it_is(tmp_path):
+def test_every_process_learns_its_rank(tmp_path):
     assert environments(2, tmp_path / "store") == [
         {RANK: str(number), PROCESSES: "2", STORE: str(tmp_path / "store")} for number in (0, 1)
     ]
-    assert (rank(), process_count()) == (0, 1)  # of a process that nobody told
+    assert (rank(), process_count()) == (0, 1)  # without these variables
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_rank_0_alone_speaks(tmp_path, processes):
+def test_rank_0_alone_prints(tmp_path, processes):
     assert end_of(tmp_path, "", processes) == (0, f"rank 0 of {processes}\n", "")
 
 
@@ -52,10 +52,10 @@ def test_rank_0_alone_speaks(tmp_path, processes):
         ("sys.exit(3) if rank() == 1 else time.sleep(60)", 3),
         ("os.kill(os.getpid(), signal.SIGKILL) if rank() == 1 else time.sleep(60)", 137),
         ("sys.exit(4) if rank() == 0 else time.sleep(60)", 4),
-        ("sys.exit(0) if rank() == 0 else time.sleep(60)", 0),  # the stage was done already
+        ("sys.exit(0) if rank() == 0 else time.sleep(60)", 0),  # another job had finished the stage
     ],
 )
-def test_one_that_ends_ends_all(tmp_path, does, code):
+def test_end_of_one_process_ends_all(tmp_path, does, code):
     began = time.monotonic()
     assert end_of(tmp_path, does)[0] == code
     assert time.monotonic() - began < 15

@@ -5,36 +5,12 @@ import yaml
 from nasmake.path_samplers import PATH_SAMPLERS
 from nasmake.pipeline.checks import WITH_DISTRIBUTION, check
 from nasmake.pipeline.inputs import read_search_space
-from nasmake.pipeline.warnings import collect_warnings
 from nasmake.strategies import STRATEGIES, strategy_of
 from nasmake.strategies.distribution import Distribution
 from small_spaces import content
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
-FAIR = "without effect; sampler fair uses as many paths as the largest decision has options"
-SANDWICH = "leaves no path between largest and smallest; sampler sandwich uses 4"
-LAM = {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 4}
-SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices": ["uniform", "fair"]}
-
-
-@pytest.mark.parametrize(
-    "sampler, paths, parameters, lines",
-    [
-        ("uniform", 5, [], []),
-        ("fair", 1, [], []),
-        ("fair", 5, [], [f"supernet.paths_per_step is 5: {FAIR}"]),
-        ("fair", 1, [LAM], ["optimize.parameters: lam: never sampled, because supernet.sampler is fair"]),
-        ("fair", 5, [SEARCHED_SAMPLER], []),  # other trials may use it
-        ("sandwich", 1, [], []),
-        ("sandwich", 3, [], []),
-        ("sandwich", 2, [], [f"supernet.paths_per_step is 2: {SANDWICH}"]),
-        ("sandwich", 2, [LAM], []),
-    ],
-)
-def test_number_of_paths_that_the_sampler_does_not_use_is_a_warning(sampler, paths, parameters, lines):
-    supernet = {"sampler": sampler, "paths_per_step": paths}
-    assert collect_warnings(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == lines
 
 
 @pytest.mark.parametrize("searched", [False, True])

@@ -35,7 +35,7 @@ def literals(annotation):
 
 
 def is_read(change, key, decider, value):
-    """Whether another value of `key` changes what a stage makes of a supernet's settings."""
+    """Return whether another value of `key` changes the result of `change`, an optimizer or learning rates."""
     settings = {decider: value}
     return change(Supernet(**settings)) != change(Supernet(**settings, **{key: 0.77 if key != "total_epochs" else 3}))
 
@@ -90,7 +90,7 @@ def test_condition_on_a_fixed_key_holds_in_all_trials_or_in_none(optimizer, samp
     assert [p.name for p in sampled_parameters(study.parameters)] == ["initial_lr", "momentum"][: 1 + sampled]
 
 
-def test_own_conditions_narrow_those_that_are_built_in():
+def test_conditions_of_the_user_narrow_those_that_are_built_in():
     when = {"optimizer": ["Adam", "RMSprop"], "nas.num_epochs_retrain": 60}
     assert conditions(OPTIMIZER, MOMENTUM | {"when": when})["momentum"] == {"optimizer": ["RMSprop"]}
 
@@ -121,7 +121,7 @@ def test_conditions_that_cannot_hold_are_refused(parameters, message):
     assert str(error.value).startswith(f"config: optimize.parameters: {message}")
 
 
-def test_more_trials_than_points_are_refused_for_a_grid_and_said_for_others():
+def test_more_trials_than_points_are_refused_for_a_grid_only():
     optimize = {"parameters": [OPTIMIZER], "trial_number": 4}
     with pytest.raises(InputError, match=r"trial_number is 4; expected 3 or less, the number of points of the grid$"):
         check_conditions(configuration(optimize=optimize | {"search_algorithm": "GridOptimizer"}))

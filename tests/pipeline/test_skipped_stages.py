@@ -5,7 +5,6 @@ from nasmake.core.errors import InputError
 from nasmake.core.files import write_json
 from nasmake.pipeline.checks import check
 from nasmake.pipeline.inputs import read_imported_supernet, read_search_space, source_of_networks
-from nasmake.pipeline.warnings import collect_warnings
 from small_spaces import shipped
 from small_studies import error_of, in_an_empty_folder, start, study  # noqa: F401
 
@@ -113,27 +112,6 @@ def test_supernet_has_one_space(supernet):
 )
 def test_contradicting_settings_are_refused(sections, message):
     assert error_of(study(**sections)).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("nas", "lines"),
-    [
-        ({}, []),
-        ({"skip_train": True, "supernet": "x"}, []),
-        ({"skip_train": True, "skip_architecture_search": True, "architecture": "mobilenet_v2"}, []),
-        ({"skip_train": True}, ["nas.skip_train: nas.supernet names no supernet to import, so supernet training runs"]),
-        (
-            {"skip_architecture_search": True},
-            ["nas.skip_architecture_search: nas.architecture names no network to import, so the search runs"],
-        ),
-        (
-            {"supernet": "x", "architecture": "mobilenet_v2"},
-            ["nas.supernet: without effect, because nas.architecture skips the search"],
-        ),
-    ],
-)
-def test_stage_that_runs_although_it_should_be_skipped_is_a_warning(nas, lines):
-    assert collect_warnings(study(nas=nas)) == lines
 
 
 def test_study_with_all_skips_but_nothing_to_import_can_start():

@@ -1,3 +1,5 @@
+"""Links to the profiles in the user's Snakemake folder."""
+
 import os
 import runpy
 import subprocess
@@ -22,70 +24,70 @@ def profile(tmp_path):
 
 
 @pytest.fixture
-def place(tmp_path):
+def path(tmp_path):
     (tmp_path / "config").mkdir()
     return tmp_path / "config" / "abci"
 
 
 def checkout(folder):
-    """A checkout of nasmake, as far as links care; returns its profile."""
+    """Make the folders by which a checkout of nasmake is recognised, and return its profile."""
     (folder / "workflow" / "nasmake").mkdir(parents=True)
     (folder / "profiles" / "abci").mkdir(parents=True)
     return folder / "profiles" / "abci"
 
 
-def test_new_link_is_made_and_said(link, place, profile, capsys):
-    link(place, profile)
-    assert place.readlink() == profile
-    assert capsys.readouterr().out == f"{place} -> {profile}\n"
+def test_new_link_is_made_and_printed(link, path, profile, capsys):
+    link(path, profile)
+    assert path.readlink() == profile
+    assert capsys.readouterr().out == f"{path} -> {profile}\n"
 
 
-def test_right_link_is_left_alone_in_silence(link, place, profile, capsys):
-    place.symlink_to(profile)
-    link(place, profile)
-    assert place.readlink() == profile and capsys.readouterr().out == ""
+def test_right_link_stays_without_a_message(link, path, profile, capsys):
+    path.symlink_to(profile)
+    link(path, profile)
+    assert path.readlink() == profile and capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("is_removed", [False, True])
-def test_link_to_another_checkout_is_pointed_here_and_said(link, place, profile, tmp_path, capsys, is_removed):
+def test_link_to_another_checkout_is_replaced_with_a_message(link, path, profile, tmp_path, capsys, is_removed):
     other = tmp_path / "gone" / "profiles" / "abci" if is_removed else checkout(tmp_path / "other")
-    place.symlink_to(other)
-    link(place, profile)
-    assert place.readlink() == profile
-    assert capsys.readouterr().out == f"{place}: pointed to {other}, now to {profile}\n"
+    path.symlink_to(other)
+    link(path, profile)
+    assert path.readlink() == profile
+    assert capsys.readouterr().out == f"{path}: pointed to {other}, now to {profile}\n"
 
 
-def refused(link, place, profile):
+def refused(link, path, profile):
     with pytest.raises(InputError) as error:
-        link(place, profile)
+        link(path, profile)
     text = str(error.value)
-    assert text.startswith(f"{place}: is not a link of nasmake") and "\n" not in text
+    assert text.startswith(f"{path}: is not a link of nasmake") and "\n" not in text
 
 
-def test_folder_or_file_in_the_way_is_an_error(link, place, profile):
-    place.mkdir()
-    refused(link, place, profile)
-    place.rmdir()
-    place.write_text("mine")
-    refused(link, place, profile)
-    assert place.read_text() == "mine"
+def test_folder_or_file_in_the_way_is_an_error(link, path, profile):
+    path.mkdir()
+    refused(link, path, profile)
+    path.rmdir()
+    path.write_text("mine")
+    refused(link, path, profile)
+    assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_link_to_something_else_is_an_error(link, place, profile, tmp_path, relative, monkeypatch):
-    """Also where it is relative to its own folder, which is not the one that make runs in."""
+def test_link_to_something_else_is_an_error(link, path, profile, tmp_path, relative, monkeypatch):
+    """A relative link starts at the folder of the link, which is not the working directory."""
     monkeypatch.chdir(tmp_path / "here" / "profiles")
     target = tmp_path / "dotfiles" / "profiles" / "abci"
     target.mkdir(parents=True)
-    place.symlink_to(Path("../dotfiles/profiles/abci") if relative else target)
-    refused(link, place, profile)
-    assert place.resolve() == target
+    path.symlink_to(Path("../dotfiles/profiles/abci") if relative else target)
+    refused(link, path, profile)
+    assert path.resolve() == target
 
 
-def test_link_to_nowhere_that_was_never_ours_is_an_error(link, place, profile, tmp_path):
-    place.symlink_to(tmp_path / "nowhere")
-    refused(link, place, profile)
-    assert place.is_symlink()
+def test_broken_link_to_another_program_is_an_error(link, path, profile, tmp_path):
+    path.symlink_to(tmp_path / "nowhere")
+    refused(link, path, profile)
+    assert path.is_symlink()
 
 
 def test_script_links_all_profiles_into_the_users_folder(tmp_path):

@@ -1,4 +1,6 @@
-"""What is planned, before anything runs: `snakemake -n`."""
+"""Plans of studies before any job runs: `snakemake -n`."""
+
+import re
 
 import pytest
 from studies import write_config
@@ -13,7 +15,7 @@ ONCE = {"download_dataset": 1, "promote": 1, "summarize_study": 1, "report": 1, 
 
 
 def job_counts(output):
-    """The last table of jobs that Snakemake printed, without its total."""
+    """Return the last table of jobs that Snakemake printed, without its total."""
     table = output.rsplit("Job stats:", 1)[1].splitlines()[3:]
     rows = [line.split() for line in table]
     counts = {}
@@ -84,6 +86,21 @@ def test_catalogue_entry_plans_the_same(checkout):
     study = write_config(checkout.folder)
     through_root = job_counts(checkout.run("-n", "--configfile", study))
     assert job_counts(checkout.run("-n", "-s", "workflow/Snakefile", "--configfile", study)) == through_root
+
+
+def test_order_of_the_included_rules_does_not_matter(checkout):
+    study = write_config(checkout.folder)
+    plan = job_counts(checkout.run("-n", "--configfile", study))
+    snakefile = checkout.folder / "Snakefile"
+    lines = snakefile.read_text().splitlines()
+    pattern = re.compile(r'include: "workflow/rules/(data|study|stages|final|report)\.smk"')
+    numbers = [number for number, line in enumerate(lines) if pattern.fullmatch(line)]
+    assert len(numbers) == 5
+    includes = [lines[number] for number in numbers]
+    for number, include in zip(numbers, reversed(includes), strict=True):
+        lines[number] = include
+    snakefile.write_text("\n".join(lines) + "\n")
+    assert job_counts(checkout.run("-n", "--configfile", study)) == plan
 
 
 @pytest.mark.parametrize("option", [("--profile", "profiles/local"), ("--workflow-profile", "abci")])

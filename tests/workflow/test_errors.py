@@ -1,4 +1,4 @@
-"""Bad input ends before any job starts, in one line that says what to do."""
+"""Wrong input ends the run before any job starts, with one line that names the correction."""
 
 import pytest
 import yaml
@@ -7,7 +7,7 @@ from studies import merge, write_config
 
 
 def refused(checkout, overlay):
-    """The one line of an error, of a dry run over a study with this overlay."""
+    """Return the only error line of a dry run of a study with this overlay."""
     study = write_config(checkout.folder, overlay)
     code, output = checkout.run("-n", "--configfile", study, check=False)
     assert code != 0
@@ -30,11 +30,20 @@ CASES = {
     "no trials": ({"optimize": {"trial_number": 0}}, "optimize.trial_number is 0; expected 1 or more"),
     "too many trials": ({"optimize": {"trial_number": 10000}}, "optimize.trial_number is 10000; expected 9999 or less"),
     "no lag": ({"optimize": {"lag": 0}}, "optimize.lag is 0; expected 1 or more"),
-    "no such parameter": (parameter(name="initial_lrate"), "name is initial_lrate, which is not a key that can be searched; did"),
+    "no such parameter": (
+        parameter(name="initial_lrate"),
+        "name is initial_lrate, which is not a key that can be searched; did",
+    ),
     "bounds upside down": (parameter(lower=0.5, upper=0.1), "mutation_prob: lower is 0.5; expected at most upper, 0.1"),
     "log from zero": (parameter(lower=0, log=True), "search.mutation_prob: lower is 0; expected more than 0"),
-    "value the key refuses": (parameter(upper=1.5), "search.mutation_prob: search.mutation_prob is 1.5; expected 1 or less"),
-    "no space file": ({"nas": {"search_space": "proxles"}}, "nas.search_space is proxles; no file config/search_spaces/config_proxles_digits.yaml; did you mean proxyless?"),
+    "value the key refuses": (
+        parameter(upper=1.5),
+        "search.mutation_prob: search.mutation_prob is 1.5; expected 1 or less",
+    ),
+    "no space file": (
+        {"nas": {"search_space": "proxles"}},
+        "nas.search_space is proxles; no file config/search_spaces/config_proxles_digits.yaml; did you mean proxyless?",
+    ),
     "all images held out": (
         {"dataset": {"num_data_architecture_search": 1200}},
         "dataset.num_data_architecture_search is 1200; expected 1 to 1199, because digits has 1200 training images",

@@ -45,7 +45,7 @@ class Job:
         accelerator: auto, cpu, gpu or mps.
         display: `lines`, or `bar`, `summary` and `tensorboard` joined by `+`.
         prune_below: val accuracy below which a retraining stops, by epoch; None without a pruner.
-        processes: number of processes that share the work. Each one normalises its own share of a batch, so the
+        processes: number of processes that share the work. Each one normalises its share of a batch, so the
             number changes the bytes of the result.
         started: time in seconds since the epoch.
     """

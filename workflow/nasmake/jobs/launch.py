@@ -47,7 +47,7 @@ def _run(command: Sequence[str], variables: Sequence[Mapping[str, str]]) -> int:
     """Run the command once for each set of environment variables, and return the exit code of the job.
 
     The code is 0 as soon as rank 0 has ended well, because rank 0 alone writes artefacts. Otherwise it is the code of
-    the first process that fails. The remaining processes are told to end, and killed after GRACE seconds.
+    the first process that fails. The others get SIGTERM, and SIGKILL after GRACE seconds.
     """
     ranks: list[subprocess.Popen[bytes]] = []
 
@@ -57,7 +57,7 @@ def _run(command: Sequence[str], variables: Sequence[Mapping[str, str]]) -> int:
 
     try:
         for number, environment in enumerate(variables):
-            # The pipe closes when the launcher dies. In a session of its own the process gets Ctrl-C only from `send`.
+            # The pipe closes when the launcher dies. In a new session, Ctrl-C reaches the process through `send` only.
             ranks.append(
                 subprocess.Popen(
                     command,

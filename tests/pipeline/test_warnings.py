@@ -1,0 +1,96 @@
+"""Warnings at the start of a run. Those about files of aiaccel are in tests/config/test_aiaccel.py."""
+
+import pytest
+from nasmake.pipeline.warnings import collect_warnings
+from small_studies import in_an_empty_folder, study  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+FAIR = "without effect; sampler fair uses as many paths as the largest decision has options"
+SANDWICH = "leaves no path between largest and smallest; sampler sandwich uses 4"
+LAM = {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 4}
+SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices": ["uniform", "fair"]}
+
+
+@pytest.mark.parametrize(
+    "sampler, paths, parameters, lines",
+    [
+        ("uniform", 5, [], []),
+        ("fair", 1, [], []),
+        ("fair", 5, [], [f"supernet.paths_per_step is 5: {FAIR}"]),
+        ("fair", 1, [LAM], ["optimize.parameters: lam: never sampled, because supernet.sampler is fair"]),
+        ("fair", 5, [SEARCHED_SAMPLER], []),  # other trials may use it
+        ("sandwich", 1, [], []),
+        ("sandwich", 3, [], []),
+        ("sandwich", 2, [], [f"supernet.paths_per_step is 2: {SANDWICH}"]),
+        ("sandwich", 2, [LAM], []),
+    ],
+)
+def test_number_of_paths_that_the_sampler_does_not_use_is_a_warning(sampler, paths, parameters, lines):
+    supernet = {"sampler": sampler, "paths_per_step": paths}
+    assert collect_warnings(study(supernet=supernet, optimize={"trial_number": 1, "parameters": parameters})) == lines
+
+
+@pytest.mark.parametrize(
+    ("nas", "lines"),
+    [
+        ({}, []),
+        ({"skip_train": True, "supernet": "x"}, []),
+        ({"skip_train": True, "skip_architecture_search": True, "architecture": "mobilenet_v2"}, []),
+        ({"skip_train": True}, ["nas.skip_train: nas.supernet names no supernet to import, so supernet training runs"]),
+        (
+            {"skip_architecture_search": True},
+            ["nas.skip_architecture_search: nas.architecture names no network to import, so the search runs"],
+        ),
+        (
+            {"supernet": "x", "architecture": "mobilenet_v2"},
+            ["nas.supernet: without effect, because nas.architecture skips the search"],
+        ),
+    ],
+)
+def test_stage_that_runs_although_it_should_be_skipped_is_a_warning(nas, lines):
+    assert collect_warnings(study(nas=nas)) == lines
+
+
+def test_trials_that_must_repeat_others_give_a_warning():
+    parameter = {"name": "supernet.optimizer", "type": "categorical", "choices": ["Adam", "NAG"]}
+    repeated = study(optimize={"trial_number": 5, "parameters": [parameter]})
+    text = "optimize.trial_number: 3 trials repeat others, because there are no more points"
+    assert collect_warnings(repeated) == [text]
+    assert collect_warnings(study(optimize={"trial_number": 2, "parameters": [parameter]})) == []
+
+
+def test_hyperparameters_that_depend_on_each_other_are_named_with_the_key_that_excludes_them():
+    momentum = {"name": "momentum", "type": "uniform_float", "lower": 0.1, "upper": 0.9}
+    dampening = momentum | {"name": "dampening", "when": {"momentum": 0.5}}
+    momentum["step"] = 0.1
+    lines = collect_warnings(
+        study(supernet={"optimizer": "Adam"}, optimize={"trial_number": 1, "parameters": [momentum, dampening]})
+    )
+    assert all(line.startswith("optimize.parameters: ") and ": never sampled, because " in line for line in lines)
+    assert "momentum" in lines[0] and lines[0].endswith("because supernet.optimizer is Adam")
+
+
+@pytest.mark.parametrize(
+    ("variables", "abci", "resources", "is_missing"),
+    [
+        ({}, {}, {"retrain": {"pbs_queue": "rt_HG"}}, True),
+        ({"ABCI_GROUP": "gaa00000"}, {}, {"retrain": {"pbs_queue": "rt_HG"}}, False),
+        ({}, {"group": "gaa00000"}, {"retrain": {"pbs_queue": "rt_HG"}}, False),
+        ({}, {}, {"retrain": {"mem_mb": 1}}, False),
+    ],
+)
+def test_missing_group_is_a_warning_with_a_profile_for_pbs(variables, abci, resources, is_missing, monkeypatch):
+    monkeypatch.delenv("ABCI_GROUP", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    lines = collect_warnings(study(ABCI=abci), set_resources=resources)
+    assert [line.partition(":")[0] for line in lines] == ["ABCI.group"] * is_missing
+
+
+def test_preamble_without_directives_gives_no_warning(tmp_path):
+    preamble = tmp_path / "preamble.sh"
+    preamble.write_text("module load python\n")
+    assert collect_warnings(study(ABCI={"job_script_preamble": str(preamble)})) == []
+    preamble.write_text("#$ -l rt_F=1\nmodule load python\n")
+    (line,) = collect_warnings(study(ABCI={"job_script_preamble": str(preamble)}))
+    assert line == f"ABCI.job_script_preamble: {preamble}: 1 directives of Grid Engine are dropped"
