@@ -1,8 +1,8 @@
-"""Print one network of a search space, or of a file: its cost, its blocks, and where it is from.
+"""Print the costs, the blocks and the origin of one network of a search space or an architecture file.
 
-The input size is that of --input-size, else the one in the file, else that of the data set in the name of the file or
-of its space (cifar 32, imagenet 224, digits 8, digits_canvas 12), else 32 for 10 or 100 classes and 224 for 1000.
-Images of digits have one channel, all others three; a file's `channels` counts more.
+The input size comes from --input-size, else from the file, else from the data set in the name of the file or of its
+search space (cifar 32, imagenet 224, digits 8, digits_canvas 12), else from the classes (32 for 10 or 100, 224 for
+1000). The number of channels comes from the file's `channels`, else it is 1 for digits and 3 for other images.
 """
 
 import argparse
@@ -45,21 +45,29 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def subject_of(arguments: argparse.Namespace) -> Subject:
-    """The network that the command line asks for."""
+    """Return the network that the command line names.
+
+    Raises:
+        InputError: the options do not name exactly one network.
+    """
     space, classes = arguments.search_space, arguments.classes
     if (arguments.decisions is None) == (arguments.architecture is None):
         raise InputError("give either --architecture FILE_OR_NAME, or --search-space FILE with --decisions JSON")
     if arguments.architecture is not None:
         return from_file(arguments.architecture, space, classes, ROOT)
     if space is None:
-        raise InputError("--decisions: without meaning before --search-space FILE is given")
+        raise InputError("--decisions needs a search space; give --search-space FILE too")
     return from_decisions(arguments.decisions, space, classes)
 
 
 def positive(text: str) -> int:
-    """A whole number of 1 or more."""
+    """Return the text as a whole number.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or less than 1.
+    """
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of 1 or more")
+        raise argparse.ArgumentTypeError(f"value is {text}; expected a whole number >= 1")
     return int(text)
 
 

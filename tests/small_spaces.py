@@ -1,4 +1,4 @@
-"""The shipped search spaces, and small ones made up for tests."""
+"""The shipped search spaces, and small search spaces for tests."""
 
 from copy import deepcopy
 from functools import cache
@@ -22,7 +22,7 @@ def _content(name: str) -> dict[str, Any]:
 
 
 def content(name: str) -> dict[str, Any]:
-    """A shipped file's content, free to change."""
+    """Return a copy of a shipped file's content, which the caller may change."""
     return deepcopy(_content(name))
 
 
@@ -32,7 +32,7 @@ def shipped(name: str) -> SearchSpace:
 
 
 def small(**changes: Any) -> dict[str, Any]:
-    """A three-block MnasNet space with every operation; `changes` replace keys of either section."""
+    """Return a space file with three MnasNet blocks and every operation; `changes` replace keys of both sections."""
     search_range = {
         "kernel_size": [3, 5],
         "base_layer_num": [1, 2, 2],
@@ -55,7 +55,7 @@ def build(mapping: dict[str, Any], name: str = "made_up") -> SearchSpace:
 
 
 def made_up_latency(space: SearchSpace, in_channels: int, input_size: int) -> dict[str, int]:
-    """Nanoseconds of every piece of the space, in no order of size: the fastest network is not the smallest."""
+    """Return nanoseconds of every profiled unit, unrelated to its size: the fastest network is not the smallest."""
     return {key: 20_000 + crc32(key.encode()) % 200_000 for key in units_of_space(space, in_channels, input_size)}
 
 
@@ -64,7 +64,7 @@ def table_with_latency(space: SearchSpace, in_channels: int, input_size: int) ->
 
 
 def latency_file(space: SearchSpace, in_channels: int, input_size: int) -> dict[str, Any]:
-    """The content of a latency table's file, with the latencies above."""
+    """Return the content of a latency table's file with the values of `made_up_latency`."""
     entries = {key: {"median_ms": ns / 1e6} for key, ns in made_up_latency(space, in_channels, input_size).items()}
     shape = [input_size, input_size, in_channels]
     return {"space": space.name, "space_hash": space.hash, "image_shape": shape, "entries": entries}
@@ -76,7 +76,7 @@ def _some(choices: list[Any], most: int = 2) -> st.SearchStrategy[list[Any]]:
 
 @st.composite
 def made_up(draw: st.DrawFn) -> SearchSpace:
-    """A space with up to three blocks of either kind, one of whose choice lists may differ from block to block."""
+    """Draw a space of either kind with up to three blocks; one list of choices may differ from block to block."""
     count = draw(st.integers(1, 3))
     lists = {
         "kernel_size": _some([1, 3, 5]),
@@ -87,9 +87,9 @@ def made_up(draw: st.DrawFn) -> SearchSpace:
         "skip_ops": _some(["skip", "no_skip"]),
         "se_ratio": _some([0, 0.25, 0.3]),
     }
-    own = draw(st.sampled_from([None, *lists]))
+    varied = draw(st.sampled_from([None, *lists]))
     per_block = {
-        key: draw(st.lists(choices, min_size=count, max_size=count) if key == own else choices)
+        key: draw(st.lists(choices, min_size=count, max_size=count) if key == varied else choices)
         for key, choices in lists.items()
     }
     changes = {

@@ -1,4 +1,4 @@
-"""What every published network must satisfy: it costs what was published, and is the network that others built."""
+"""Requirements of every published network: its published costs, and the weights and logits of torchvision."""
 
 import json
 import re
@@ -36,9 +36,9 @@ TORCHVISION = {
     "mnasnet_b1_0.75": "mnasnet0_75",
     "mnasnet_b1_1.3": "mnasnet1_3",
 }
-MNASNET = {  # place in the sequence of layers, with its batch normalisation behind it
+MNASNET = {  # index in torchvision's sequence of layers; the batch normalisation follows
     **{"0": "stem", "3": "blocks.0.0.depthwise", "6": "blocks.0.0.project", "14": "head"},
-    **{str(place): f"blocks.{place - 7}" for place in range(8, 14)},
+    **{str(index): f"blocks.{index - 7}" for index in range(8, 14)},
 }
 LAYER = {"0": "expand", "3": "depthwise", "6": "project"}
 MOBILENET_DEPTHS = (1, 2, 3, 4, 3, 3, 1)
@@ -96,7 +96,7 @@ def test_costs_are_those_of_the_modules(name, size, num_classes):
 
 
 def ours(name):
-    """The name that a weight of torchvision's MNASNet or MobileNetV2 has here."""
+    """Return the name in nasmake of a weight of torchvision's MNASNet or MobileNetV2."""
     if name.startswith("classifier.1."):
         return name.replace("classifier.1.", "classifier.")
     if name.startswith("layers."):
@@ -107,31 +107,31 @@ def ours(name):
 def _ours_of_mnasnet(name):
     inner = re.fullmatch(r"layers\.(\d+)\.(\d+)\.layers\.(\d+)\.(\w+)", name)
     if inner:
-        block, layer, place, rest = inner.groups()
-        return f"{MNASNET[block]}.{layer}.{_part(LAYER, place)}.{rest}"
-    _, place, rest = name.split(".")
-    return f"{_part(MNASNET, place)}.{rest}"
+        block, layer, index, rest = inner.groups()
+        return f"{MNASNET[block]}.{layer}.{_part(LAYER, index)}.{rest}"
+    _, index, rest = name.split(".")
+    return f"{_part(MNASNET, index)}.{rest}"
 
 
-def _part(table, place):
-    """A convolution, or the batch normalisation right behind one."""
-    return f"{table[place]}.conv" if place in table else f"{table[str(int(place) - 1)]}.bn"
+def _part(table, index):
+    """Return the name of a convolution, or of the batch normalisation that follows one."""
+    return f"{table[index]}.conv" if index in table else f"{table[str(int(index) - 1)]}.bn"
 
 
 def _ours_of_mobilenet(name):
-    place, rest = re.fullmatch(r"features\.(\d+)\.(.+)", name).groups()
+    position, rest = re.fullmatch(r"features\.(\d+)\.(.+)", name).groups()
     *parts, weight = rest.removeprefix("conv.").split(".")
     kind = "bn" if parts[-1] == "1" and len(parts) == 2 else "conv"
-    if place in ("0", "18"):
-        return f"{'stem' if place == '0' else 'head'}.{'conv' if parts == ['0'] else 'bn'}.{weight}"
+    if position in ("0", "18"):
+        return f"{'stem' if position == '0' else 'head'}.{'conv' if parts == ['0'] else 'bn'}.{weight}"
     starts = [1 + sum(MOBILENET_DEPTHS[:block]) for block in range(7)]
-    block = max(block for block in range(7) if starts[block] <= int(place))
+    block = max(block for block in range(7) if starts[block] <= int(position))
     operations = ["depthwise", "project"] if block == 0 else ["expand", "depthwise", "project"]
     index = int(parts[0])
-    if len(parts) == 1:  # the projection and its batch normalisation stand without a frame around them
+    if len(parts) == 1:  # torchvision does not nest the projection and its batch normalisation
         kind = "conv" if index == len(operations) - 1 else "bn"
         index = len(operations) - 1
-    return f"blocks.{block}.{int(place) - starts[block]}.{operations[index]}.{kind}.{weight}"
+    return f"blocks.{block}.{int(position) - starts[block]}.{operations[index]}.{kind}.{weight}"
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
@@ -144,13 +144,13 @@ def test_weights_have_the_shapes_of_torchvision(name):
 
 
 def test_weights_of_torchvision_give_its_logits():
-    """Order of the layers, residual connections, padding; MnasNet has plain ReLU, and only its epsilon is another."""
+    """Compare order of layers, residual connections and padding; MnasNet has ReLU too, and only its epsilon differs."""
     torch.manual_seed(0)
     images = torch.randn(4, 3, 64, 64)
     theirs = torchvision().models.mnasnet0_5()
     for module in theirs.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None  # statistics of this batch: without any, all logits are tiny and anything is equal
+            module.momentum = None  # statistics of this batch; with fresh ones all logits would be tiny, and so equal
     mine = Network(network_of("mnasnet_b1_0.5")[0], 3).eval()
     for batchnorm in mine.batchnorms():
         batchnorm.eps = 1e-5

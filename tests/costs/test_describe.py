@@ -125,7 +125,7 @@ ERRORS = {
     "no architecture": (("--architecture", "config/none"), "config/none: no such file"),
     "nothing": ((), "give either --architecture FILE_OR_NAME, or --search-space FILE with --decisions JSON"),
     "no decisions": (("--search-space", CIFAR10), "give either --architecture"),
-    "decisions alone": (("--decisions", "[]"), "--decisions: without meaning before --search-space FILE is given"),
+    "decisions alone": (("--decisions", "[]"), "--decisions needs a search space; give --search-space FILE too"),
 }
 
 

@@ -1,3 +1,5 @@
+"""models/network.py and models/layers.py: names, shapes, memory layout and first signals."""
+
 import pytest
 import torch
 from nasmake.models.network import Network
@@ -9,12 +11,8 @@ torch.set_num_threads(1)
 
 def all_layers():
     space = build(small())
-    layers = [
-        layers
-        for index, block in enumerate(space.blocks)
-        for layers in space.vectors(index, block.in_channel_choices[0])
-    ]
-    return list(dict.fromkeys(layer for block in layers for layer in block))
+    vectors = [space.vectors(index, block.in_channel_choices[0]) for index, block in enumerate(space.blocks)]
+    return list(dict.fromkeys(layer for block in vectors for layers in block for layer in layers))
 
 
 def test_names_of_the_weights():
@@ -58,7 +56,7 @@ def test_network_of_empty_blocks():
 
 
 def test_strides_down_to_one_pixel():
-    """Padding keeps the last pixel, so an image of one pixel stays one."""
+    """Padding keeps the last pixel, so an image of one pixel keeps its size."""
     layers = tuple(LayerSpec(op, 5, 1, 8, 8, 2, residual=False) for op in ("conv", "sepconv", "mbconv"))
     network = Network(NetworkSpec(8, 2, (layers,), 16, 5, 0.2), 3)
     assert network(torch.randn(2, 3, 9, 9)).shape == (2, 5)
@@ -88,7 +86,7 @@ def test_weights_follow_the_seed():
 
 
 def test_first_logits_are_small_and_first_signals_are_not():
-    """Neither explodes nor vanishes: normalised activations, nearly equal class probabilities."""
+    """Activations neither explode nor vanish, and class probabilities are almost equal."""
     torch.manual_seed(0)
     space = shipped("proxyless_cifar10")
     network = Network(space.decode((1,) * 16), 3)

@@ -1,3 +1,5 @@
+"""models/supernet.py, models/sliced.py and models/batchnorm.py against the stand-alone networks."""
+
 from copy import deepcopy
 from random import Random
 
@@ -32,7 +34,7 @@ def images(seed=0, count=16):
 
 
 def loss(model):
-    """In training mode, with the same dropout in every call."""
+    """Return the loss in training mode, with the same dropout in every call."""
     torch.manual_seed(5)
     return F.cross_entropy(model.train()(images()), torch.arange(16) % 5)
 
@@ -82,8 +84,8 @@ def test_parameters_out_of_the_path_do_not_move(space, sharing):
         moved = [not torch.equal(old, new) for old, new in zip(before, supernet.parameters(), strict=True)]
         assert all(is_active for has_moved, is_active in zip(moved, active, strict=True) if has_moved)
         assert sum(moved) > sum(active) / 2
-        size = sum(own.numel() for own, is_active in zip(supernet.parameters(), active, strict=True) if is_active)
-        assert size == sum(own.numel() for own in supernet.get_active_subnet().parameters())
+        size = sum(p.numel() for p, is_active in zip(supernet.parameters(), active, strict=True) if is_active)
+        assert size == sum(parameter.numel() for parameter in supernet.get_active_subnet().parameters())
 
 
 def test_what_is_shared_and_what_is_not():
@@ -110,11 +112,11 @@ def test_separate_weights_share_nothing_but_the_ends():
     supernet.set_active_subnet(first)
     loss(supernet).backward()
     supernet.set_active_subnet(second)
-    missing = {name for name, own in supernet.get_active_subnet().named_parameters() if name.startswith("blocks.1.")}
-    touched = {name for name, own in supernet.named_parameters() if own.grad is not None}
-    active = {id(own) for layer in supernet.path[0] for own in layer.parameters()}
-    assert missing and not {name for name, own in supernet.named_parameters() if id(own) in active} & touched
-    assert {"stem.conv.weight", "classifier.weight"} <= touched
+    with_gradient = {name for name, parameter in supernet.named_parameters() if parameter.grad is not None}
+    in_block = {id(parameter) for layer in supernet.path[0] for parameter in layer.parameters()}
+    assert in_block
+    assert not {name for name, parameter in supernet.named_parameters() if id(parameter) in in_block} & with_gradient
+    assert {"stem.conv.weight", "classifier.weight"} <= with_gradient
 
 
 def test_layer_counts_share_positions():
@@ -197,7 +199,7 @@ def test_recalibration_changes_active_statistics_only(space):
     active = supernet.batchnorms()
     for name, module in supernet.named_modules():
         if hasattr(module, "running_mean"):
-            used = getattr(module, "width", module.running_mean.numel()) if module in active else 0
+            used = getattr(module, "active_channels", module.running_mean.numel()) if module in active else 0
             new, old = module.running_mean, before[f"{name}.running_mean"]
             assert torch.equal(new[used:], old[used:])
             assert not used or not torch.equal(new[:used], old[:used])

@@ -1,4 +1,8 @@
-"""BatchNorm statistics of a network that was not trained by itself: recalibration, and statistics of single batches."""
+"""Batch normalisation statistics of networks that were not trained by themselves.
+
+`recalibrate_batchnorm` computes statistics over many batches; `batch_statistics` uses those of each single batch.
+tests/models/test_supernet.py tests this module.
+"""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +19,11 @@ from nasmake.models.supernet import Supernet
 
 @contextmanager
 def batch_statistics(supernet: Supernet) -> Iterator[None]:
-    """Normalise by the statistics of each batch and remember none; dropout is off. For scores of single batches."""
+    """Normalise each batch by its statistics and leave the running statistics as they are; dropout is off.
+
+    Args:
+        supernet: returns to its mode (training or evaluation) at the end.
+    """
     was_training = supernet.training
     supernet.eval()
     norms: list[Any] = [module for module in supernet.modules() if isinstance(module, NORMS)]
@@ -32,14 +40,14 @@ def batch_statistics(supernet: Supernet) -> Iterator[None]:
 
 @torch.no_grad()
 def recalibrate_batchnorm(model: Network | Supernet, batches: Iterable[Tensor]) -> None:
-    """Replace the statistics of the batch normalisations in use by the mean over `batches`; then evaluation mode.
+    """Replace the batch normalisation statistics by their mean over `batches`; dropout is off.
 
-    Every batch counts the same, so all should be of one size. Dropout is off. Of a supernet, only the active subnet's
-    statistics change.
+    Every batch has the same weight, so all batches should have the same size. In a supernet, only the statistics of the
+    active subnet change.
 
     Args:
-        model: left in evaluation mode.
-        batches: images [N, C, H, W] as in training, but not augmented.
+        model: is in evaluation mode afterwards.
+        batches: images [N, C, H, W], normalised as in training but not augmented.
 
     Raises:
         ValueError: there is no batch.
@@ -58,4 +66,4 @@ def recalibrate_batchnorm(model: Network | Supernet, batches: Iterable[Tensor]) 
         norm.momentum = MOMENTUM
         norm.eval()
     if not count:
-        raise ValueError("recalibrate_batchnorm: no batch")
+        raise ValueError("recalibrate_batchnorm: no batch; expected at least one")

@@ -1,4 +1,8 @@
-"""The layers of a stand-alone network. Images are [N, C, H, W] in either memory layout, which every layer keeps."""
+"""The layers of a stand-alone network.
+
+Images are [N, C, H, W]; every layer keeps their memory layout, contiguous or channels_last. The whole network lives in
+network.py, layers with shared weights in sliced.py. tests/models/test_network.py tests this module.
+"""
 
 from collections import OrderedDict
 from typing import TypeVar
@@ -10,22 +14,22 @@ from torch import Tensor, nn
 from nasmake.search_spaces import Convolution, LayerSpec
 
 EPSILON = 1e-3  # of batch normalisation: the predecessor's value
-MOMENTUM = 0.1  # torch's default; the predecessor's 0.01 still remembers the first steps when a short training ends
+MOMENTUM = 0.1  # torch's default; with the predecessor's 0.01, statistics of a short training contain its first steps
 Model = TypeVar("Model", bound=nn.Module)
 
 
 def channels_last(model: Model) -> Model:
-    """Lay the filters out as the batches are: the fast layout for these networks on CPUs and on tensor cores."""
+    """Store the filters in channels_last layout, the fast one for these networks on CPUs and on tensor cores."""
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def initialise_filter(weight: Tensor) -> Tensor:
-    """Fill a convolution's weight by He's rule for its outputs, as MobileNetV2 (arXiv 1801.04381) and MnasNet do."""
+    """Draw a convolution's weight by He's rule for its outputs, as MobileNetV2 (arXiv 1801.04381) and MnasNet do."""
     return nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
 
 
 class ConvBN(nn.Module):
-    """Convolution, batch normalisation, and ReLU if the convolution has one; H and W become H/stride, rounded up."""
+    """A convolution, its batch normalisation, and a ReLU if the convolution has one."""
 
     def __init__(self, shape: Convolution) -> None:
         super().__init__()
@@ -38,21 +42,21 @@ class ConvBN(nn.Module):
         initialise_filter(self.conv.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """From [N, in_width, H, W] to [N, out_width, H', W']."""
+        """Map [N, in_channels, H, W] to [N, out_channels, H', W'] with H' = H / stride, rounded up."""
         x = self.bn(self.conv(x))
         return F.relu(x, inplace=True) if self.relu else x
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze and excitation (arXiv 1709.01507): scales every channel by a function of all channels' means."""
+    """Squeeze and excitation (arXiv 1709.01507): scales each channel by a function of the means of all channels."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, channels: int, hidden_channels: int) -> None:
         super().__init__()
-        self.reduce = nn.Linear(width, hidden)
-        self.expand = nn.Linear(hidden, width)
+        self.reduce = nn.Linear(channels, hidden_channels)
+        self.expand = nn.Linear(hidden_channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """From [N, width, H, W] to the same shape."""
+        """Map [N, channels, H, W] to the same shape."""
         return excite(x, self.expand(F.relu(self.reduce(x.mean((2, 3))))))
 
 
@@ -62,7 +66,7 @@ def excite(x: Tensor, logits: Tensor) -> Tensor:
 
 
 class Layer(nn.Sequential):
-    """One layer: its convolutions in order, squeeze and excitation among them, and the residual connection."""
+    """One layer: its convolutions in order, squeeze and excitation between them, and the residual connection."""
 
     def __init__(self, spec: LayerSpec) -> None:
         stages: OrderedDict[str, nn.Module] = OrderedDict()
@@ -74,7 +78,7 @@ class Layer(nn.Sequential):
         self.residual = spec.residual
 
     def forward(self, x: Tensor) -> Tensor:
-        """From [N, in_width, H, W] to [N, out_width, H', W']."""
+        """Map [N, in_channels, H, W] to [N, out_channels, H', W'] with H' = H / stride, rounded up."""
         y: Tensor = super().forward(x)
         return x + y if self.residual else y
 
@@ -82,12 +86,12 @@ class Layer(nn.Sequential):
 class Classifier(nn.Linear):
     """Global average pooling, dropout, and a linear layer."""
 
-    def __init__(self, width: int, num_classes: int, dropout: float) -> None:
-        super().__init__(width, num_classes)
+    def __init__(self, channels: int, num_classes: int, dropout: float) -> None:
+        super().__init__(channels, num_classes)
         self.dropout = dropout
-        nn.init.normal_(self.weight, std=0.01)  # MobileNetV2's: training starts near equal probabilities
+        nn.init.normal_(self.weight, std=0.01)  # as in MobileNetV2: the first class probabilities are almost equal
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """From [N, width, H, W] to logits [N, class_num]."""
+        """Map [N, channels, H, W] to logits [N, num_classes]."""
         return super().forward(F.dropout(x.mean((2, 3)), self.dropout, self.training))

@@ -1,4 +1,4 @@
-"""The stand-alone network of one architecture."""
+"""The stand-alone network of one architecture. Its layers live in layers.py."""
 
 from torch import Tensor, nn
 
@@ -7,10 +7,10 @@ from nasmake.search_spaces import NetworkSpec
 
 
 class Network(nn.Module):
-    """A network with fresh weights, drawn from torch's default generator.
+    """A network with new weights, drawn from torch's default generator.
 
-    The parameters of block 3's second layer are called `blocks.3.1.expand.conv.weight`, and so on; an empty block has
-    none.
+    State dict names count blocks and layers from 0: `blocks.3.1.expand.conv.weight` is the weight of the expansion in
+    the second layer of the fourth block. An empty block has no entries.
 
     Args:
         spec: the network.
@@ -26,10 +26,10 @@ class Network(nn.Module):
         self.classifier = Classifier(spec.head_channels, spec.num_classes, spec.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """From images [N, in_channels, H, W] to logits [N, class_num]."""
+        """Map images [N, in_channels, H, W] to logits [N, num_classes]."""
         logits: Tensor = self.classifier(self.head(self.blocks(self.stem(x))))
         return logits
 
     def batchnorms(self) -> list[nn.Module]:
-        """All batch normalisations."""
+        """Return all batch normalisations."""
         return [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -1,4 +1,7 @@
-"""Layers whose weights are shared by slicing: a smaller layer uses the first channels of the largest one."""
+"""Layers that share weights by slicing: a smaller layer uses the first channels of the largest one.
+
+The supernet made of these layers lives in supernet.py. tests/models/test_supernet.py tests this module.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -13,12 +16,14 @@ from nasmake.search_spaces import Convolution, LayerSpec
 
 
 class SlicedTensor(nn.Module):
-    """A parameter of which the first rows (dimension 0) and columns (dimension 1) can be taken.
+    """A parameter whose first rows (dimension 0) and first columns (dimension 1) can be used alone.
+
+    It is stored as chunks that are cut at every size. So the chunks outside a slice get no gradient (None, not zeros).
 
     Args:
-        full: its initial value at the largest size.
-        rows: the sizes of dimension 0 that can be asked for, ascending.
-        columns: the same for dimension 1; without them it is always taken whole.
+        full: initial value at the largest size, [rows, columns, ...].
+        rows: the sizes of dimension 0, ascending.
+        columns: the sizes of dimension 1, ascending; empty if all columns are always used.
     """
 
     def __init__(self, full: Tensor, rows: Sequence[int], columns: Sequence[int] = ()) -> None:
@@ -31,51 +36,60 @@ class SlicedTensor(nn.Module):
                 self.register_parameter(f"{i}_{j}", nn.Parameter(chunk.clone()))
 
     def forward(self, rows: int, columns: int = 0) -> Tensor:
-        """The first `rows` rows and, if columns are sliced, the first `columns` columns of them."""
-        chunks = cast(list[Tensor], list(self._parameters.values()))  # `parameters()` takes longer than the joining
-        across = len(self._columns) or 1
-        end, taken = self._rows[rows] * across, self._columns[columns] if self._columns else 1
-        return _joined([_joined(chunks[j:end:across], 0) for j in range(taken)], 1)
+        """Return the first `rows` rows and, if columns are sliced, only their first `columns` columns."""
+        chunks = cast(list[Tensor], list(self._parameters.values()))  # `parameters()` takes longer than concatenation
+        chunks_per_row = len(self._columns) or 1
+        end, count = self._rows[rows] * chunks_per_row, self._columns[columns] if self._columns else 1
+        return _concatenated([_concatenated(chunks[j:end:chunks_per_row], 0) for j in range(count)], 1)
 
 
-def _joined(parts: list[Tensor], dimension: int) -> Tensor:
+def _concatenated(parts: list[Tensor], dimension: int) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dimension)
 
 
 class SlicedBatchNorm(nn.Module):
-    """Batch normalisation of the first channels; their running statistics are the first entries of the whole's."""
+    """Batch normalisation of the first channels, with the first entries of the shared running statistics.
+
+    Args:
+        channel_choices: the numbers of channels, ascending.
+
+    Attributes:
+        active_channels: the number of channels in use.
+    """
 
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, channel_choices: Sequence[int]) -> None:
         super().__init__()
-        weight_and_bias = torch.stack([torch.ones(widths[-1]), torch.zeros(widths[-1])])
-        self.affine = SlicedTensor(weight_and_bias, [2], widths)  # in one: half as many pieces to join at every step
-        self.register_buffer("running_mean", torch.zeros(widths[-1]))
-        self.register_buffer("running_var", torch.ones(widths[-1]))
+        most = channel_choices[-1]
+        weight_and_bias = torch.stack([torch.ones(most), torch.zeros(most)])
+        # Weight and bias are one parameter, so that each step concatenates half as many chunks.
+        self.affine = SlicedTensor(weight_and_bias, [2], channel_choices)
+        self.register_buffer("running_mean", torch.zeros(most))
+        self.register_buffer("running_var", torch.ones(most))
         self.momentum = MOMENTUM
-        self.width = widths[-1]
+        self.active_channels = most
 
     def forward(self, x: Tensor) -> Tensor:
-        """From [N, width, H, W], `width` as last set, to the same shape."""
-        mean, variance = self.running_mean[: self.width], self.running_var[: self.width]
-        weight, bias = self.affine(2, self.width).unbind()
+        """Map [N, active_channels, H, W] to the same shape."""
+        mean, variance = self.running_mean[: self.active_channels], self.running_var[: self.active_channels]
+        weight, bias = self.affine(2, self.active_channels).unbind()
         return F.batch_norm(x, mean, variance, weight, bias, self.training, self.momentum, EPSILON)
 
     def reset_running_stats(self) -> None:
-        """Forget the statistics of the active channels."""
-        self.running_mean[: self.width] = 0
-        self.running_var[: self.width] = 1
+        """Set the statistics of the active channels to mean 0 and variance 1."""
+        self.running_mean[: self.active_channels] = 0
+        self.running_var[: self.active_channels] = 1
 
     def active_state(self) -> dict[str, Tensor]:
-        """The active channels as the state of an `nn.BatchNorm2d`."""
-        weight, bias = self.affine(2, self.width).unbind()
+        """Return the active channels as the state of an `nn.BatchNorm2d`."""
+        weight, bias = self.affine(2, self.active_channels).unbind()
         return {
             "weight": weight,
             "bias": bias,
-            "running_mean": self.running_mean[: self.width],
-            "running_var": self.running_var[: self.width],
+            "running_mean": self.running_mean[: self.active_channels],
+            "running_var": self.running_var[: self.active_channels],
             "num_batches_tracked": torch.tensor(0),
         }
 
@@ -84,21 +98,21 @@ NORMS = (nn.BatchNorm2d, SlicedBatchNorm)
 
 
 class SharedStage(nn.Module):
-    """Weights for several shapes of one step of a layer; computes the active one."""
+    """Shared weights for several shapes of one part of a layer; the module computes the active shape."""
 
     shape: Convolution
 
     def activate(self, shape: Convolution) -> None:
-        """Compute `shape` from now on."""
+        """Make `shape` the active one."""
         self.shape = shape
 
     def active_state(self) -> dict[str, Tensor]:
-        """The active slices as the state of the stand-alone module."""
+        """Return the active slices as the state of the stand-alone module."""
         raise NotImplementedError
 
 
 class SharedConvBN(SharedStage):
-    """The weights of convolutions that differ in their widths only; computes what `layers.ConvBN` does."""
+    """Shared weights of convolutions that differ in their channels only; computes the same as `layers.ConvBN`."""
 
     def __init__(self, shapes: Sequence[Convolution]) -> None:
         super().__init__()
@@ -113,12 +127,12 @@ class SharedConvBN(SharedStage):
         self.activate(shapes[0])
 
     def activate(self, shape: Convolution) -> None:
-        """Compute `shape` from now on."""
+        """Make `shape` the active one."""
         super().activate(shape)
-        self.bn.width = shape.out_channels
+        self.bn.active_channels = shape.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """From [N, in_width, H, W] to [N, out_width, H', W']."""
+        """Map [N, in_channels, H, W] to [N, out_channels, H', W'] with H' = H / stride, rounded up."""
         shape = self.shape
         weight = self.weight(shape.out_channels, shape.in_channels)
         groups = shape.in_channels if shape.depthwise else 1
@@ -126,13 +140,13 @@ class SharedConvBN(SharedStage):
         return F.relu(x, inplace=True) if shape.relu else x
 
     def active_state(self) -> dict[str, Tensor]:
-        """The active slice as the state of a `layers.ConvBN`."""
+        """Return the active slice as the state of a `layers.ConvBN`."""
         weight = self.weight(self.shape.out_channels, self.shape.in_channels)
-        return _merged({"conv": {"weight": weight}, "bn": self.bn.active_state()})
+        return merged_state({"conv": {"weight": weight}, "bn": self.bn.active_state()})
 
 
 class SharedLinear(nn.Module):
-    """The weights of linear layers that differ in their widths only."""
+    """Shared weights of linear layers that differ in their numbers of inputs and outputs only."""
 
     def __init__(self, in_channel_choices: Sequence[int], out_channel_choices: Sequence[int]) -> None:
         super().__init__()
@@ -141,54 +155,53 @@ class SharedLinear(nn.Module):
         self.bias = SlicedTensor(full.bias.detach(), out_channel_choices)
 
     def forward(self, x: Tensor, out_channels: int) -> Tensor:
-        """From [N, in_width] to [N, out_width]."""
+        """Map [N, in_channels] to [N, out_channels]."""
         return F.linear(x, self.weight(out_channels, x.shape[1]), self.bias(out_channels))
 
     def active_state(self, in_channels: int, out_channels: int) -> dict[str, Tensor]:
-        """One slice as the state of an `nn.Linear`."""
+        """Return one slice as the state of an `nn.Linear`."""
         return {"weight": self.weight(out_channels, in_channels), "bias": self.bias(out_channels)}
 
 
 class SharedSqueezeExcite(SharedStage):
-    """The weights of `layers.SqueezeExcite` behind convolutions that differ in their widths only."""
+    """Shared weights of `layers.SqueezeExcite` after convolutions that differ in their channels only."""
 
     def __init__(self, shapes: Sequence[Convolution]) -> None:
         super().__init__()
-        widths, hidden = (
-            sorted({shape.out_channels for shape in shapes}),
-            sorted({shape.se_channels for shape in shapes}),
-        )
-        self.reduce = SharedLinear(widths, hidden)
-        self.expand = SharedLinear(hidden, widths)
+        channels = sorted({shape.out_channels for shape in shapes})
+        hidden_channels = sorted({shape.se_channels for shape in shapes})
+        self.reduce = SharedLinear(channels, hidden_channels)
+        self.expand = SharedLinear(hidden_channels, channels)
         self.activate(shapes[0])
 
     def forward(self, x: Tensor) -> Tensor:
-        """From [N, width, H, W] to the same shape."""
+        """Map [N, channels, H, W] to the same shape."""
         hidden = F.relu(self.reduce(x.mean((2, 3)), self.shape.se_channels))
         return excite(x, self.expand(hidden, self.shape.out_channels))
 
     def active_state(self) -> dict[str, Tensor]:
-        """The active slice as the state of a `layers.SqueezeExcite`."""
-        width, hidden = self.shape.out_channels, self.shape.se_channels
-        reduce, expand = self.reduce.active_state(width, hidden), self.expand.active_state(hidden, width)
-        return _merged({"reduce": reduce, "expand": expand})
+        """Return the active slice as the state of a `layers.SqueezeExcite`."""
+        channels, hidden_channels = self.shape.out_channels, self.shape.se_channels
+        reduce = self.reduce.active_state(channels, hidden_channels)
+        expand = self.expand.active_state(hidden_channels, channels)
+        return merged_state({"reduce": reduce, "expand": expand})
 
 
 class SharedLayer(nn.Module):
-    """The weights of layers with the same operation and kernel size, at one position of one block."""
+    """Shared weights of layers with the same operation and kernel size, at one position of one block."""
 
     def __init__(self, specs: Sequence[LayerSpec]) -> None:
         super().__init__()
         for shapes in zip(*(spec.convolutions for spec in specs), strict=True):
             self.add_module(shapes[0].name, SharedConvBN(shapes))
-            if excited := [shape for shape in shapes if shape.se_channels]:
-                self.add_module("squeeze_excite", SharedSqueezeExcite(excited))
+            if shapes_with_excitation := [shape for shape in shapes if shape.se_channels]:
+                self.add_module("squeeze_excite", SharedSqueezeExcite(shapes_with_excitation))
         self.activate(specs[0])
 
     def activate(self, spec: LayerSpec) -> None:
-        """Compute `spec` from now on."""
+        """Make `spec` the active layer."""
         self.residual = spec.residual
-        self.stages: list[tuple[str, SharedStage]] = []  # a list, for the modules are registered already
+        self.stages: list[tuple[str, SharedStage]] = []  # a list, because these modules are registered already
         for shape in spec.convolutions:
             for name in (shape.name, "squeeze_excite") if shape.se_channels else (shape.name,):
                 stage = cast(SharedStage, self.get_submodule(name))
@@ -196,17 +209,17 @@ class SharedLayer(nn.Module):
                 self.stages.append((name, stage))
 
     def forward(self, x: Tensor) -> Tensor:
-        """From [N, in_width, H, W] to [N, out_width, H', W']."""
+        """Map [N, in_channels, H, W] to [N, out_channels, H', W'] with H' = H / stride, rounded up."""
         y = x
         for _, stage in self.stages:
             y = stage(y)
         return x + y if self.residual else y
 
     def active_state(self) -> dict[str, Tensor]:
-        """The active slices as the state of a `layers.Layer`."""
-        return _merged({name: stage.active_state() for name, stage in self.stages})
+        """Return the active slices as the state of a `layers.Layer`."""
+        return merged_state({name: stage.active_state() for name, stage in self.stages})
 
 
-def _merged(states: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """One state of many, each under its name."""
+def merged_state(states: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return one state from the states of several modules; names get the module's name as prefix."""
     return {f"{name}.{key}": tensor for name, state in states.items() for key, tensor in state.items()}
