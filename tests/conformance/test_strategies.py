@@ -210,7 +210,7 @@ def test_limit_that_no_network_keeps_is_refused_with_the_cheapest(metric):
 
 @every_strategy
 def test_limits_that_no_architecture_keeps_together_are_refused(name):
-    """`check_feasible` checks the limits one by one and accepts these two."""
+    """`check_feasible` checks the limits one by one and accepts all three."""
     costs = COSTS["mnasnet"]
     limits = {metric: costs.of(costs.cheapest(metric))[metric] for metric in METRICS}
     check_feasible(costs, Search(constraint=Constraint(**limits)))
