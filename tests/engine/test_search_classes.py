@@ -19,8 +19,11 @@ def test_search_on_some_of_the_classes_and_retraining_on_all(tmp_path, digits):
     for stage, run in STAGES.items():
         run(make_job(stage, unit, digits, **some))
     chosen = choose_classes(4, 10, 42)
-    splits = Splits.open(digits, make_job("train_supernet", unit, digits, **some).settings, torch.device("cpu"))
-    everything = Splits.open(digits, make_job("retrain", unit, digits, **some).settings, torch.device("cpu"))
+    jobs = [make_job(stage, unit, digits, **some) for stage in ("train_supernet", "retrain")]
+    splits, everything = (
+        Splits.open(digits, job.settings, torch.device("cpu"), num_search_classes=job.num_search_classes)
+        for job in jobs
+    )
     for name in ("train", "val"):
         (images, labels), (_, all_labels) = (own.arrays(name) for own in (splits, everything))
         assert np.array_equal(chosen[labels], all_labels[np.isin(all_labels, chosen)])

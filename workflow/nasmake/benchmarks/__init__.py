@@ -1,6 +1,9 @@
-"""What `make bench` measures: ratios of two things done in turn in one process, so that other load falls on both.
+"""The measurements of `make bench`, and the timing that they share.
 
-Times are CPU times of one thread; a ratio is the geometric mean over paths of the smallest time of each side.
+A measurement compares two actions that run in turn in one process, so that other load on the machine falls on both.
+Times are CPU times of one thread. A ratio is the geometric mean over random networks of the smallest time of one
+action divided by that of the other. This package may import every lower package; nothing imports it but
+scripts/bench.py, whose runs are its only test.
 """
 
 import statistics
@@ -10,30 +13,32 @@ from collections.abc import Callable, Sequence
 import torch
 
 from nasmake.engine.device import keep_freed_memory
-from nasmake.search_spaces import SearchSpace
-from nasmake.search_spaces import library as catalogue
+from nasmake.search_spaces import SearchSpace, library
 
 
 def one_thread() -> None:
-    """Let this process compute with one thread, so that CPU time is what a step takes, and hold memory as jobs do."""
+    """Let this process compute with one thread, so that CPU time equals run time, and keep freed memory as jobs do."""
     torch.set_num_threads(1)
     keep_freed_memory()
 
 
 def shipped_space(name: str) -> SearchSpace:
-    """A shipped search space."""
-    return catalogue.load_space(catalogue.SPACES / f"config_{name}.yaml")
+    """Return a search space of config/search_spaces by its name, such as `proxyless_cifar10`."""
+    return library.load_space(library.SPACES / f"config_{name}.yaml")
 
 
 def cpu_seconds(action: Callable[[], object]) -> float:
-    """CPU time of one call in this process."""
+    """Return the CPU time of one call in this process, in seconds."""
     began = time.process_time()
     action()
     return time.process_time() - began
 
 
 def smallest_times(actions: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Smallest CPU time of each action; they are called in turn, after one call each to warm up."""
+    """Return the smallest CPU time of each action in seconds.
+
+    Each action is called once to warm up. Then all actions are called in turn, `repeats` times.
+    """
     for action in actions:
         action()
     rounds = [[cpu_seconds(action) for action in actions] for _ in range(repeats)]
@@ -41,10 +46,10 @@ def smallest_times(actions: Sequence[Callable[[], object]], repeats: int) -> lis
 
 
 def spread(ratios: Sequence[float]) -> dict[str, float]:
-    """Geometric mean and extremes of ratios."""
+    """Return the geometric mean, the extremes and the number of ratios."""
     return {"mean": statistics.geometric_mean(ratios), "low": min(ratios), "high": max(ratios), "n": len(ratios)}
 
 
 def images(batch_size: int, edge: int, channels: int) -> torch.Tensor:
-    """Random images as batches are made: float32 [N, C, H, W] in channels_last memory."""
+    """Return random images in the layout of training batches: float32 [N, C, H, W] in channels_last memory."""
     return torch.randn(batch_size, edge, edge, channels).permute(0, 3, 1, 2)

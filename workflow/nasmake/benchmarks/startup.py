@@ -1,4 +1,7 @@
-"""Start-up: what the Snakefile imports, a dry run, and each stage's imports; wall time of fresh processes."""
+"""Start-up times: the imports of the Snakefile, a dry run, and the imports of each stage.
+
+Every measurement is the wall time of a fresh process. This module imports nothing of nasmake in its own process.
+"""
 
 import statistics
 import subprocess
@@ -6,7 +9,7 @@ import sys
 import time
 
 PARSED = "nasmake.pipeline.controller, nasmake.pipeline.checks, nasmake.pipeline.inputs, nasmake.pipeline.warnings"
-IMPORTS = {  # what each script has loaded when its work begins
+IMPORTS = {  # modules that each script has loaded when its work begins
     "download_dataset": "nasmake.data.prepared, nasmake.data.preparing.digits",
     "suggest": "nasmake.study.suggest",
     "train_supernet": "nasmake.stages.train_supernet",
@@ -22,7 +25,11 @@ IMPORTS = {  # what each script has loaded when its work begins
 
 
 def startup_seconds(repeats: int = 7) -> dict[str, dict[str, float]]:
-    """Median and quartiles in seconds, and the ratio to bare Python; one run before warms the caches."""
+    """Return median and quartiles of each start-up time in seconds, and the ratio of the median to bare Python.
+
+    Args:
+        repeats: timed runs of each command, after one run that warms the caches.
+    """
     python = [sys.executable, "-c"]
     commands = {
         "python, nothing imported": [*python, "pass"],
