@@ -9,7 +9,7 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("choose_networks", __doc__, argv, optional=strategies())
+    job = parse("choose_networks", __doc__, argv, inputs=(), optional=strategies())
     from nasmake.costs.table import CostTable
     from nasmake.evidence.networks import selected, stratified
 
