@@ -46,7 +46,8 @@ test-minimum: environment ## the tests of six rooms with the lowest versions of 
 	"$(PYTHON)" -m venv --clear $(MINIMUM)
 	python scripts/minimum_requirements.py > $(MINIMUM)/requirements.txt
 	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(MINIMUM)/requirements.txt
-	PATH=$(MINIMUM)/bin:$$PATH PYTHONPATH=workflow python -m pytest -m "not slow" \
+	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	PATH=$(MINIMUM)/bin:$$PATH python -m pytest -m "not slow" \
 		$(addprefix tests/,core config search_spaces costs study strategies)
 
 lint: environment ## ruff, snakefmt, mypy, import-linter, codespell, snakemake --lint

@@ -1,4 +1,4 @@
-"""Write the rooms of the package into README.md, and its rooms and modules into CONTRIBUTING.md, from their docstrings."""
+"""Write the rooms of the package into README.md, and with their modules into CONTRIBUTING.md, from docstrings."""
 
 import argparse
 import ast

@@ -1,4 +1,4 @@
-"""Print requirements with the lowest version of every dependency that pyproject.toml allows, for `make test-minimum`."""
+"""Print requirements with the lowest versions of dependencies in pyproject.toml, for `make test-minimum`."""
 
 import argparse
 import re
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from nasmake.jobs.cli import script
 
-# On Linux another version of torch than the lock's downloads several GB of CUDA packages. The tests of the rooms that
-# `make test-minimum` runs hardly use torch, so it stays at the version of requirements.lock, like the tools of the tests.
+# These packages keep the versions of requirements.lock. On Linux another torch would download several GB of CUDA
+# packages, and the tests of `make test-minimum` hardly use torch. The last three are the tools of the tests.
 LOCKED = ("lightning", "torch", "torchvision", "hypothesis", "pytest", "pytest-timeout")
 
 

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is true: its examples run in a copy of the repository, and the files and targets that it names exist."""
+"""CONTRIBUTING.md is true: its examples run in a copy of the repository, and files and targets that it names exist."""
 
 import os
 import re
@@ -56,8 +56,12 @@ def run(folder, command):
 
 
 def test_there_are_four_examples():
-    kinds = ["search strategy", "path sampler", "search space", "data set"]
-    assert EXAMPLES == [f"Add a {kind}" for kind in kinds]
+    assert [title.removeprefix("Add a ") for title in EXAMPLES] == [
+        "search strategy",
+        "path sampler",
+        "search space",
+        "data set",
+    ]
 
 
 @pytest.mark.parametrize("title", EXAMPLES)
