@@ -27,8 +27,8 @@ PATH = Path("run/trial-0001/result.json")
 REPAIR = f"; type: rm {PATH}, then the same command again"
 RUNNING = {"trial": 0, "params": {"lam": 3}, "state": "RUNNING", "value": None}
 SUGGESTION = {"trial": 1, "params": {"lam": 4}, "history": [RUNNING]}
-SPACE = {"name": "small", "hash": "0" * 16}
-SUPERNET = {"state": "PRUNED", "reason": "train_supernet: nan", "search_space": SPACE, "settings": {}, "data": "ab"}
+SPACE, DATA = {"name": "small", "hash": "0" * 16}, {"train_images.npy": "ab"}
+SUPERNET = {"state": "PRUNED", "reason": "train_supernet: nan", "search_space": SPACE, "settings": {}, "data": DATA}
 
 
 def error_of(kind, content):

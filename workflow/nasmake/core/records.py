@@ -168,14 +168,14 @@ class SupernetRecord:
     Attributes:
         search_space: name and hash of its search space.
         settings: section `supernet` of the configuration, and the number of epochs.
-        data: checksum of the data set that it was trained on.
+        data: checksums of the files of the data set that it was trained on, by name.
         reason: stage and cause, if training diverged.
     """
 
     state: State
     search_space: dict[str, str]
     settings: dict[str, Any]
-    data: str
+    data: dict[str, str]
     reason: str | None = None
 
 
