@@ -60,22 +60,22 @@ def outputs_of(stage: str) -> tuple[str, ...]:
 
 def artefacts(unit: Path) -> dict[str, Any]:
     """Everything that must be the same in two runs: bytes of weights and histories, JSON without provenance."""
-    found: dict[str, Any] = {}
+    content_of: dict[str, Any] = {}
     for path in sorted(unit.rglob("*")):
         if path.suffix == ".json":
-            found[str(path.relative_to(unit))] = without_provenance(read_json(path))
+            content_of[str(path.relative_to(unit))] = without_provenance(read_json(path))
         elif path.is_file() and ".resume" not in path.parts:
-            found[str(path.relative_to(unit))] = path.read_bytes()
-    return found
+            content_of[str(path.relative_to(unit))] = path.read_bytes()
+    return content_of
 
 
-def dying_at(step_of, wanted):
-    """A replacement for a stage's training_step after which the process is told to stop, once."""
+def dying_at(original, number):
+    """Return a replacement for a training_step that sends this process SIGTERM before the call number `number`."""
     calls = iter(range(10**6))
 
     def training_step(self, step, batch_idx):
-        if next(calls) == wanted:
+        if next(calls) == number:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step_of(self, step, batch_idx)
+        return original(self, step, batch_idx)
 
     return training_step

@@ -41,7 +41,7 @@ LONG = {
 
 
 def command(stage, unit, digits, **changes):
-    """What Snakemake runs where environment.gpus is 2."""
+    """Return the command that Snakemake runs if environment.gpus is 2."""
     space = {"search_space": SPACE} if stage in ("train_supernet", "search_architecture") else {}
     observed = settings(stage, **changes) | space | {"version": STAGES[stage].version, "processes": 2}
     files = {name: str(path) for name, path in make_job(stage, unit, digits).inputs.items()}
@@ -95,32 +95,32 @@ def added_up(first, second):
 
 def in_turn(module, step, splits):
     """Part by part, each with the dropout of its rank; the second leaves no trace in the running statistics."""
-    place, cpu = module.place_of_step, torch.device("cpu")
-    seed_torch(cpu, *place, 0)
+    seed_key, cpu = module.seed_key_of_step, torch.device("cpu")
+    seed_torch(cpu, *seed_key, 0)
     first = step(splits[0])
-    owners = [(own, dict(own._buffers)) for own in module.modules() if own._buffers]
-    for own, buffers in owners:
-        own._buffers.update({name: value.clone() for name, value in buffers.items()})
-    seed_torch(cpu, *place, 1)
+    kept = [(layer, dict(layer._buffers)) for layer in module.modules() if layer._buffers]
+    for layer, buffers in kept:
+        layer._buffers.update({name: value.clone() for name, value in buffers.items()})
+    seed_torch(cpu, *seed_key, 1)
     second = step(splits[1])
-    for own, buffers in owners:
-        own._buffers.update(buffers)
+    for layer, buffers in kept:
+        layer._buffers.update(buffers)
     return added_up(first, second)
 
 
-def remember_place(monkeypatch, target, owner):
-    """Let the module know where its dropout is drawn."""
+def remember_seed_key(monkeypatch, target, owner):
+    """Let the module keep the seed key of its dropout."""
 
-    def seed(device, *where):
-        owner.place_of_step = where
-        seed_torch(device, *where)
+    def seed(device, *seed_key):
+        owner.seed_key_of_step = seed_key
+        seed_torch(device, *seed_key)
 
     monkeypatch.setattr(target, "seed_torch", seed)
 
 
 def supernet_in_turn(monkeypatch):
     add = SupernetTraining.accumulate_gradients
-    remember_place(monkeypatch, supernet_training, SupernetTraining)
+    remember_seed_key(monkeypatch, supernet_training, SupernetTraining)
 
     def both(self, paths, whole):
         return in_turn(self, lambda part: add(self, paths, part), parts_of(whole.images, whole.labels))
@@ -130,7 +130,7 @@ def supernet_in_turn(monkeypatch):
 
 def retraining_in_turn(monkeypatch):
     step_of = Retraining.training_step
-    remember_place(monkeypatch, classification, Retraining)
+    remember_seed_key(monkeypatch, classification, Retraining)
 
     def both(self, step, batch_idx):
         def with_part(part):
@@ -157,12 +157,12 @@ def test_two_processes_are_one_that_takes_their_parts_in_turn(unit, tmp_path, di
     run(stage, unit, digits)
     patch(monkeypatch)
     function(make_job(stage, alone, digits))
-    found, expected = (read_weights(folder / weights) for folder in (unit, alone))
-    assert found.keys() == expected.keys()
-    difference = max((found[name] - expected[name]).abs().max().item() for name in expected)
+    actual, expected = (read_weights(folder / weights) for folder in (unit, alone))
+    assert actual.keys() == expected.keys()
+    difference = max((actual[name] - expected[name]).abs().max().item() for name in expected)
     assert difference < 1e-6, difference
-    rows, wanted = (read_csv(folder / "history" / f"{stage}.csv") for folder in (unit, alone))
-    for row, one in zip(rows, wanted, strict=True):
+    rows, expected_rows = (read_csv(folder / "history" / f"{stage}.csv") for folder in (unit, alone))
+    for row, one in zip(rows, expected_rows, strict=True):
         assert {name: float(cell) for name, cell in row.items()} == pytest.approx(
             {name: float(cell) for name, cell in one.items()}, rel=1e-5
         )
@@ -173,13 +173,13 @@ def test_two_processes_are_one_that_takes_their_parts_in_turn(unit, tmp_path, di
 
 def children_of(process, count):
     until = time.monotonic() + 60
-    while len(found := psutil.Process(process.pid).children()) < count and time.monotonic() < until:
+    while len(children := psutil.Process(process.pid).children()) < count and time.monotonic() < until:
         time.sleep(0.05)
-    return found
+    return children
 
 
 def interrupted(stage, unit, digits, how, **changes):
-    """Start a stage, and after its second epoch do something to it; what it says from then on, and the ranks."""
+    """Start a stage, and after its second epoch do something to it; return exit code, later output and seconds."""
     argv = command(stage, unit, digits, **changes)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         fresh = (line for line in iter(process.stdout.readline, "") if line.endswith(" s\n"))  # no time: restored
@@ -187,11 +187,11 @@ def interrupted(stage, unit, digits, how, **changes):
         ranks = children_of(process, 2)
         began = time.monotonic()
         how(process, ranks)
-        said = process.stdout.read()
+        output = process.stdout.read()
         process.wait(60)
     _, alive = psutil.wait_procs(ranks, timeout=10)
     assert alive == []
-    return process.returncode, said, time.monotonic() - began
+    return process.returncode, output, time.monotonic() - began
 
 
 @pytest.mark.slow
@@ -202,9 +202,9 @@ def test_terminated_and_killed_stage_goes_on_to_the_same_bytes(unit, tmp_path, d
     other = Path(shutil.copytree(unit, tmp_path / "other"))
     run(stage, other, digits, **LONG)
     terminate = lambda process, ranks: process.terminate()  # noqa: E731
-    code, said, seconds = interrupted(stage, unit, digits, terminate, **LONG)
+    code, output, seconds = interrupted(stage, unit, digits, terminate, **LONG)
     assert code == 128 + signal.SIGTERM and seconds < 5
-    assert said.splitlines()[-1] == "stopped by SIGTERM; the training state is saved"
+    assert output.splitlines()[-1] == "stopped by SIGTERM; the training state is saved"
     code, _, _ = interrupted(stage, unit, digits, lambda process, ranks: ranks[1].kill(), **LONG)
     assert code != 0
     code, _, _ = interrupted(stage, unit, digits, lambda process, ranks: process.kill(), **LONG)

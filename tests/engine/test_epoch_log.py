@@ -1,3 +1,5 @@
+"""Exact resume: `engine.epoch_log`, `checkpoint`, `trainer`, `stage_module` and `lightning` with a tiny module."""
+
 import importlib.util
 import os
 import signal
@@ -51,17 +53,17 @@ class Tiny(StageModule):
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.9)
 
-    def loss(self, *where):
-        seed_torch(self.device, *where)
+    def loss(self, *key):
+        seed_torch(self.device, *key)
         x = torch.rand(8, 3)
         return ((self.layer(torch.nn.functional.dropout(x, 0.2)) - x.sum(1, keepdim=True)) ** 2).mean()
 
-    def step(self, *where):
-        self.seen.append(where)
+    def step(self, *key):
+        self.seen.append(key)
         factor = 1.0
-        if where == self.at:
+        if key == self.at:
             factor = self.happens() or 1.0
-        loss = self.loss(*where) * factor
+        loss = self.loss(*key) * factor
         return loss, {"loss": loss.detach() * 8, "count": torch.tensor(8.0)}
 
     def training_step(self, step, batch_idx):
@@ -84,16 +86,16 @@ class Tiny(StageModule):
 def train(folder, module=None, epochs=EPOCHS, **more):
     module = module or Tiny()
     folder.mkdir(exist_ok=True)
-    where = ResumeFolder(folder)
+    resume_folder = ResumeFolder(folder)
     options = {
         "runtime": start("cpu", 1),
-        "folder": where,
+        "folder": resume_folder,
         "settings": TrainerSettings(),
         "display": {"lines"},
         "val_source": Steps(VAL_STEPS),
     }
     rows = fit(module, Steps(STEPS), epochs, **options, **more)
-    weights = final_weights(where.checkpoint)
+    weights = final_weights(resume_folder.checkpoint)
     return rows, {name: value.tolist() for name, value in weights.items()}
 
 
@@ -288,8 +290,8 @@ def test_damaged_checkpoint_never_displaces_an_intact_one(tmp_path, damage):
     assert TwoGenerations.newest(path) == tmp_path / "training.previous"
     io_plugin.save_checkpoint({"number": 3, "state_dict": {"w": torch.ones(50)}}, path)
     damage(path)
-    found = TwoGenerations.newest(path)
-    assert read_checkpoint(found)["number"] == 1
+    newest = TwoGenerations.newest(path)
+    assert read_checkpoint(newest)["number"] == 1
 
 
 def test_kill_between_the_two_renames_leaves_the_generation_before(tmp_path, reference):
@@ -306,9 +308,9 @@ def test_wherever_a_bit_is_flipped_the_file_is_refused(tmp_path):
     path = tmp_path / "training.ckpt"
     TwoGenerations().save_checkpoint({"state_dict": {"w": torch.arange(6.0)}, "rows": [{"epoch": 1}]}, path)
     content = path.read_bytes()
-    for place in range(len(content)):
-        path.write_bytes(content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :])
-        assert TwoGenerations.newest(path) is None, place
+    for index in range(len(content)):
+        path.write_bytes(content[:index] + bytes([content[index] ^ (1 << index % 8)]) + content[index + 1 :])
+        assert TwoGenerations.newest(path) is None, index
     path.write_bytes(content)
     assert TwoGenerations.newest(path) == path
 

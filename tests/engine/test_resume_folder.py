@@ -66,21 +66,21 @@ def test_outputs_that_were_there_before_do_not_stop_the_stage(tmp_path):
 
 
 @pytest.fixture
-def said(monkeypatch):
+def printed(monkeypatch):
     """What resume_folder prints, from whichever thread: capsys loses what is printed while it is read."""
     lines = []
     monkeypatch.setattr(resume, "print", lambda line, flush: lines.append(line), raising=False)
     return lines
 
 
-def until_waiting(said, number):
+def until_waiting(printed, number):
     deadline = time.monotonic() + 60
-    while sum(line.startswith("waiting: another process is at work on this stage") for line in said) < number:
+    while sum(line.startswith("waiting: another process is at work on this stage") for line in printed) < number:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def wait_in_a_thread(unit, said):
+def wait_in_a_thread(unit, printed):
     """Start to wait for the folder; returns once the waiting has begun."""
     ended = []
 
@@ -93,13 +93,13 @@ def wait_in_a_thread(unit, said):
 
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    until_waiting(said, 1)
+    until_waiting(printed, 1)
     return thread, ended
 
 
-def test_second_process_waits_and_finds_the_work_done(tmp_path, said):
+def test_second_process_waits_and_finds_the_work_done(tmp_path, printed):
     holder = Holder(tmp_path)
-    thread, ended = wait_in_a_thread(tmp_path, said)
+    thread, ended = wait_in_a_thread(tmp_path, printed)
     assert ended == []
     holder.end("finish")
     thread.join(60)
@@ -107,15 +107,15 @@ def test_second_process_waits_and_finds_the_work_done(tmp_path, said):
     assert list((tmp_path / ".resume").iterdir()) == []
 
 
-def test_second_process_goes_on_where_a_dead_one_stopped(tmp_path, said):
+def test_second_process_goes_on_where_a_dead_one_stopped(tmp_path, printed):
     holder = Holder(tmp_path)
-    thread, ended = wait_in_a_thread(tmp_path, said)
+    thread, ended = wait_in_a_thread(tmp_path, printed)
     holder.end("die")
     thread.join(60)
     assert ended == [True]  # with the state that the dead one had saved
 
 
-def test_of_many_that_wait_one_does_the_work_and_the_others_see_it(tmp_path, said):
+def test_of_many_that_wait_one_does_the_work_and_the_others_see_it(tmp_path, printed):
     holder = Holder(tmp_path)
     done, seen = [], []
 
@@ -130,7 +130,7 @@ def test_of_many_that_wait_one_does_the_work_and_the_others_see_it(tmp_path, sai
     threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
-    until_waiting(said, len(threads))
+    until_waiting(printed, len(threads))
     holder.end("die")
     for thread in threads:
         thread.join(60)

@@ -18,17 +18,17 @@ def test_search_on_some_of_the_classes_and_retraining_on_all(tmp_path, digits):
     unit, some = tmp_path / "trial-0000", {"dataset__num_search_classes": 4}
     for stage, run in STAGES.items():
         run(make_job(stage, unit, digits, **some))
-    chosen = choose_classes(4, 10, 42)
+    classes = choose_classes(4, 10, 42)
     jobs = [make_job(stage, unit, digits, **some) for stage in ("train_supernet", "retrain")]
     splits, everything = (
         Splits.open(digits, job.settings, torch.device("cpu"), num_search_classes=job.num_search_classes)
         for job in jobs
     )
     for name in ("train", "val"):
-        (images, labels), (_, all_labels) = (own.arrays(name) for own in (splits, everything))
-        assert np.array_equal(chosen[labels], all_labels[np.isin(all_labels, chosen)])
+        (images, labels), (_, all_labels) = (source.arrays(name) for source in (splits, everything))
+        assert np.array_equal(classes[labels], all_labels[np.isin(all_labels, classes)])
         assert len(images) == len(labels) and set(labels) == {0, 1, 2, 3} and set(all_labels) == set(range(10))
     assert read_weights(unit / "supernet.safetensors")["classifier.weight"].shape[0] == 4
     assert read_weights(unit / "model.safetensors")["classifier.weight"].shape[0] == 10
-    found, result = read_json(unit / "architecture.json"), read_json(unit / "result.json")
-    assert found["class_num"] == 10 and found["macs"] == result["macs"]
+    architecture, result = read_json(unit / "architecture.json"), read_json(unit / "result.json")
+    assert architecture["class_num"] == 10 and architecture["macs"] == result["macs"]

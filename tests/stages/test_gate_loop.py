@@ -50,9 +50,11 @@ def test_history_has_the_gate_steps_and_the_evaluated_modes(unit, digits):
     assert float(history[0]["val_loss"]) > 0 and 0 <= float(history[0]["val_accuracy"]) <= 1
     assert float(history[1]["entropy"]) < float(history[0]["entropy"])
     assert float(history[0]["expected_cost"]) != float(history[1]["expected_cost"])
-    found = read_json(unit / "architecture.json")
+    architecture = read_json(unit / "architecture.json")
     best = min(evaluated, key=lambda row: float(row["val_loss"]))
-    assert found["decisions"] == decisions(best) and found["scores"]["val_loss"] == float(best["val_loss"])
+    assert architecture["decisions"] == decisions(best) and architecture["scores"]["val_loss"] == float(
+        best["val_loss"]
+    )
 
 
 @pytest.mark.parametrize("changes", [{}, LINEAR], ids=["free", "linear"])
@@ -101,8 +103,10 @@ def test_where_cost_is_weighed_the_conclusion_is_found_and_not_the_smallest_val_
 ):
     costs = CostTable(shipped("proxyless_digits"), 1, 8)
     losses = iter(range(100))  # every network is worse than those evaluated before
-    monkeypatch.setattr(InheritedEvaluator, "__call__", lambda self, own: (1.0 + next(losses), costs.macs(own) / 1e9))
+    monkeypatch.setattr(
+        InheritedEvaluator, "__call__", lambda self, network: (1.0 + next(losses), costs.macs(network) / 1e9)
+    )
     run(unit, digits, **changes)
-    found, evaluated = read_json(unit / "architecture.json"), rows(unit, "evaluations")
-    assert len(evaluated) > 1 and found["scores"]["val_loss"] > 1.0
-    assert found["decisions"] in [decisions(row) for row in evaluated[1:]]
+    architecture, evaluated = read_json(unit / "architecture.json"), rows(unit, "evaluations")
+    assert len(evaluated) > 1 and architecture["scores"]["val_loss"] > 1.0
+    assert architecture["decisions"] in [decisions(row) for row in evaluated[1:]]

@@ -50,7 +50,7 @@ def strategy(gates="full", **options):
 
 
 def everything(active):
-    return Gates(tuple(tuple(range(len(own.choices))) for own in SPACE.decisions), active)
+    return Gates(tuple(tuple(range(len(decision.choices))) for decision in SPACE.decisions), active)
 
 
 def loss_of(supernet, gates, values):
@@ -62,12 +62,12 @@ def loss_of(supernet, gates, values):
 @every_sharing
 def test_with_one_hot_gates_the_supernet_computes_the_active_subnet(sharing):
     supernet = supernet_of(sharing)
-    for active in product(*(range(len(own.choices)) for own in SPACE.decisions)):
+    for active in product(*(range(len(decision.choices)) for decision in SPACE.decisions)):
         gates = everything(active)
         with batch_statistics(supernet), torch.no_grad():
-            found = gated_logits(supernet, gates, open_gates(gates), batch()[0])
+            logits = gated_logits(supernet, gates, open_gates(gates), batch()[0])
             supernet.set_active_subnet(active)
-            assert torch.equal(found, supernet(batch()[0]))
+            assert torch.equal(logits, supernet(batch()[0]))
 
 
 @every_sharing
@@ -77,12 +77,12 @@ def test_gate_gradients_are_finite_differences_of_the_loss(sharing, active):
     supernet, gates = supernet_of(sharing), everything(active)
     values = [value.detach().double().requires_grad_() for value in open_gates(gates)]
     gradients = torch.autograd.grad(loss_of(supernet, gates, values), values)
-    for place, gradient in enumerate(gradients):
+    for index, gradient in enumerate(gradients):
         for option in range(len(gradient)):
             losses = []
             for step in (1e-7, -1e-7):  # ReLUs have kinks: a larger step meets some
                 moved = [value.detach().clone() for value in values]
-                moved[place][option] += step
+                moved[index][option] += step
                 with torch.no_grad():
                     losses.append(loss_of(supernet, gates, moved).item())
             assert gradient[option].item() == pytest.approx((losses[0] - losses[1]) / 2e-7, abs=1e-7)
@@ -94,48 +94,48 @@ def test_step_with_all_gates_is_an_unbiased_one_of_a_loss_that_is_linear_in_the_
 
     Gate gradients are a linearisation at one network, so the loss here is the linear part of the real one.
     """
-    supernet, own = supernet_of(), strategy()
+    supernet, proxyless = supernet_of(), strategy()
     networks = [*product(*(range(len(decision.choices)) for decision in SPACE.decisions))]
-    alphas = [np.random.default_rng(place).normal(size=count) for place, count in enumerate(own.categories)]
+    alphas = [np.random.default_rng(index).normal(size=count) for index, count in enumerate(proxyless.categories)]
     start = everything((1, 2, 3))
     values = [value.detach().double().requires_grad_() for value in open_gates(start)]
-    slopes = [own.numpy() for own in torch.autograd.grad(loss_of(supernet, start, values), values)]
+    slopes = [gradient.numpy() for gradient in torch.autograd.grad(loss_of(supernet, start, values), values)]
 
     def expected(alphas):
         chances = [softmax(alpha) for alpha in alphas]
-        weights = [np.prod([own[i] for own, i in zip(chances, network, strict=True)]) for network in networks]
-        losses = [sum(own[i] for own, i in zip(slopes, network, strict=True)) for network in networks]
+        weights = [np.prod([row[i] for row, i in zip(chances, network, strict=True)]) for network in networks]
+        losses = [sum(row[i] for row, i in zip(slopes, network, strict=True)) for network in networks]
         return np.dot(weights, losses)
 
-    for place, alpha in enumerate(alphas):
-        found = gate_gradient(alpha, slopes[place])
+    for index, alpha in enumerate(alphas):
+        gradient = gate_gradient(alpha, slopes[index])
         for option in range(alpha.size):
             moved = [[row.copy() for row in alphas] for _ in range(2)]
-            moved[0][place][option] += 1e-5
-            moved[1][place][option] -= 1e-5
-            assert found[option] == pytest.approx((expected(moved[0]) - expected(moved[1])) / 2e-5, abs=1e-8)
+            moved[0][index][option] += 1e-5
+            moved[1][index][option] -= 1e-5
+            assert gradient[option] == pytest.approx((expected(moved[0]) - expected(moved[1])) / 2e-5, abs=1e-8)
 
 
 @every_sharing
 @pytest.mark.parametrize("gates", ["two_path", "full"])
 def test_step_leaves_weights_and_statistics_alone(sharing, gates):
-    supernet, own = supernet_of(sharing), strategy(gates)
+    supernet, proxyless = supernet_of(sharing), strategy(gates)
     before = {name: value.clone() for name, value in supernet.state_dict().items() if "tracked" not in name}
     frozen = next(supernet.parameters()).requires_grad_(False)
     for seed in range(4):
-        sums = gate_step(supernet, own, *batch(), Random(seed))
+        sums = gate_step(supernet, proxyless, *batch(), Random(seed))
         assert sums["count"] == 12 and 0 <= sums["accuracy"] <= 12 and not sums["loss"].requires_grad
     assert all(torch.equal(supernet.state_dict()[name], value) for name, value in before.items())
     assert all(parameter.grad is None for parameter in supernet.parameters())
-    assert not frozen.requires_grad and all(own.requires_grad for own in [*supernet.parameters()][1:])
+    assert not frozen.requires_grad and all(weight.requires_grad for weight in [*supernet.parameters()][1:])
     assert supernet.training
 
 
 @pytest.mark.parametrize("gates", ["two_path", "full"])
 def test_step_reports_the_active_network_and_leaves_it_active(gates):
-    supernet, own = supernet_of(), strategy(gates)
+    supernet, proxyless = supernet_of(), strategy(gates)
     drawn = strategy(gates).sample_gates(Random(5))
-    sums = gate_step(supernet, own, *batch(), Random(5))
+    sums = gate_step(supernet, proxyless, *batch(), Random(5))
     assert supernet.spec == SPACE.decode(drawn.active)
     with batch_statistics(supernet), torch.no_grad():
         logits = supernet(batch()[0])
@@ -144,7 +144,7 @@ def test_step_reports_the_active_network_and_leaves_it_active(gates):
 
 
 def test_steps_lower_the_expected_loss_over_all_networks():
-    supernet, own = supernet_of(), strategy("two_path", architecture_lr=0.1)
+    supernet, proxyless = supernet_of(), strategy("two_path", architecture_lr=0.1)
     networks = [*product(*(range(len(decision.choices)) for decision in SPACE.decisions))]
     losses = []
     with batch_statistics(supernet), torch.no_grad():
@@ -153,11 +153,11 @@ def test_steps_lower_the_expected_loss_over_all_networks():
             losses.append(cross_entropy(supernet(batch()[0]), batch()[1]).item())
 
     def expected():
-        chances = own.probabilities()
+        chances = proxyless.probabilities()
         weights = [np.prod([row[i] for row, i in zip(chances, network, strict=True)]) for network in networks]
         return np.dot(weights, losses)
 
     before = expected()
     for seed in range(60):
-        gate_step(supernet, own, *batch(), Random(seed))
+        gate_step(supernet, proxyless, *batch(), Random(seed))
     assert expected() < before - 0.2 * (before - min(losses))

@@ -20,19 +20,23 @@ def take(content, digits, out):
 
 
 def test_published_network_gets_classes_and_images_of_the_data(digits, tmp_path):
-    found = take(PUBLISHED, digits, tmp_path / "shared/architecture.json")
-    spec = Architecture.from_json(found, "found").spec
+    architecture = take(PUBLISHED, digits, tmp_path / "shared/architecture.json")
+    spec = Architecture.from_json(architecture, "architecture").spec
     assert spec == Architecture.from_json(PUBLISHED, "published", 10).spec
-    assert (found["class_num"], found["input_size"], found["channels"]) == (10, 8, 1)
-    assert (found["parameters"], found["macs"]) == (count_parameters(spec, 1), count_macs(spec, 1, 8))
-    assert found["state"] == "COMPLETE" and found["name"] == "MobileNetV2" and found["source"] == PUBLISHED["source"]
-    assert "decisions" not in found and found["provenance"]["host"]
+    assert (architecture["class_num"], architecture["input_size"], architecture["channels"]) == (10, 8, 1)
+    assert (architecture["parameters"], architecture["macs"]) == (count_parameters(spec, 1), count_macs(spec, 1, 8))
+    assert (
+        architecture["state"] == "COMPLETE"
+        and architecture["name"] == "MobileNetV2"
+        and architecture["source"] == PUBLISHED["source"]
+    )
+    assert "decisions" not in architecture and architecture["provenance"]["host"]
 
 
 def test_decisions_stay_with_a_network_that_was_searched(digits, tmp_path):
-    architecture = Architecture.from_decisions((1, 0, 3, 2, 0, 0), shipped("proxyless_digits"))
-    found = take(architecture.to_json(), digits, tmp_path / "architecture.json")
-    assert Architecture.from_json(found, "found") == architecture
+    searched = Architecture.from_decisions((1, 0, 3, 2, 0, 0), shipped("proxyless_digits"))
+    architecture = take(searched.to_json(), digits, tmp_path / "architecture.json")
+    assert Architecture.from_json(architecture, "architecture") == searched
 
 
 def test_wrong_content_names_the_key(digits, tmp_path):

@@ -70,13 +70,13 @@ def test_bursts_alternate_in_an_order_that_the_seed_decides(monkeypatch):
         monkeypatch.setattr("nasmake.stages.measure_latency.time_burst", burst)
         settings = Config.model_validate({"nas": {"seed": seed}, "optimize": {"trial_number": 1}})
         times = time_units(units, start("cpu", 1), settings)
-        assert {len(own) for own in times.values()} == {settings.latency.runs}
+        assert {len(passes) for passes in times.values()} == {settings.latency.runs}
         return [visits[start : start + len(units)] for start in range(0, len(visits), len(units))]
 
     first, again, other = order(0), order(0), order(1)
     assert first == again != other
-    assert len(first) == 5 and all(sorted(own) == sorted(units) for own in first)
-    assert len({tuple(own) for own in first}) == 5
+    assert len(first) == 5 and all(sorted(visited) == sorted(units) for visited in first)
+    assert len({tuple(visited) for visited in first}) == 5
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
@@ -89,7 +89,7 @@ def test_what_is_timed_is_the_piece_at_its_size(precision):
     mixed = precision == "bf16-mixed"
     for number, unit in enumerate(units_of_network(space.decode((0,) * len(space.decisions)), 3, 32)):
         module = build(plan(unit), CPU)
-        module.register_forward_hook(lambda own, inputs, output: seen.append((inputs[0], output)))
+        module.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
         assert not module.training
         assert len(time_burst(module, unit, 2, CPU, settings)) == 2
         images, output = seen[-1]

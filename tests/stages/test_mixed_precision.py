@@ -13,15 +13,15 @@ CHAIN = {"train_supernet": train_supernet, "search_architecture": search_archite
 
 @pytest.mark.slow  # bfloat16 is emulated on many CPUs
 def test_mixed_precision_reaches_every_stage_and_leaves_float32_weights(tmp_path, digits):
-    found = {}
+    by_precision = {}
     for precision in ("32-true", "bf16-mixed"):
         unit = tmp_path / precision
         for stage, run in CHAIN.items():
             run(make_job(stage, unit, digits, trainer__precision=precision))
-        found[precision] = artefacts(unit)
-    full, mixed = found["32-true"], found["bf16-mixed"]
+        by_precision[precision] = artefacts(unit)
+    full, mixed = by_precision["32-true"], by_precision["bf16-mixed"]
     for name in ("history/train_supernet.csv", "history/evaluations.csv", "history/retrain.csv"):
         assert mixed[name] != full[name]
     assert math.isfinite(mixed["result.json"]["val_loss"])
     weights = read_weights(tmp_path / "bf16-mixed" / "model.safetensors")
-    assert {own.dtype for own in weights.values()} <= {torch.float32, torch.int64}
+    assert {weight.dtype for weight in weights.values()} <= {torch.float32, torch.int64}

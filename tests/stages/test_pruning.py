@@ -1,4 +1,4 @@
-"""Retrainings that the pruner stops: by what was told, in the same epoch whatever happens to the process."""
+"""Retrainings that the pruner stops: limits from earlier trials, the same epoch after a resume."""
 
 import os
 import signal

@@ -25,8 +25,8 @@ def test_cutout_blanks_one_square_of_each_image(length):
     images = torch.from_numpy(np.random.default_rng(0).integers(150, 256, (9, 6, 7, 1), dtype=np.uint8))
     frame = {"mean": MEAN, "std": STD, "shuffle": True}
     whole, cut = (
-        ArraySource(images, torch.arange(9), 4, (0, "test"), augment=Augmentation(cutout=own), **frame)
-        for own in (0, length)
+        ArraySource(images, torch.arange(9), 4, (0, "test"), augment=Augmentation(cutout=edge), **frame)
+        for edge in (0, length)
     )
     for step in whole:
         (before, labels), (after, same) = whole.batch(2, step), cut.batch(2, step)
@@ -69,8 +69,8 @@ def test_decay_of_norm_and_bias(everywhere):
 @pytest.fixture(scope="module")
 def unit(tmp_path_factory, digits):
     folder = tmp_path_factory.mktemp("recipe") / "trial-0000"
-    found = Architecture.from_decisions(tuple(CHEAPEST["decisions"]), shipped("proxyless_digits"))
-    write_json(folder / "architecture.json", found.to_json() | {"state": "COMPLETE"})
+    cheapest = Architecture.from_decisions(tuple(CHEAPEST["decisions"]), shipped("proxyless_digits"))
+    write_json(folder / "architecture.json", cheapest.to_json() | {"state": "COMPLETE"})
     return folder
 
 

@@ -1,4 +1,7 @@
-"""The stages as the scripts call them, on digits."""
+"""The stages as the scripts call them, on digits.
+
+Also tested here: `engine.weights`, `stages.baseline` and `stages.retrain_final`.
+"""
 
 import json
 import math
@@ -83,15 +86,15 @@ def test_histories_have_one_row_per_epoch_and_per_candidate(unit):
 
 
 def test_search_finds_the_best_of_what_it_evaluated(unit):
-    found = read_json(unit / "architecture.json")
+    architecture = read_json(unit / "architecture.json")
     evaluations = read_csv(unit / "history" / "evaluations.csv")
     best = min(evaluations, key=lambda row: float(row["val_loss"]))
-    assert float(best["val_loss"]) == found["scores"]["val_loss"]
-    assert [int(index) for index in best["decisions"].split()] == found["decisions"]
-    assert len({row["decisions"] for row in evaluations}) == found["scores"]["evaluated"] == 6
-    spec = Architecture.from_json(found, "architecture.json").spec
-    assert found["macs"] == count_macs(spec, 1, 8) == int(best["macs"])
-    assert (found["input_size"], found["channels"], found["class_num"]) == (8, 1, 10)
+    assert float(best["val_loss"]) == architecture["scores"]["val_loss"]
+    assert [int(index) for index in best["decisions"].split()] == architecture["decisions"]
+    assert len({row["decisions"] for row in evaluations}) == architecture["scores"]["evaluated"] == 6
+    spec = Architecture.from_json(architecture, "architecture.json").spec
+    assert architecture["macs"] == count_macs(spec, 1, 8) == int(best["macs"])
+    assert (architecture["input_size"], architecture["channels"], architecture["class_num"]) == (8, 1, 10)
 
 
 def test_result_is_the_last_row_and_the_objective_is_val_accuracy(unit):
@@ -99,8 +102,8 @@ def test_result_is_the_last_row_and_the_objective_is_val_accuracy(unit):
     for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
         assert result[name] == float(row[name])
     assert result["value"] == result["val_accuracy"] and result["trial"] == 0
-    found = read_json(unit / "architecture.json")
-    assert [result["parameters"], result["macs"]] == [found["parameters"], found["macs"]]
+    architecture = read_json(unit / "architecture.json")
+    assert [result["parameters"], result["macs"]] == [architecture["parameters"], architecture["macs"]]
 
 
 @pytest.mark.parametrize("model, record, part", [("model", "result", "val"), ("final", "final", "test")])
@@ -199,9 +202,9 @@ def test_script_terminated_in_the_middle_fails_and_goes_on_where_it_stopped(tmp_
         lines = iter(process.stdout.readline, "")
         assert any(line.startswith("epoch    2 ") for line in lines)
         process.send_signal(signal.SIGTERM)
-        said = [*lines]
+        output = [*lines]
         assert process.wait(60) == 128 + signal.SIGTERM
-    assert said[-1] == "stopped by SIGTERM; the training state is saved\n"
+    assert output[-1] == "stopped by SIGTERM; the training state is saved\n"
     assert not (unit / "supernet.json").exists() and not (unit / "supernet.safetensors").exists()
     assert list(unit.glob(".resume/train_supernet-*/training.ckpt"))
     capsys.readouterr()
@@ -221,7 +224,6 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
     module = {"train_supernet": SupernetTraining, "search_architecture": ArchitectureSearch}.get(stage, Retraining)
     for name in outputs_of(stage):
         (copy / name).unlink()
-    (copy / "history" / f"{stage}.csv").unlink()
     with monkeypatch.context() as patch:
         patch.setattr(module, "training_step", dying_at(module.training_step, wanted))
         with pytest.raises(SystemExit) as ended:
@@ -333,8 +335,8 @@ def test_no_candidate_above_the_limit_is_evaluated(copy, digits):
     rows = read_csv(copy / "history" / "evaluations.csv")
     assert len(rows) == 16 and all(int(row["macs"]) <= limit for row in rows)
     job = make_job("search_architecture", copy, digits, search__constraint__macs=limit)
-    found = read_json(copy / "architecture.json")
-    assert found["macs"] <= limit and is_feasible(costs, job.settings.search, tuple(found["decisions"]))
+    architecture = read_json(copy / "architecture.json")
+    assert architecture["macs"] <= limit and is_feasible(costs, job.settings.search, tuple(architecture["decisions"]))
 
 
 def test_space_with_a_handful_of_networks_is_searched_to_its_end(copy, digits):
@@ -359,12 +361,13 @@ def test_damaged_weights_are_one_line(copy, digits):
 
 def test_supernet_of_another_space_is_one_line(copy, digits):
     record = read_json(copy / "supernet.json")
-    own = shipped("proxyless_digits").hash
-    assert record["search_space"] == {"name": "proxyless_digits", "hash": own}
+    space_hash = shipped("proxyless_digits").hash
+    assert record["search_space"] == {"name": "proxyless_digits", "hash": space_hash}
     write_json(copy / "supernet.json", record | {"search_space": {"name": "other", "hash": "0" * 16}})
     with pytest.raises(InputError) as error:
         run(copy, digits, "search_architecture")
-    text = f"supernet.safetensors: trained in the space other ({'0' * 16}), not in proxyless_digits ({own}); remove it"
+    text = f"trained in the space other ({'0' * 16}), not in proxyless_digits ({space_hash}); remove it"
+    text = f"supernet.safetensors: {text}"
     assert text in str(error.value) and "\n" not in str(error.value)
 
 
@@ -373,8 +376,8 @@ def test_weights_come_back_and_equal_ones_have_equal_bytes(tmp_path):
     write_weights(tmp_path / "x", weights)
     write_weights(tmp_path / "y", {name: weights[name].clone() for name in reversed(weights)})
     assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
-    found = read_weights(tmp_path / "x")
-    assert found.keys() == weights.keys() and all(torch.equal(found[name], weights[name]) for name in weights)
+    read_again = read_weights(tmp_path / "x")
+    assert read_again.keys() == weights.keys() and all(torch.equal(read_again[name], weights[name]) for name in weights)
 
 
 def test_baseline_does_not_depend_on_threads(digits):

@@ -1,4 +1,7 @@
-"""What a search leaves beside its network: a random baseline of equal cost, probabilities, the front."""
+"""The artefacts of a search beside its network: a random baseline of equal cost, probabilities, the front.
+
+`stages.evaluator` is tested here too; test_running_stages.py and test_gate_loop.py test `stages.search_architecture`.
+"""
 
 import math
 import shutil
@@ -58,20 +61,20 @@ def best_of(rows):
 def test_random_baseline_has_as_many_evaluations_within_the_same_limits(unit, digits, algorithm):
     limit = int(1.3 * COSTS.macs(COSTS.cheapest("macs")))
     search(unit, digits, algorithm, search__constraint__macs=limit)
-    found, baseline = history(unit, "evaluations"), history(unit, "random_evaluations")
-    assert len({row["decisions"] for row in baseline}) == len(baseline) == 2 * 3 >= len(found)
-    assert found[0].keys() == baseline[0].keys()
+    searched, baseline = history(unit, "evaluations"), history(unit, "random_evaluations")
+    assert len({row["decisions"] for row in baseline}) == len(baseline) == 2 * 3 >= len(searched)
+    assert searched[0].keys() == baseline[0].keys()
     assert all(int(row["macs"]) <= limit for row in baseline)
     scores = read_json(unit / "architecture.json")["scores"]
-    assert scores["random_val_loss"] == best_of(baseline) and scores["val_loss"] == best_of(found)
+    assert scores["random_val_loss"] == best_of(baseline) and scores["val_loss"] == best_of(searched)
     assert 0 <= scores["random_val_accuracy"] <= 1
 
 
 def test_random_search_is_its_own_baseline(unit, digits, monkeypatch):
     monkeypatch.setattr(RandomBaseline, "training_step", failing_at(RandomBaseline.training_step, 0))
-    found = search(unit, digits, "random")
-    assert found["history/random_evaluations.csv"] == found["history/evaluations.csv"]
-    scores = found["architecture.json"]["scores"]
+    artefacts_of_search = search(unit, digits, "random")
+    assert artefacts_of_search["history/random_evaluations.csv"] == artefacts_of_search["history/evaluations.csv"]
+    scores = artefacts_of_search["architecture.json"]["scores"]
     assert scores["random_val_loss"] == scores["val_loss"]
 
 
@@ -90,21 +93,21 @@ def test_baseline_can_be_left_out_and_changes_nothing_else(unit, digits):
 
 def test_network_of_the_search_is_not_evaluated_again_and_has_the_same_score(unit, digits, monkeypatch):
     """Four networks keep this limit, so search and baseline meet all of them."""
-    limit = sorted({COSTS.macs(SPACE.canonical(own)) for own in neighbours()})[3]
+    limit = sorted({COSTS.macs(SPACE.canonical(vector)) for vector in neighbours()})[3]
     asked = []
     monkeypatch.setattr(InheritedEvaluator, "__call__", counting(InheritedEvaluator.__call__, asked))
     search(unit, digits, search__constraint__macs=limit)
-    found, baseline = ({row["decisions"]: row["val_loss"] for row in history(unit, name)} for name in NAMES)
-    assert asked and len(asked) == len(set(asked)) == len(found.keys() | baseline.keys())
-    assert found.keys() & baseline.keys()
-    assert all(found[network] == baseline[network] for network in found.keys() & baseline.keys())
+    searched, baseline = ({row["decisions"]: row["val_loss"] for row in history(unit, name)} for name in NAMES)
+    assert asked and len(asked) == len(set(asked)) == len(searched.keys() | baseline.keys())
+    assert searched.keys() & baseline.keys()
+    assert all(searched[network] == baseline[network] for network in searched.keys() & baseline.keys())
 
 
 def neighbours():
     cheapest = COSTS.cheapest("macs")
-    for place, decision in enumerate(SPACE.decisions):
+    for position, decision in enumerate(SPACE.decisions):
         for index in range(len(decision.choices)):
-            yield (*cheapest[:place], index, *cheapest[place + 1 :])
+            yield (*cheapest[:position], index, *cheapest[position + 1 :])
 
 
 def counting(call, asked):
@@ -151,11 +154,13 @@ def test_probabilities_have_a_row_per_epoch_decision_and_choice(unit, digits, al
     rows, epochs = history(unit, "probabilities"), history(unit, "search_architecture")
     assert len(rows) == 2 * sum(len(decision.choices) for decision in SPACE.decisions)
     assert [row["choice"] for row in rows[: len(SPACE.decisions[0].choices)]] == list(SPACE.decisions[0].options)
-    for place, own in groupby(rows, key=lambda row: (row["epoch"], row["decision"])):
-        assert sum(float(row["probability"]) for row in own) == pytest.approx(1), place
+    for group, group_rows in groupby(rows, key=lambda row: (row["epoch"], row["decision"])):
+        assert sum(float(row["probability"]) for row in group_rows) == pytest.approx(1), group
     for row in epochs:
-        own = [float(one["probability"]) for one in rows if one["epoch"] == row["epoch"] and float(one["probability"])]
-        entropy = -sum(probability * math.log(probability) for probability in own) / len(SPACE.decisions)
+        probabilities = [
+            float(one["probability"]) for one in rows if one["epoch"] == row["epoch"] and float(one["probability"])
+        ]
+        entropy = -sum(probability * math.log(probability) for probability in probabilities) / len(SPACE.decisions)
         assert float(row["entropy"]) == pytest.approx(entropy, abs=1e-12)
         assert 1 / 7 < float(row["max_probability"]) <= 1
 
@@ -170,13 +175,13 @@ def test_probabilities_of_a_population_are_the_shares_in_its_generation(unit, di
             for row in history(unit, "evaluations")
             if row["generation"] == epoch
         ]
-        own = [float(row["probability"]) for row in rows if row["epoch"] == epoch]
+        probabilities = [float(row["probability"]) for row in rows if row["epoch"] == epoch]
         expected = [
-            [candidate[place] for candidate in candidates].count(index) / len(candidates)
-            for place, decision in enumerate(SPACE.decisions)
+            [candidate[position] for candidate in candidates].count(index) / len(candidates)
+            for position, decision in enumerate(SPACE.decisions)
             for index in range(len(decision.choices))
         ]
-        assert own == expected
+        assert probabilities == expected
 
 
 def test_accuracy_before_recalibration_is_that_of_the_statistics_in_the_supernet(unit, digits):

@@ -29,7 +29,7 @@ def run(unit, digits, **changes):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, digits):
-    """The artefacts of each strategy, once, and where they are."""
+    """The artefacts of each strategy, once, and their folder."""
     folders = {name: tmp_path_factory.mktemp(name) / "trial-0000" for name in WITH_DISTRIBUTION}
     return {name: (folder, run(folder, digits, search__algorithm=name)) for name, folder in folders.items()}
 
@@ -40,7 +40,7 @@ every_strategy = pytest.mark.parametrize("name", WITH_DISTRIBUTION)
 @every_strategy
 def test_artefacts_are_those_of_both_stages(whole, name):
     _, found = whole[name]
-    assert found.keys() == {*outputs_of("search_supernet"), *(f"history/{own}.csv" for own in HISTORIES)}
+    assert found.keys() == {*outputs_of("search_supernet"), *(f"history/{name}.csv" for name in HISTORIES)}
 
 
 @every_strategy
@@ -52,10 +52,10 @@ def test_what_is_found_is_the_last_mode_with_the_last_weights(whole, name):
     assert [int(index) for index in modes[-1]["decisions"].split()] == architecture["decisions"]
     assert float(modes[-1]["val_loss"]) == architecture["scores"]["val_loss"] == float(rows[-1]["best_val_loss"])
     last = [row for row in read_csv(unit / "history" / "probabilities.csv") if row["epoch"] == "4"]
-    for place, choice in enumerate(architecture["decisions"]):
-        decision = list(dict.fromkeys(row["decision"] for row in last))[place]
-        own = [float(row["probability"]) for row in last if row["decision"] == decision]
-        assert own[choice] == max(own) and math.isclose(sum(own), 1)
+    for position, choice in enumerate(architecture["decisions"]):
+        decision = list(dict.fromkeys(row["decision"] for row in last))[position]
+        probabilities = [float(row["probability"]) for row in last if row["decision"] == decision]
+        assert probabilities[choice] == max(probabilities) and math.isclose(sum(probabilities), 1)
 
 
 @every_strategy

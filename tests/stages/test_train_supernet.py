@@ -43,18 +43,18 @@ def around_each_step(monkeypatch, before, after):
         yield
 
 
-def place(module, what, batch_idx):
+def seed_key(module, what, batch_idx):
     return (module.settings.nas.seed, "train_supernet", what, module.current_epoch, batch_idx)
 
 
 def drawn(module, batch_idx):
-    return module.sampler.draw(python_random(*place(module, "paths", batch_idx)))
+    return module.sampler.draw(python_random(*seed_key(module, "paths", batch_idx)))
 
 
 def copied(module, batch_idx):
-    """Weights before the step, its paths, its batch, and where its dropout begins."""
+    """Weights before the step, its paths, its batch, and the seed key of its dropout."""
     batch = module.source.batch(module.current_epoch, batch_idx)
-    return deepcopy(module.supernet), drawn(module, batch_idx), batch, place(module, "dropout", batch_idx)
+    return deepcopy(module.supernet), drawn(module, batch_idx), batch, seed_key(module, "dropout", batch_idx)
 
 
 def smoothed_cross_entropy(logits, labels):
@@ -70,11 +70,11 @@ def reference_step(supernet, paths, images, labels, distils):
     for path in paths:
         supernet.set_active_subnet(path)
         logits.append(supernet(images))
-    on_labels = [smoothed_cross_entropy(own, labels) for own in logits]
+    on_labels = [smoothed_cross_entropy(path_logits, labels) for path_logits in logits]
     losses = list(on_labels)
     if distils:
         target = logits[0].detach().softmax(1)
-        losses[1:] = [-(target * log_softmax(own, 1)).sum(1).mean() for own in logits[1:]]
+        losses[1:] = [-(target * log_softmax(path_logits, 1)).sum(1).mean() for path_logits in logits[1:]]
     (sum(losses) / len(losses)).backward()
     return torch.stack(on_labels).mean().item()
 
@@ -90,11 +90,11 @@ def test_gradient_is_the_mean_over_paths_and_targets_come_from_the_weights_befor
         seed_torch(module.device, *dropout)
         loss = reference_step(supernet, paths, *batch, PATH_SAMPLERS[name].sampler.distils)
         assert len(paths) == (7 if name == "fair" else PATHS)
-        found = dict(module.supernet.named_parameters())
+        trained = dict(module.supernet.named_parameters())
         for key, expected in supernet.named_parameters():
-            assert (expected.grad is None) == (found[key].grad is None)
+            assert (expected.grad is None) == (trained[key].grad is None)
             if expected.grad is not None:
-                torch.testing.assert_close(found[key].grad, expected.grad, rtol=1e-3, atol=1e-5)
+                torch.testing.assert_close(trained[key].grad, expected.grad, rtol=1e-3, atol=1e-5)
         metrics = output["metrics"]
         assert metrics["count"] == len(paths) * len(batch[1])
         assert (metrics["loss"] / metrics["count"]).item() == pytest.approx(loss, rel=1e-4)
@@ -112,7 +112,7 @@ def test_fair_step_trains_every_weight_of_the_supernet(tmp_path, digits, monkeyp
     untouched = []
 
     def look(module, seen, output):
-        untouched.append([key for key, own in module.supernet.named_parameters() if own.grad is None])
+        untouched.append([key for key, weight in module.supernet.named_parameters() if weight.grad is None])
 
     with around_each_step(monkeypatch, lambda *_: None, look):
         train(tmp_path / "trial-0000", digits, "fair", **TWO_STEPS)
@@ -155,7 +155,7 @@ def test_memory_is_that_of_one_path(name, tmp_path, digits, monkeypatch):
     handles = []
     with (
         around_each_step(monkeypatch, watch, judge),
-        torch.autograd.graph.saved_tensors_hooks(Kept, lambda own: own.tensor),
+        torch.autograd.graph.saved_tensors_hooks(Kept, lambda kept: kept.tensor),
     ):
         train(tmp_path / "trial-0000", digits, name, supernet__paths_per_step=PATHS, **TWO_STEPS)
 

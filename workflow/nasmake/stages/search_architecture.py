@@ -95,7 +95,10 @@ class ArchitectureSearch(CandidateEvaluation):
         self._uncalibrated: dict[Decisions, float] = {}  # accuracy of the best network, which often stays the best
 
     def epoch_summary(self) -> dict[str, float]:
-        """Return the best network so far, the hypervolume so far, and the diagnostics of the strategy."""
+        """Return the best network so far, the hypervolume so far, and the diagnostics of the strategy.
+
+        The order of the columns is part of result.json: the reason of a diverged trial quotes the row.
+        """
         loop, costs = self.loop, self.loop.strategy.costs
         best = loop.best()
         if best.decisions not in self._uncalibrated:

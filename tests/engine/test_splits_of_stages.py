@@ -1,4 +1,4 @@
-"""dataset.retrain.test: the test part of another folder."""
+"""engine.splits: the test split of another folder (dataset.retrain.test). test_search_classes.py tests search classes."""
 
 import shutil
 from dataclasses import replace
@@ -30,11 +30,13 @@ def splits(digits, other, tmp_path):
 
 
 def test_test_part_is_the_other_ones_normalised_as_in_training(digits, other, tmp_path):
-    found, own = splits(digits, other, tmp_path), splits(digits, None, tmp_path)
-    (images, labels), (all_images, all_labels) = (part.evaluation("test", 300).batch(0, 0) for part in (found, own))
-    assert len(found.arrays("test")[0]) == 300
+    replaced, plain = splits(digits, other, tmp_path), splits(digits, None, tmp_path)
+    (images, labels), (all_images, all_labels) = (
+        part.evaluation("test", 300).batch(0, 0) for part in (replaced, plain)
+    )
+    assert len(replaced.arrays("test")[0]) == 300
     assert torch.equal(images, all_images) and torch.equal(labels, all_labels)
-    assert np.array_equal(found.arrays("train")[0], own.arrays("train")[0])
+    assert np.array_equal(replaced.arrays("train")[0], plain.arrays("train")[0])
 
 
 def test_other_classes_are_refused(digits, other, tmp_path):

@@ -1,0 +1,40 @@
+"""Sums of scores, and the evaluation of a network."""
+
+import pytest
+import torch
+from nasmake.engine.metrics import evaluate, scores
+from torch.nn.functional import cross_entropy
+
+LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
+LABELS = torch.tensor([0, 0, 0])
+
+
+def test_sums_are_of_the_loss_and_of_correct_predictions_over_images():
+    sums = scores(LOGITS, LABELS, torch.tensor(0.5))
+    assert {name: value.item() for name, value in sums.items()} == {"loss": 1.5, "accuracy": 2.0, "count": 3.0}
+    again = scores(LOGITS[:1], LABELS[:1], torch.tensor(2.0), sums)
+    assert {name: value.item() for name, value in again.items()} == {"loss": 3.5, "accuracy": 3.0, "count": 4.0}
+
+
+def test_rank_without_an_image_adds_nothing():
+    nothing = scores(LOGITS[:0], LABELS[:0], torch.tensor(float("nan")))
+    assert {name: value.item() for name, value in nothing.items()} == {"loss": 0.0, "accuracy": 0.0, "count": 0.0}
+
+
+class Batches:
+    """Batches of unequal size, as the last one of an epoch is smaller."""
+
+    def __iter__(self):
+        return iter(range(2))
+
+    def batch(self, epoch, step):
+        assert epoch == 0
+        part = slice(0, 2) if step == 0 else slice(2, 3)
+        return LOGITS[part], LABELS[part]
+
+
+def test_evaluation_is_the_mean_over_images_in_eval_mode():
+    network = torch.nn.Dropout(0.9)
+    loss, accuracy = evaluate(network, Batches())
+    assert loss == pytest.approx(cross_entropy(LOGITS, LABELS).item()) and accuracy == pytest.approx(2 / 3)
+    assert not network.training
