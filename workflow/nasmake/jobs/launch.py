@@ -2,6 +2,9 @@
 
 A process learns its rank from environment variables. The processes find each other through a file, so no port of the
 host is used. This module loads no torch. It imports core.
+
+torch.distributed.run was tried instead. After kill -9 of its agent the workers went on. It would also load torch before
+the job has its GPUs.
 """
 
 import os
