@@ -1,4 +1,4 @@
-"""engine.splits: the test split of another folder (dataset.retrain.test). test_search_classes.py has search classes."""
+"""engine.splits: the test split of another folder (dataset.retrain.test); test_search_classes.py tests some classes."""
 
 import shutil
 from dataclasses import replace
