@@ -31,17 +31,13 @@ def fit(
     val_source: Iterable[int] | None = None,
     gradient_clip: float | None = None,
 ) -> list[dict[str, Any]]:
-    """Train `module` from where an earlier process stopped, and return one row per epoch.
-
-    The weights are read with `final_weights(folder.state(name))` afterwards.
+    """Train `module` from where an earlier process stopped, and return one row per epoch; see `final_weights`.
 
     Args:
         module: reads its batches itself.
         source: the steps of an epoch.
         epochs: length of the training, counted from its first start.
-        runtime: the device.
-        folder: holds the checkpoints.
-        settings: section `trainer`.
+        runtime, folder, settings: the device, the folder of the checkpoints, and section `trainer`.
         display: shown beside the line per epoch: "bar" for the progress bar, "summary" for the table of layers.
         logger: a Lightning logger that receives the rows too.
         name: of the training state; a stage with several runs gives each its own name.
@@ -49,12 +45,10 @@ def fit(
         gradient_clip: largest norm of the gradient.
 
     Raises:
-        DivergedError: a loss became NaN or infinite.
-        PrunedError: the module had a reason to stop.
+        StoppedError: a loss became NaN or infinite, or the module had a reason to stop.
     """
     silence_lightning()
-    state = TrainingState(folder.state(name))
-    newest = TwoGenerations.newest(folder.state(name))
+    state, newest = TrainingState(folder.state(name)), TwoGenerations.newest(folder.state(name))
     trainer = Trainer(
         accelerator=runtime.accelerator,
         devices=[runtime.device.index or 0] if runtime.accelerator == "gpu" else 1,  # each rank has one device
