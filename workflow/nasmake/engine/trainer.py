@@ -37,7 +37,9 @@ def fit(
         module: reads its batches itself.
         source: the steps of an epoch.
         epochs: length of the training, counted from its first start.
-        runtime, folder, settings: the device, the folder of the checkpoints, and section `trainer`.
+        runtime: the device.
+        folder: holds the checkpoints.
+        settings: section `trainer`.
         display: shown beside the line per epoch: "bar" for the progress bar, "summary" for the table of layers.
         logger: a Lightning logger that receives the rows too.
         name: of the training state; a stage with several runs gives each its own name.
