@@ -124,6 +124,6 @@ def choose_queue(shapes: Sequence[Shape], request: Request, pbs_queue: str | Non
 
 
 def format_walltime(minutes: float) -> str:
-    """Return the walltime in the form h:mm:ss."""
+    """Return a walltime of `minutes` in the form h:mm:ss, rounded to seconds."""
     seconds = round(minutes * 60)
     return f"{seconds // 3600}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"

@@ -190,7 +190,11 @@ def read_result(path: Path) -> TrialResult:
 
 
 def result_of(content: Mapping[str, Any], path: Path) -> TrialResult:
-    """Return the content of a result.json as a record; see `record_of` for the error."""
+    """Return the content of a result.json as a record: a CompletedTrial if the trial completed.
+
+    Raises:
+        InputError: a field is missing or wrong.
+    """
     return record_of(CompletedTrial if content.get("state") == COMPLETE else TrialResult, content, path)
 
 

@@ -1,7 +1,7 @@
 """Learning rates as pure functions of the epoch.
 
-A schedule has no state to save, and the number of batches in an epoch does not change its shape. This module may
-import core and config.
+A schedule has no state to save, and the number of batches in an epoch does not change its shape. The
+schedule of the retraining is put together in `nasmake.stages.retrain`. This module may import core and config.
 """
 
 import math

@@ -42,7 +42,7 @@ def launch(processes: int) -> None:
 
 
 def environments(processes: int, store: Path) -> list[dict[str, str]]:
-    """Return the environment variables of each process, by rank."""
+    """Return the variables that each process gets beside its environment, by rank. `store` is the file they meet at."""
     return [{RANK: str(number), PROCESSES: str(processes), STORE: str(store)} for number in range(processes)]
 
 

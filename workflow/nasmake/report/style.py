@@ -1,7 +1,7 @@
-"""The style of all figures: colours, lines, legends, and the conversion to SVG. No torch here.
+"""The style of the figures: colours, lines, legends, and the conversion to SVG. No torch here.
 
 The colour of a trial comes from a colour map that is also ordered in grey. Promoted trials have thicker lines or larger
-marks.
+marks. The hues of layers in the picture of a network are in `network_figure`.
 """
 
 import io

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from nasmake.core.errors import InputError
 from nasmake.search_spaces.architecture_file import MEMBERSHIP, parse_network
-from nasmake.search_spaces.checks import checked
 from nasmake.search_spaces.space import Decisions, SearchSpace
 from nasmake.search_spaces.spec import NetworkSpec
+from nasmake.search_spaces.value_rules import checked
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Architecture:
 
     Attributes:
         spec: the network.
-        space: name of the search space; None, like the two attributes below, for a network of no search space.
-        space_hash: `SearchSpace.hash` of the space in which the decisions have their meaning.
+        space: name of the search space. A network outside of any space has None here and in the next two attributes.
+        space_hash: `SearchSpace.hash` of that space. Decisions mean nothing without it.
         decisions: one index per decision of the space.
     """
 

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nasmake.search_spaces.blocks import ZERO, stack
-from nasmake.search_spaces.checks import FRACTION, ODD, WHOLE, Rule, checked, fail, one_of, section
 from nasmake.search_spaces.spec import OPERATIONS, LayerSpec, NetworkSpec
+from nasmake.search_spaces.value_rules import FRACTION, ODD, WHOLE, Rule, checked, fail, one_of, section
 
 RUN: dict[str, Rule] = {
     "op": one_of(*OPERATIONS, ZERO),

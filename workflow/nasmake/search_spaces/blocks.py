@@ -46,7 +46,7 @@ class Block:
         kernel_size: kernel sizes, odd.
         op: conv, sepconv, mbconv and, where the block may vanish, zero.
         skip: whether layers have a residual connection if their shapes allow one.
-        se_ratio: hidden channels of squeeze and excitation over the layer's input channels; 0 means none.
+        se_ratio: hidden channels of squeeze and excitation, divided by the layer's input channels; 0 means none.
         expand_ratio: inner channels of an mbconv over its input channels.
     """
 

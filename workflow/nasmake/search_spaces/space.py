@@ -14,9 +14,9 @@ from typing import Any, Self
 from nasmake.core.errors import InputError
 from nasmake.core.files import fingerprint
 from nasmake.search_spaces.blocks import Block, Decision, joint_decisions, separate_decisions
-from nasmake.search_spaces.checks import fail
 from nasmake.search_spaces.space_file import parse_space_file
 from nasmake.search_spaces.spec import LayerSpec, NetworkSpec
+from nasmake.search_spaces.value_rules import fail
 
 Decisions = tuple[int, ...]
 Layers = tuple[LayerSpec, ...]

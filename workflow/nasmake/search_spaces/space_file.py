@@ -11,7 +11,7 @@ from typing import Any
 
 from nasmake.core.errors import InputError
 from nasmake.search_spaces.blocks import ZERO, Block
-from nasmake.search_spaces.checks import FRACTION, ODD, WHOLE, Rule, checked, fail, is_number, one_of, section
+from nasmake.search_spaces.value_rules import FRACTION, ODD, WHOLE, Rule, checked, fail, is_number, one_of, section
 
 PER_BLOCK = ("base_layer_num", "base_filter_size", "strides")  # one whole number for each block
 CHOICES: dict[str, Rule] = {

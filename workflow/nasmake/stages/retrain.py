@@ -149,7 +149,7 @@ class Retraining(StageModule):
     def learning_rate(self, epoch: float) -> float:
         """Return the learning rate at `epoch` (with a fraction): a linear warm-up, then a half cosine to 0.
 
-        The warm-up takes half of the epochs at most.
+        The warm-up begins at a third of base_lr. It is cut to half of the epochs if warmup_epochs is longer.
         """
         warmup, peak = min(self.settings.warmup_epochs, self.epochs / 2), self.settings.hyperparameters.base_lr
         return peak * (warmup_factor(epoch, warmup) if epoch < warmup else cosine(epoch - warmup, self.epochs - warmup))

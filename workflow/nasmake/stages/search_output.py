@@ -100,7 +100,10 @@ def best_scores(prefix: str, evaluations: Iterable[Evaluation]) -> dict[str, flo
 
 
 def evaluation_rows(strategy: Strategy, evaluations: Iterable[Evaluation]) -> Rows:
-    """Return one row per network, with its costs and whether it is on the Pareto front of val loss and search.front."""
+    """Return one row per evaluation: scores, costs, and a flag for the Pareto front of val loss and these costs.
+
+    search.front names the costs that span the front together with val loss.
+    """
     listed = list(evaluations)
     on_front = non_dominated([strategy.point(evaluation) for evaluation in listed])
     return [

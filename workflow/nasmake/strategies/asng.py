@@ -50,7 +50,7 @@ def ranking_utilities(losses: ArrayLike) -> Floats:
 
 
 def cost_direction(theta: Floats, costs: Floats) -> Floats:
-    """Return the natural gradient of the expected cost, theta (c - sum_j theta c) / max(c).
+    """Return the natural gradient of the expected cost, theta_j (c_j - sum_k theta_k c_k) / max(c).
 
     `ASNG.update` subtracts epsilon times this direction from the natural gradient of the loss, before the difference is
     whitened and normalised. max(c) is taken over all decisions, so that an expensive block weighs more than a cheap
