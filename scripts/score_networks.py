@@ -7,7 +7,7 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("score_networks", __doc__, argv, inputs=("networks", "supernet", "record"))
+    job = parse("score_networks", __doc__, argv, inputs=("networks", "supernet", "record"), optional=())
     from nasmake.evidence.measurements import score_networks
 
     score_networks(job)

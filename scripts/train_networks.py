@@ -7,7 +7,7 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("train_networks", __doc__, argv, inputs=("networks",))
+    job = parse("train_networks", __doc__, argv, inputs=("networks",), optional=())
     from nasmake.evidence.measurements import train_networks
 
     train_networks(job)

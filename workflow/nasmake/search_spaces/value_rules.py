@@ -1,7 +1,8 @@
 """Rules for the values of space files and architecture files, and one-line errors for values that break them.
 
-The rules of space files themselves are in space_file.py. Each error names file, key, value and the allowed values. The tests of both readers, tests/search_spaces/
-test_space_file.py and test_architecture.py, test this module. It imports core only.
+The keys of each file and their rules are in space_file.py and architecture_file.py. Each error names file, key, value
+and the allowed values. tests/search_spaces/test_space_file.py and test_architecture.py test this module. It imports
+core only.
 """
 
 import json
