@@ -1,4 +1,4 @@
-"""search_spaces/architecture.py, and the reader in search_spaces/architecture_file.py with its rules in value_rules.py."""
+"""search_spaces/architecture.py, and the reader search_spaces/architecture_file.py with its rules in value_rules.py."""
 
 import json
 from random import Random

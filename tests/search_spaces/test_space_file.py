@@ -1,4 +1,4 @@
-"""search_spaces/space_file.py and its rules in search_spaces/value_rules.py: wrong files, and the blocks of right ones."""
+"""search_spaces/space_file.py and its rules in value_rules.py: wrong files, and the blocks of right ones."""
 
 import pytest
 from nasmake.core.errors import InputError
