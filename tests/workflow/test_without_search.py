@@ -65,7 +65,7 @@ def test_space_file_that_was_taken_is_said_once(checkout):
     [
         (
             {"optimize": {"trial_number": 3, "parameters": [SEARCHED["search"]]}},
-            "config: optimize.parameters: 'search.mutation_prob' belongs to search_architecture, which nas.arch",
+            "config: optimize.parameters: search.mutation_prob belongs to stage search_architecture, which nas.arch",
         ),
         ({"nas": {"architecture": "mobilenet_v3"}}, "nas.architecture: 'mobilenet_v3': no architecture of that name"),
         ({"nas": {"architecture": "mine.json"}}, "nas.architecture: mine.json: blocks[1].width is missing"),
