@@ -25,7 +25,7 @@ from nasmake.engine.stage_run import cost_table, stage
 from nasmake.jobs.job import Job
 from nasmake.models.batchnorm import batch_statistics
 from nasmake.models.supernet import Supernet
-from nasmake.path_samplers import Asng, PathSampler
+from nasmake.path_samplers import Asng, PathSampler, make_path_sampler
 from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.stages.gates import gate_step
 from nasmake.stages.search_architecture import Evaluations, random_baseline
@@ -36,7 +36,7 @@ from nasmake.stages.search_output import (
     probability_rows,
     write_search,
 )
-from nasmake.stages.train_supernet import SupernetTraining, new_path_sampler, new_supernet, write_supernet
+from nasmake.stages.train_supernet import SupernetTraining, new_supernet, write_supernet
 from nasmake.strategies import Evaluation, make_strategy
 from nasmake.strategies.constraints import check_feasible
 from nasmake.strategies.distribution import Distribution, DistributionStrategy
@@ -146,7 +146,7 @@ def search_supernet(job: Job) -> None:
         assert isinstance(strategy, Distribution)
         module = SupernetSearch(
             supernet,
-            new_path_sampler(costs, settings.supernet),
+            make_path_sampler(costs, settings.supernet),
             run.splits.training("train", settings.supernet.batch_size, STAGE),
             settings,
             strategy,

@@ -15,11 +15,9 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from nasmake.config import Config
-from nasmake.config.supernet import Supernet as SupernetSettings
 from nasmake.core.files import write_csv, write_json
 from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.core.seeding import python_random
-from nasmake.costs.table import CostTable
 from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine import schedules
 from nasmake.engine.device import seed_torch
@@ -123,7 +121,7 @@ def train_supernet(job: Job) -> None:
     with stage(job) as run:
         supernet, costs = new_supernet(run), cost_table(run)
         source = run.splits.training("train", settings.supernet.batch_size, STAGE)
-        module = SupernetTraining(supernet, new_path_sampler(costs, settings.supernet), source, settings)
+        module = SupernetTraining(supernet, make_path_sampler(costs, settings.supernet), source, settings)
         try:
             rows, reason = run.fit(module, source, settings.nas.num_epochs_supernet_train), None
         except DivergedError as diverged:
@@ -137,11 +135,6 @@ def new_supernet(run: StageRun) -> Supernet:
     seed_torch(torch.device("cpu"), settings.nas.seed, run.job.stage, "weights")
     sharing, classes = settings.supernet.weight_sharing, run.job.num_search_classes
     return channels_last(Supernet(run.space(), run.splits.in_channels, sharing, classes))
-
-
-def new_path_sampler(costs: CostTable, settings: SupernetSettings) -> PathSampler:
-    """The sampler that `settings` name."""
-    return make_path_sampler(costs, settings)
 
 
 def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | None) -> None:
