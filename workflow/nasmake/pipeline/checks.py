@@ -10,14 +10,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from nasmake.config import Config, keys, load
+from nasmake.config import Config, keys
 from nasmake.config.aiaccel import ALIASES, path_of
 from nasmake.config.search import Constraint, ExpectedCost, Reward, Search
 from nasmake.core.errors import InputError, nearest
-from nasmake.core.nested import assign
 from nasmake.costs.latency_table import read_latency
 from nasmake.costs.table import CostTable
-from nasmake.pipeline.conditions import check_conditions, with_conditions
+from nasmake.pipeline.conditions import check_conditions, check_value, with_conditions
 from nasmake.pipeline.inputs import dataset_facts
 from nasmake.pipeline.searched import needs_latency, possible_values, values_of
 from nasmake.pipeline.stages import RESOLVED_KEYS, chain_of, first_searched, stage_of
@@ -84,12 +83,7 @@ def check_parameters(config: Config) -> None:
                 f"parameters set optimize.trial_number: 1), or set {skipping}: {value}"
             )
         for choice in values_of(parameter):
-            trial = config.model_dump(mode="json")
-            assign(trial, path, choice)
-            try:
-                load(trial)
-            except InputError as error:
-                raise InputError(f"{location}: {name}: {error.problem}") from None
+            check_value(config, path, choice, f"{location}: {name}")
 
 
 def _check_writable(key: str, folder: Path) -> None:

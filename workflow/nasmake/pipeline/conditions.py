@@ -107,9 +107,18 @@ def _check_condition(config: Config, parameter: Parameter, name: str, values: li
         if condition is not None and condition.type == "categorical" and value not in (condition.choices or []):
             choices = ", ".join(map(shown, condition.choices or []))
             raise InputError(f"{location}: {name} is {shown(value)}; expected one of its choices {choices}")
-        trial = config.model_dump(mode="json")
-        assign(trial, path, value)
-        try:
-            load(trial)
-        except InputError as error:
-            raise InputError(f"{location}: {error.problem}") from None
+        check_value(config, path, value, location)
+
+
+def check_value(config: Config, path: str, value: Any, location: str) -> None:
+    """Refuse a value that the key at `path` cannot have in a trial.
+
+    Raises:
+        InputError: one line that begins with `location`.
+    """
+    trial = config.model_dump(mode="json")
+    assign(trial, path, value)
+    try:
+        load(trial)
+    except InputError as error:
+        raise InputError(f"{location}: {error.problem}") from None
