@@ -107,7 +107,7 @@ def test_study_of_a_network_of_ones_own(checkout):
 
     write_mine(checkout, name="Mine", string="for people")
     assert job_counts(checkout.run("-n", *command))["import_architecture"] == 1  # its name is in the picture
-    write_mine(checkout, num_classes=10, string="for people", macs=3)
+    write_mine(checkout, class_num=10, string="for people", macs=3)
     assert NOTHING in checkout.run("-n", *command)
     write_mine(checkout, head={"width": 40})
     counts = job_counts(checkout.run("-n", *command))
