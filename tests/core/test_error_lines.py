@@ -4,7 +4,7 @@ import datetime
 from typing import get_args
 
 import pytest
-from nasmake.core.errors import EXPECTED, nearest, one_line, shown
+from nasmake.core.errors import EXPECTED, InputError, nearest, one_line, shown
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core.core_schema import ErrorType
 
@@ -46,10 +46,18 @@ def test_nearest_offers_one_or_all():
         (["a", None], '["a", null]'),
         (datetime.date(2026, 1, 2), "2026-01-02"),
         ("x" * 61, "x" * 57 + "..."),
+        ("\x1b[31m", r'"\u001b[31m"'),
+        ([10**5000], "a list that cannot be shown"),
+        ({1: {(): 2}}, "a dict that cannot be shown"),
     ],
 )
 def test_values_are_shown_as_in_yaml_on_one_short_line(value, text):
     assert shown(value) == text
+
+
+def test_error_is_one_line_whose_characters_change_no_terminal():
+    error = InputError("a\x1b[2J\nb\x7f\u202e\udcff", "x\0")
+    assert str(error) == r"x\x00: a\x1b[2J\nb\x7f\u202e\udcff"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,8 @@ def test_values_are_shown_as_in_yaml_on_one_short_line(value, text):
         ({"count": "x", "pair": [1]}, "count is x; expected a whole number (and 1 more)"),
         ({"inner": {"rat": 1}}, "inner.rat: unknown key; did you mean rate?"),
         ({"count": 0, "entries": [{"rat": 1}]}, "entries.0.rat: unknown key; did you mean rate? (and 1 more)"),
+        ({"count": "9" * 5000}, f"count is {'9' * 57}...; expected a whole number"),
+        ({"a\x1b": 1}, r'"a\u001b": unknown key; expected one of count, entries, inner, pair'),
         ({"pair": [1]}, "pair is [1]; expected at least 2 entries"),
         ({"pair": [1, 2, 3]}, "pair is [1, 2, 3]; expected at most 2 entries"),
     ],

@@ -94,6 +94,28 @@ def test_csv_keeps_order_of_columns_and_leaves_missing_cells_empty(tmp_path):
         write_csv(tmp_path / "x.csv", [{"c": 1}], ["a"])
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"\xff", "not CSV"),
+        (b'a,b\n"1,2\n', "not CSV"),
+        (b"a,c\n1,2\n", "column b is missing; the file has a, c"),
+        (b"", "column a is missing; the file has none"),
+        (b"a,b\n1,2\n1,0.", "ends within a row"),
+        (b"a,b\n1\n", "row 1 has another number of cells than the header"),
+        (b"a,b\n1,2\n1,2,3\n", "row 2 has another number of cells than the header"),
+    ],
+)
+def test_damaged_csv_is_one_line_with_the_path(tmp_path, content, message):
+    path = tmp_path / "x.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        read_csv(path, columns=("a", "b"))
+    assert str(error.value).startswith(f"{path}: {message}") and str(error.value).isprintable()
+
+
 def test_csv_numbers_come_back_exactly(tmp_path):
     value = 0.1 + 0.2
     write_csv(tmp_path / "x.csv", [{"a": value}], ["a"])

@@ -22,13 +22,14 @@ EXPECTED = {
     "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "{ge:g} or more",
+    "greater_than": "more than {gt:.15g}",
+    "greater_than_equal": "{ge:.15g} or more",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
     "int_type": "a whole number",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "{le:g} or less",
+    "less_than": "less than {lt:.15g}",
+    "less_than_equal": "{le:.15g} or less",
     "list_type": "a list",
     "literal_error": "{expected}",
     "model_type": "a mapping of keys to values",
@@ -40,30 +41,43 @@ LONGEST = 60  # characters of a value in an error
 
 
 class InputError(Exception):
-    """A user can correct the cause: a wrong value, a missing file, missing hardware. The text is one line.
+    """A user can correct the cause: a wrong value, a missing file, missing hardware. The text is one printable line.
 
     Attributes:
         problem: the text without the location, for an error that adds a location of its own.
     """
 
     def __init__(self, problem: str, location: str | None = None) -> None:
-        super().__init__(problem if location is None else f"{location}: {problem}")
+        super().__init__(printable(problem if location is None else f"{location}: {problem}"))
         self.problem = problem
+
+
+def printable(text: str) -> str:
+    r"""Return the text with an escape such as `\x1b` or `\n` for each character that a terminal would obey."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Return the end of an error text: the allowed name that is most similar to `name`, or else all allowed names."""
     allowed = list(allowed)
-    similar = difflib.get_close_matches(name, allowed, n=1)
+    similar = difflib.get_close_matches(name[:LONGEST], allowed, n=1)
     return f"did you mean {similar[0]}?" if similar else f"expected one of {', '.join(sorted(allowed))}"
 
 
 def shown(value: Any) -> str:
     """Return a value as a user would type it in YAML, on one line of at most 60 characters."""
-    text = str(value)
-    if isinstance(value, dict | list | bool | float | None) or not text.strip() or not text.isprintable():
-        text = json.dumps(value, default=str)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    try:
+        text = str(value)
+        if isinstance(value, dict | list | bool | float | None) or not text.strip() or not text.isprintable():
+            text = json.dumps(value, default=str)
+    except (ValueError, TypeError, RecursionError):  # thousands of digits, a key that is no text, deep nesting
+        text = f"a {type(value).__name__} that cannot be shown"
+    return cut(printable(text))
+
+
+def cut(text: str, longest: int = LONGEST) -> str:
+    """Return the text, or its beginning and `...` if it is longer than `longest` characters."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> str:
@@ -77,7 +91,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     problem = problems[0]
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
     *parents, name = problem["loc"] or ("",)
-    key = ".".join(map(str, problem["loc"]))
+    key = ".".join(map(shown, problem["loc"]))
     if kind == "extra_forbidden":
         text = f"{key}: unknown key; {nearest(str(name), _keys_below(model, parents))}"
     elif kind == "missing":

@@ -3,18 +3,27 @@
 An artefact is a file that another job reads. Every artefact is written completely or not at all.
 """
 
+import contextlib
 import csv
 import hashlib
 import io
 import json
 import os
+import re
+import shutil
+import socket
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nasmake.core.errors import InputError
+from nasmake.core.errors import InputError, cut
+from nasmake.core.json_text import parse_json
 from nasmake.core.process import rank
 from nasmake.core.provenance import without_provenance
+
+TEMPORARY = re.compile(r"(?P<host>\..+)\.(?P<pid>[0-9]+)\.tmp")  # of `temporary_for`; the host is the end of its group
+ABANDONED_AFTER = 24 * 60 * 60  # seconds; no file takes as long to write
 
 
 def write_atomically(path: Path, content: bytes, keep_as: Path | None = None) -> None:
@@ -31,19 +40,65 @@ def write_atomically(path: Path, content: bytes, keep_as: Path | None = None) ->
     if rank() > 0:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # a rename is atomic within one file system only
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    if keep_as is not None and path.exists():
-        path.replace(keep_as)
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    temporary = temporary_for(path)
     try:
-        os.fsync(folder)  # without this call, a power cut could undo the rename
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if keep_as is not None and path.exists():
+            path.replace(keep_as)
+        temporary.replace(path)
     finally:
-        os.close(folder)
+        temporary.unlink(missing_ok=True)  # after an exception, such as that of a full disk
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk. Without this call, a power cut could undo a rename."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def temporary_for(path: Path) -> Path:
+    """Return the name under which this process prepares the file or folder `path`.
+
+    It lies beside `path`, because a rename is atomic within one file system only.
+    """
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Remove what processes that died have left in `folder`: files and folders named by `temporary_for`.
+
+    A process of another host cannot be seen. Its temporaries are removed when they are a day old.
+    """
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):  # another process sweeps too, or the file is not ours to remove
+            if _is_abandoned(path):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_abandoned(temporary: Path) -> bool:
+    named = TEMPORARY.fullmatch(temporary.name)
+    if named is None:
+        return False
+    if time.time() - temporary.stat().st_mtime > ABANDONED_AFTER:
+        return True
+    return named["host"].endswith(f".{socket.gethostname()}") and not _is_alive(int(named["pid"]))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it belongs to another user
+        pass
+    return True
 
 
 def canonical_json(content: Any) -> str:
@@ -67,12 +122,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing or does not hold a JSON object.
     """
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
+    content = parse_json(_text(path, "JSON"), str(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object, found {type(content).__name__}")
     return content
@@ -91,10 +141,46 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
     write_atomically(path, text.getvalue().encode())
 
 
-def read_csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    """Return the rows of a CSV file. All values are text."""
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream, delimiter=delimiter))
+def read_csv(path: Path, delimiter: str = ",", columns: Iterable[str] = ()) -> list[dict[str, str]]:
+    """Return the rows of a CSV file. All values are text.
+
+    Args:
+        path: the file.
+        delimiter: the character between two cells.
+        columns: names of columns that the file must have.
+
+    Raises:
+        InputError: the file is missing or damaged, lacks a column, or has a row with too few or too many cells.
+    """
+    text = _text(path, "CSV")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        rows, names = list(reader), reader.fieldnames or []
+    except csv.Error as error:
+        raise InputError(f"{path}: not CSV ({error})") from None
+    for column in columns:
+        if column not in names:
+            raise InputError(f"{path}: column {column} is missing; the file has {cut(', '.join(names)) or 'none'}")
+    if not text.endswith("\n"):
+        raise InputError(f"{path}: ends within a row; expected a complete file")
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise InputError(f"{path}: row {number} has another number of cells than the header")
+    return rows
+
+
+def _text(path: Path, form: str) -> str:
+    """Return the text of a file that should have the form `form`, such as JSON."""
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not {form} ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:  # a NUL in the path
+        raise InputError(f"{path}: cannot be read (no name of a file)") from None
 
 
 def sha256_of(path: Path) -> str:
