@@ -8,9 +8,10 @@ from nasmake.jobs.job import parse
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("retrain", __doc__, argv)
+    from nasmake.engine.attempt import run_stage
     from nasmake.stages.retrain import retrain
 
-    retrain(job)
+    run_stage(retrain, job)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from nasmake.jobs.job import parse
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("retrain_final", __doc__, argv)
+    from nasmake.engine.attempt import run_stage
     from nasmake.stages.retrain_final import retrain_final
 
-    retrain_final(job)
+    run_stage(retrain_final, job)
 
 
 if __name__ == "__main__":

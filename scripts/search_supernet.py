@@ -8,9 +8,10 @@ from nasmake.jobs.job import parse
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("search_supernet", __doc__, argv)
+    from nasmake.engine.attempt import run_stage
     from nasmake.stages.search_supernet import search_supernet
 
-    search_supernet(job)
+    run_stage(search_supernet, job)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from nasmake.jobs.job import parse
 
 def main(argv: Sequence[str] | None = None) -> None:
     job = parse("train_supernet", __doc__, argv)
+    from nasmake.engine.attempt import run_stage
     from nasmake.stages.train_supernet import train_supernet
 
-    train_supernet(job)
+    run_stage(train_supernet, job)
 
 
 if __name__ == "__main__":

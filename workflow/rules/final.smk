@@ -29,7 +29,8 @@ rule retrain_final:
         unit=folder,
     shell:
         "python scripts/retrain_final.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display}"
+        " --attempt {resources.attempt} --unit {params.unit:q} > {log:q} 2>&1"
 
 
 rule summarize_study:

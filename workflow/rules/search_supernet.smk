@@ -27,4 +27,5 @@ rule search_supernet:
         unit=folder,
     shell:
         "python scripts/search_supernet.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display}"
+        " --attempt {resources.attempt} --unit {params.unit:q} > {log:q} 2>&1"

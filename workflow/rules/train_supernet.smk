@@ -25,4 +25,5 @@ rule train_supernet:
         unit=folder,
     shell:
         "python scripts/train_supernet.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display}"
+        " --attempt {resources.attempt} --unit {params.unit:q} > {log:q} 2>&1"

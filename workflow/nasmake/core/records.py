@@ -18,9 +18,12 @@ from nasmake.core.files import read_json
 
 COMPLETE: Final = "COMPLETE"  # the stage ran to its end
 PRUNED: Final = "PRUNED"  # training diverged or was stopped by the pruner
+FAIL: Final = "FAIL"  # the last attempt of the stage raised an exception, or a user gave the trial up
 RUNNING: Final = "RUNNING"  # the result was not observed yet; only in the history of a suggestion
 SHARED = "shared"
-State = Literal["COMPLETE", "PRUNED"]
+BELOW_MEDIAN: Final = "pruned in epoch"  # begins the cause of a training that the pruner stopped
+State = Literal["COMPLETE", "PRUNED", "FAIL"]
+Outcome = Literal["completed", "pruned", "diverged", "failed"]
 
 Record = TypeVar("Record")
 EXPECTED = {int: "a whole number", float: "a finite number", str: "text", dict: "an object", list: "a list"}
@@ -45,7 +48,7 @@ class ObservedTrial(TypedDict):
 
     trial: int
     params: dict[str, Any]
-    state: Literal["COMPLETE", "PRUNED", "RUNNING"]
+    state: Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING"]
     value: float | None
     parameters: NotRequired[int]
     macs: NotRequired[int]
@@ -72,7 +75,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """result.json: the outcome of one trial. A trial whose state is PRUNED has neither value nor scores.
+    """result.json: the outcome of one trial. A trial whose state is PRUNED or FAIL has neither value nor scores.
 
     Attributes:
         value: the objective that the study maximises, which is the val accuracy.
@@ -99,6 +102,15 @@ class TrialResult:
     def stopped_in(self) -> str | None:
         """The stage that ended the trial early; None for a completed trial."""
         return None if self.reason is None else self.reason.partition(":")[0]
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the trial ended. The state PRUNED stands for two outcomes, which the reason tells apart."""
+        if self.state == COMPLETE:
+            return "completed"
+        if self.state == FAIL:
+            return "failed"
+        return "pruned" if (self.reason or "").partition(": ")[2].startswith(BELOW_MEDIAN) else "diverged"
 
 
 @dataclass(frozen=True)
@@ -169,7 +181,7 @@ class SupernetRecord:
         search_space: name and hash of its search space.
         settings: section `supernet` of the configuration, and the number of epochs.
         data: checksums of the files of the data set that it was trained on, by name.
-        reason: stage and cause, if training diverged.
+        reason: stage and cause, if training diverged or failed.
     """
 
     state: State

@@ -24,6 +24,7 @@ from nasmake.core.process import is_rank
 from nasmake.core.provenance import provenance
 from nasmake.jobs.gpu_leases import lease_devices
 from nasmake.jobs.launch import launch
+from nasmake.pipeline.rule_functions import RETRIES
 from nasmake.pipeline.searched import space_of_trial
 from nasmake.pipeline.stages import SEARCH_CLASSES, STAGES, with_parameters
 from nasmake.search_spaces import SearchSpace
@@ -47,6 +48,7 @@ class Job:
         prune_below: val accuracy below which a retraining stops, by epoch; None without a pruner.
         processes: number of processes that share the work. Each one normalises its share of a batch, so the
             number changes the bytes of the result.
+        is_last_attempt: Snakemake does not try the stage again after this process.
         started: time in seconds since the epoch.
     """
 
@@ -62,6 +64,7 @@ class Job:
     display: str
     prune_below: Sequence[float | None] | None = None
     processes: int = 1
+    is_last_attempt: bool = False
     started: float = field(default_factory=time.time)
 
     @cached_property
@@ -156,6 +159,7 @@ def parse(
         display=arguments.display,
         prune_below=suggestion.get("prune_below"),
         processes=processes,
+        is_last_attempt=arguments.attempt > RETRIES,
     )
     _ = job.settings  # a wrong setting ends the job here
     if arguments.accelerator in ("gpu", "auto") and not is_rank():
@@ -172,6 +176,7 @@ def _parser(description: str | None, inputs: Sequence[str], optional: Sequence[s
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"))
     display = "lines: one line per epoch only; more: bar, summary and tensorboard, joined by +"
     parser.add_argument("--display", default="lines", help=display)
+    parser.add_argument("--attempt", default=1, type=int, help="number of Snakemake's attempt, from 1")
     parser.add_argument("--unit", required=True, type=Path, help="folder of the results, shared or trial-NNNN")
     for name in (*inputs, *optional):
         parser.add_argument(f"--{name}", required=name in inputs, type=Path, help="artefact of an earlier stage")

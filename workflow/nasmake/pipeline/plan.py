@@ -14,7 +14,7 @@ from nasmake.core.files import canonical_json, digest_of, read_json
 from nasmake.core.records import SHARED, trial_folder
 from nasmake.pipeline.conditions import with_conditions
 from nasmake.pipeline.inputs import read_imported_architecture, read_imported_supernet, read_search_space
-from nasmake.pipeline.rule_functions import hours
+from nasmake.pipeline.rule_functions import attempt_number, hours
 from nasmake.pipeline.searched import needs_latency
 from nasmake.pipeline.stages import CHAIN, STAGES, chain_of, first_searched, settings_of, settings_of_job
 from nasmake.study.parameter_space import sampled_parameters
@@ -187,6 +187,7 @@ class Plan:
             "display": "+".join(name for name, is_enabled in displays.items() if is_enabled) or "lines",
             "mem_mb": 8000,
             "runtime": hours(walltime),
+            "attempt": attempt_number,
         }
 
     def _artefact(self, artefact: str, unit: str) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+RETRIES = 2  # how often Snakemake tries a training stage once more
+
 
 def optional(*names: str) -> Callable[[Any, Any], str]:
     """Return a params function that makes the option `--name file` of each named input that the job has."""
@@ -33,6 +35,11 @@ def folder_above(wildcards: Any, output: Any) -> str:
 def oldest_first(wildcards: Any) -> int:
     """Return a higher priority for an older trial, so that Snakemake finishes trials instead of starting all."""
     return 0 if wildcards.unit == "shared" else 10000 - int(wildcards.unit[-4:])
+
+
+def attempt_number(wildcards: Any, attempt: int) -> int:
+    """Return the number of the attempt, from 1, as a resource, since a resource that changes reruns nothing."""
+    return attempt
 
 
 def hours(number: int) -> Callable[[Any, int], int]:

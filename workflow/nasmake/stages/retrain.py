@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from nasmake.config.retrain import Retrain
 from nasmake.core.files import read_json, write_csv, write_json
-from nasmake.core.records import COMPLETE, PRUNED
+from nasmake.core.records import BELOW_MEDIAN, COMPLETE, PRUNED
 from nasmake.costs.table import count_macs, count_parameters
 from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine.device import seed_torch
@@ -144,7 +144,7 @@ class Retraining(StageModule):
         limit = self.prune_below[epoch - 1] if epoch <= len(self.prune_below) else None
         if limit is None or accuracy >= limit or epoch == self.epochs:
             return None
-        return f"pruned in epoch {epoch}: val accuracy {accuracy:.4f} is below {limit:.4f}, the median of told trials"
+        return f"{BELOW_MEDIAN} {epoch}: val accuracy {accuracy:.4f} is below {limit:.4f}, the median of told trials"
 
     def learning_rate(self, epoch: float) -> float:
         """Return the learning rate at `epoch` (with a fraction): a linear warm-up, then a half cosine to 0.
