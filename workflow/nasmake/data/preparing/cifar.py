@@ -1,14 +1,10 @@
 """Read CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) from the official archives of Python pickles.
 
-An archive is read in memory after its checksum was verified. No file is extracted, and the pickles are read by an
-unpickler that can create plain values and NumPy arrays only.
+An archive is read in memory after its checksum was verified. No file is extracted, and the pickles are read by
+`plain_pickle`, which creates plain values and NumPy arrays only.
 """
 
-import io
-import pickle
-import re
 import tarfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -20,6 +16,7 @@ import numpy as np
 from nasmake.core.errors import InputError
 from nasmake.data.prepared import DataSet, Split
 from nasmake.data.preparing.download import fetch
+from nasmake.data.preparing.plain_pickle import PlainPickleError, load_plain
 
 CHANNELS, SIDE = 3, 32  # of an image; the side is in pixels
 PIXELS = CHANNELS * SIDE * SIDE
@@ -135,48 +132,19 @@ def _read_members(path: Path, archive: Archive) -> dict[str, bytes]:
                     if stream is None:
                         raise NotCifarError(f"its member {name} is a link or a device, not a file")
                     contents[str(name)] = stream.read()
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except NotCifarError:
+        raise
+    except Exception as error:  # tarfile and zlib raise exceptions of many types for damaged files
         raise NotCifarError(f"not a readable archive ({error})") from None
     return contents
-
-
-class ArrayUnpickler(pickle.Unpickler):
-    """Read a pickle of plain values and NumPy arrays. A pickle that asks for any other function is refused."""
-
-    ADMITTED = frozenset(
-        {
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "scalar"),
-            ("numpy._core.numeric", "_frombuffer"),
-        }
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return a function that the pickle calls to rebuild an array.
-
-        Raises:
-            UnpicklingError: the pickle asks for another function.
-        """
-        if (module, name) == ("_codecs", "encode"):
-            return _encode_latin1  # Python 3 writes bytes for Python 2 in this way
-        module = re.sub(r"^numpy\.core\b", "numpy._core", module)  # the name before NumPy 2
-        if (module, name) not in self.ADMITTED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which has no place in a data set")
-        return super().find_class(module, name)
-
-
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    return text.encode("latin1")
 
 
 def _unpickle(members: Mapping[str, bytes], name: str) -> dict[Any, Any]:
     if name not in members:
         raise NotCifarError(f"its member {name} is missing")
     try:
-        content = ArrayUnpickler(io.BytesIO(members[name]), encoding="bytes").load()
-    except Exception as error:  # a damaged pickle can raise an exception of any type
+        content = load_plain(members[name])
+    except PlainPickleError as error:
         raise NotCifarError(f"its member {name} cannot be read ({error})") from None
     if not isinstance(content, dict):
         raise NotCifarError(f"its member {name} holds no dictionary")
@@ -188,7 +156,7 @@ def _read_classes(members: Mapping[str, bytes], archive: Archive) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, bytes | str) for name in names):
         raise NotCifarError(f"it has no list of {key}")
     texts = [name if isinstance(name, str) else name.decode(errors="replace") for name in names]
-    if len(set(texts)) != archive.num_classes:
+    if not len(set(texts)) == len(texts) == archive.num_classes or not all(text.isprintable() for text in texts):
         raise NotCifarError(f"its {key} do not name {archive.num_classes} classes")
     return texts
 
@@ -196,12 +164,13 @@ def _read_classes(members: Mapping[str, bytes], archive: Archive) -> list[str]:
 def _read_batch(members: Mapping[str, bytes], name: str, archive: Archive) -> Split:
     batch = _unpickle(members, name)
     pixels, labels = batch.get(b"data"), batch.get(archive.labels)
+    labels = labels.tolist() if isinstance(labels, np.ndarray) else labels
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
         raise NotCifarError(f"the data of its member {name} are not rows of {PIXELS} uint8 values")
     kind = f"{archive.labels.decode()} from 0 to {archive.num_classes - 1}"
-    if not isinstance(labels, list | np.ndarray) or not 0 < len(labels) == len(pixels):
+    if not isinstance(labels, list) or not 0 < len(labels) == len(pixels):
         raise NotCifarError(f"its member {name} has {len(pixels)} images, but not as many {kind}")
-    if not all(isinstance(label, int | np.integer) and 0 <= label < archive.num_classes for label in labels):
+    if not all(isinstance(label, int) and 0 <= label < archive.num_classes for label in labels):
         raise NotCifarError(f"its member {name} does not have {kind} only")
     images = pixels.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)  # a row is all red, all green, all blue
     return Split(images, np.array(labels, dtype=np.int64))
