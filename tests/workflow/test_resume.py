@@ -124,7 +124,11 @@ def test_a_living_controller_is_respected(tmp_path):
     process = checkout.start(*RUN)
     wait_for(in_the_middle_of(checkout, "train_supernet"), process)
     code, output = checkout.run(*RUN, check=False)
-    assert code != 0 and "LockException" in output
+    (error,) = (line for line in output.splitlines() if line.startswith("error: "))
+    assert code == 1 and "a study is running here" in error and f"process {process.pid}," in error
+    assert "LockException" not in output
+    plan = checkout.run(*RUN, "-n")
+    assert "nasmake: a study is running here" in plan and "retrain_final" in plan and "Error" not in plan
     assert process.poll() is None
     kill_everything(process, signal.SIGKILL)
 

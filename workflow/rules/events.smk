@@ -9,10 +9,9 @@ STARTED = time.time()
 
 onstart:
     from nasmake.core.hardware import describe_device
-    from nasmake.pipeline.controller import hold_lock
     from nasmake.report.summary import write_resolved
 
-    hold_lock(Path(".snakemake"))
+    STOP.take_signals()  # the scheduler of Snakemake has taken SIGTERM
     write_resolved(Path(RUN) / "config.yaml", config)
     device = describe_device(CONFIG.trainer.accelerator)
     print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}")
@@ -30,4 +29,5 @@ onsuccess:
 onerror:
     from nasmake.report.summary import failures
 
-    print(*failures(Path(RUN), STARTED), sep="\n", file=sys.stderr)
+    if STOP.number is None:
+        print(*failures(Path(RUN), STARTED), sep="\n", file=sys.stderr)

@@ -1,4 +1,4 @@
-# What has to hold before the configuration is read: the folder, the interpreter, and no lock of a dead controller.
+# What has to hold before the configuration is read: the folder, the interpreter, and the handler of signals.
 
 import sys
 from pathlib import Path
@@ -8,11 +8,11 @@ if not Path("workflow/rules/start.smk").is_file() or not Path("config/config.yam
     sys.exit(f"error: nasmake is started in its own folder; type: cd {root}")
 
 try:
-    from nasmake.pipeline.controller import clear_stale_lock, prepare_environment
+    from nasmake.pipeline.controller import control, prepare_environment
 except ModuleNotFoundError:
     sys.exit("error: the package nasmake is not installed beside this snakemake; type: make setup")
 
 prepare_environment()
 
 if workflow.is_main_process:
-    clear_stale_lock(Path(".snakemake"))
+    STOP = control(workflow, Path(".snakemake"))

@@ -1,65 +1,70 @@
 """What the controller, a running Snakemake, sets up for itself and its jobs before it reads the rules.
 
-The controller holds a lock, so that a later one recognises the lock files of a dead one, and it exports environment
-variables to its jobs. The Snakefile imports this module, so it loads no torch. It imports core and config.
+It takes the lock of its folder, handles signals, and exports environment variables to its jobs. The Snakefile imports
+this module, so it loads no torch. It imports core, config and other modules of this room.
 """
 
-import fcntl
+import logging
 import os
-import socket
 import sys
-import time
 from pathlib import Path
 from shlex import quote
-from typing import IO
+from typing import Any
 
 from nasmake.config import Config
 from nasmake.config.environment import NO_GROUP
+from nasmake.core.errors import InputError
 from nasmake.core.process import CANDIDATES, GPUS_OF_A_JOB, LOADER_WORKERS, PAYS
+from nasmake.pipeline.lock import clear_dead_lock, controller_at_work, hold_lock
+from nasmake.pipeline.stop import Stop
 
-PATIENCE = 2.0  # seconds in which a dry run, which tries the lock for a moment, has released it again
-_locked_files: list[IO[str]] = []  # kept open until the process ends, because closing a file drops its lock
 
+def control(workflow: Any, snakemake_folder: Path) -> Stop:
+    """Let this process take signals from now on, and the lock of the folder before it plans jobs in order to run them.
 
-def clear_stale_lock(snakemake_folder: Path) -> None:
-    """Remove the lock files of a dead controller of this host. Those of a living one, or of another host, stay.
+    Snakemake knows whether it will run jobs only after it has read the rules, when it calls `workflow.execute`.
 
-    A controller that runs jobs holds an flock on `<snakemake_folder>/controller` (see `hold_lock`). The kernel drops
-    this flock when the process ends. Lock files that are newer than the file belong to a controller that has just
-    begun. An flock may be invisible on another host, so Snakemake asks for `--unlock` there. The lock files are private
-    to Snakemake: a test kills a real controller to see that this function still works.
+    Args:
+        workflow: Snakemake's workflow.
+        snakemake_folder: `.snakemake`.
+
+    Returns:
+        The handler of signals. Snakemake's scheduler replaces it, so it is installed again when the scheduler is there.
     """
-    marker = snakemake_folder / "controller"
-    if not marker.is_file() or marker.read_text() != socket.gethostname():
-        return
-    with marker.open("a") as stream:
-        if not _lock(stream):
-            return
-        for lock in (snakemake_folder / "locks").glob("*.lock"):
-            if lock.stat().st_mtime <= marker.stat().st_mtime:
-                lock.unlink(missing_ok=True)
+    clear_dead_lock(snakemake_folder)
+    stop = Stop()
+    stop.take_signals()
+    execute = workflow.execute
+
+    def execute_alone(executor_plugin: Any, **options: Any) -> None:
+        stop.is_local = executor_plugin.common_settings.local_exec
+        if executor_plugin.common_settings.dryrun_exec:
+            _say_who_is_at_work(snakemake_folder)
+        elif workflow.execution_settings.lock:
+            _hold_or_exit(snakemake_folder)
+        try:
+            execute(executor_plugin=executor_plugin, **options)
+        finally:  # Snakemake may have caught the exception of the signal, or may end with an error of its own
+            if stop.number is not None:
+                stop.exit()
+
+    workflow.execute = execute_alone
+    return stop
 
 
-def hold_lock(snakemake_folder: Path) -> None:
-    """Mark this process as the controller at work until it ends."""
-    stream = (snakemake_folder / "controller").open("a+")
-    deadline = time.monotonic() + PATIENCE
-    while not _lock(stream):
-        if time.monotonic() > deadline:  # with --nolock two controllers run, as the user asked for
-            return
-        time.sleep(0.05)
-    _locked_files.append(stream)
-    stream.truncate(0)
-    stream.write(socket.gethostname())
-    stream.flush()
-
-
-def _lock(stream: IO[str]) -> bool:
+def _hold_or_exit(snakemake_folder: Path) -> None:
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except OSError:  # a living controller holds the lock, or the file system has no flock
-        return False
+        hold_lock(snakemake_folder)
+    except (InputError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _say_who_is_at_work(snakemake_folder: Path) -> None:
+    """Say it in place of Snakemake, whose dry run calls a lock an error and goes on."""
+    logger = logging.getLogger("snakemake.logging")
+    logger.addFilter(lambda record: "Directory cannot be locked" not in str(record.msg))
+    if holder := controller_at_work(snakemake_folder):
+        print(f"nasmake: a study is running here {holder}; this is what is still to be done", file=sys.stderr)
 
 
 def prepare_environment() -> None:
