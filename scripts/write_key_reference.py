@@ -108,7 +108,7 @@ def values(entry: Mapping[str, Any]) -> str:
         items = entry["items"]
         return "list of mappings" if "$ref" in items else f"list of: {values(items)}"
     if kind in NUMBERS:
-        bounds = [f"{word} {entry[bound]:g}" for bound, word in BOUNDS.items() if bound in entry]
+        bounds = [f"{word} {entry[bound]:.15g}" for bound, word in BOUNDS.items() if bound in entry]
         return " ".join([NUMBERS[kind], ", ".join(bounds)]).strip()
     return PLAIN.get(str(kind), "any value")
 

@@ -47,8 +47,8 @@ def test_nearest_offers_one_or_all():
         (datetime.date(2026, 1, 2), "2026-01-02"),
         ("x" * 61, "x" * 57 + "..."),
         ("\x1b[31m", r'"\u001b[31m"'),
-        ([10**5000], "a list that cannot be shown"),
-        ({1: {(): 2}}, "a dict that cannot be shown"),
+        ([10**5000], "a value that cannot be shown"),
+        ({1: {(): 2}}, "a value that cannot be shown"),
     ],
 )
 def test_values_are_shown_as_in_yaml_on_one_short_line(value, text):

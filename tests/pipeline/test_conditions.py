@@ -107,6 +107,10 @@ def test_resolving_twice_changes_nothing():
         ([MOMENTUM | {"when": {"optimizr": "Adam"}}], "momentum: when: optimizr is no key; did you mean optimizer?"),
         ([MOMENTUM | {"when": {"optimizer": "Adm"}}], "momentum: when: supernet.optimizer is Adm; expected"),
         ([OPTIMIZER, MOMENTUM | {"when": {"optimizer": "NAG"}}], "momentum: when: optimizer is NAG; expected one of"),
+        (
+            [{"name": "lam", "type": "uniform_int", "lower": 1, "upper": 10**12}, MOMENTUM | {"when": {"lam": 1}}],
+            "momentum: when: lam has 1000000000000 values; expected at most 10000: give lam a step",
+        ),
         ([MOMENTUM | {"when": {"initial_lr": 0.5}}], "momentum: when: initial_lr has a range without steps; expected"),
         (
             [OPTIMIZER | {"when": {"lam": 1}}, {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 2}

@@ -47,7 +47,8 @@ def in_sections(raw: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(section, dict):
             section.pop(last, None)
     for name in ALIASES.keys() & raw.keys():
-        assign(sections, ALIASES[name], raw[name])
+        if isinstance(sections.get(ALIASES[name].partition(".")[0], {}), dict):  # otherwise the section is refused
+            assign(sections, ALIASES[name], raw[name])
     return sections
 
 

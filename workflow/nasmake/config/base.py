@@ -5,30 +5,46 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
+from nasmake.core.errors import InputError, shown
+from nasmake.core.yaml_text import parse_yaml
+
+LONGEST_NAME = 200  # bytes; a file system allows 255, and a file's name may have more parts than this one
+LONGEST_PATH = 1000  # bytes; the folders of a run and their files are still to come
 NAME = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 
 
 def _check_name(name: str) -> str:
     if not re.fullmatch(NAME, name):
         raise ValueError("expected letters of A to Z, digits, _, . and -, not beginning with . or -")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"expected at most {LONGEST_NAME} characters")
     return name
 
 
 def _normalise_path(path: str) -> str:
-    if not path.strip() or set("{}\n") & set(path):
-        raise ValueError("expected a path that is not empty and has no braces")
+    if not path.strip() or set("{}") & set(path) or not path.isprintable():
+        raise ValueError("expected a path that is not empty and has no braces and no control characters")
+    if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in path.split("/")):
+        raise ValueError(f"expected at most {LONGEST_PATH} bytes, and {LONGEST_NAME} in each name")
     return os.path.normpath(os.path.expanduser(path))  # noqa: PTH111  (Path keeps "a/.." and Snakemake warns of "./a")
 
 
 Name = Annotated[str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": NAME})]  # of a folder
 FilePath = Annotated[str, AfterValidator(_normalise_path)]
+# The upper bounds below allow any real use. They refuse slips of the keyboard, which would end in a full memory, in an
+# overflow or in a study without an end.
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of images, networks, trials or passes
+Cost = Annotated[int, Field(ge=1, le=10**15)]  # multiply-adds or parameters
+Target = Annotated[float, Field(gt=0, le=1e15)]  # of any cost
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+NotNegative = Annotated[float, Field(ge=0, le=1e6)]
+Rate = Annotated[float, Field(gt=0, le=1000)]  # a learning rate
+Decay = Annotated[float, Field(ge=0, le=1000)]  # a factor of a penalty
 
 
 class Section(BaseModel):
@@ -43,15 +59,23 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, values: Any) -> Any:
-        return {key: cls._parse(key, value) for key, value in values.items()} if isinstance(values, Mapping) else values
+        if not isinstance(values, Mapping):
+            return values
+        parsed_values = {key: cls._parse(key, value) for key, value in values.items()}
+        for key, value in parsed_values.items():
+            entries, field = value if isinstance(value, list) else [value], cls.model_fields.get(key)
+            if field and _is_number(field.annotation) and any(isinstance(entry, bool) for entry in entries):
+                raise ValueError(f"{key} is {shown(value)}; expected a number")  # pydantic would read 1 or 0
+        return parsed_values
 
     @classmethod
     def _parse(cls, key: str, value: Any) -> Any:
         field = cls.model_fields.get(key)
         if field is None:
             return value
-        if value is None and field.default_factory is not None:  # the file has the section's name and nothing below it
-            return field.default_factory()  # type: ignore[call-arg]
+        origin = get_origin(field.annotation)
+        if value is None and origin in (list, dict):  # the file has the key and nothing below it
+            return origin()
         if not isinstance(value, str) or not value.strip():
             return value
         if _takes_text(field.annotation):
@@ -60,10 +84,10 @@ class Section(BaseModel):
 
 
 def parsed(text: str) -> Any:
-    """Return the value of a text that is read as YAML, or the text itself if it is not valid YAML."""
+    """Return the value of a text that is read as YAML, or the text itself if it is not valid YAML, or is a date."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return parse_yaml(text, "text")
+    except InputError:
         return text
 
 
@@ -72,3 +96,8 @@ def _takes_text(annotation: Any) -> bool:
     if get_origin(annotation) in (list, dict):
         return False
     return annotation is str or isinstance(annotation, str) or any(map(_takes_text, get_args(annotation)))
+
+
+def _is_number(annotation: Any) -> bool:
+    """Return whether a key of this type takes numbers, or a list of numbers."""
+    return annotation in (int, float) or any(map(_is_number, get_args(annotation)))

@@ -18,7 +18,7 @@ from nasmake.config.search import Search
 from nasmake.config.study import Final, Optimize, Promote
 from nasmake.config.supernet import Supernet
 from nasmake.config.trainer import Trainer
-from nasmake.core.errors import InputError, one_line
+from nasmake.core.errors import InputError, one_line, shown
 
 
 class Config(Section):
@@ -89,8 +89,12 @@ def load(raw: Mapping[str, Any]) -> Config:
     Raises:
         InputError: a key is unknown or its value is not allowed. The line names the key, its value and what is allowed.
     """
+    if not isinstance(raw, Mapping):
+        raise InputError(f"content is {shown(raw)}; expected a mapping of keys to values", "config")
     try:
         return Config.model_validate(in_sections(raw))
+    except RecursionError:
+        raise InputError("nested too deep; expected the sections of a configuration", "config") from None
     except ValidationError as error:
         raise InputError(one_line(error, Config), "config") from None
 

@@ -35,7 +35,7 @@ class Dataset(Section):
         "cifar10", description="the data set; images of imagenet and image_folder lie in dataset.path"
     )
     path: FilePath = Field("resources/datasets", description="folder of the prepared data sets and of their archives")
-    num_data_architecture_search: Count = Field(
+    num_data_architecture_search: Annotated[int, Field(ge=1, le=10**9)] = Field(
         10000, description="number of training images held out as val; the search and the trials are scored on them"
     )
     num_search_classes: Count | None = Field(
@@ -43,10 +43,10 @@ class Dataset(Section):
         description="number of classes in supernet training and search, drawn with nas.seed; retraining always uses "
         "all classes, and limits apply to the network for all classes; null: all",
     )
-    image_size: Count | None = Field(
+    image_size: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="height and width of the images in pixels; required for image_folder; null: 224 for imagenet"
     )
-    crop_padding: Annotated[int, Field(ge=0)] | None = Field(
+    crop_padding: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
         None,
         description="pixels of black on each side of a training image before a random crop; null: 4, 1 for the digits "
         "sets, 0 for imagenet",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nasmake.config.base import Count, FilePath, Section
+from nasmake.config.base import FilePath, Section
 
 NO_GROUP = "[group]"  # the placeholder in aiaccel's files
 
@@ -13,15 +13,15 @@ class Environment(Section):
     """The machine that runs the jobs."""
 
     result_dir: FilePath = Field("results", description="folder of the results; each run has its own folder in it")
-    gpus: Annotated[int, Field(ge=0)] = Field(
+    gpus: Annotated[int, Field(ge=0, le=1024)] = Field(
         1,
         description="number of GPUs of a training job; the job runs one process per GPU; a number above 1 also sets "
         "the number of processes on a CPU",
     )
-    device_ids: list[int] | None = Field(
+    device_ids: list[Annotated[int, Field(ge=0, le=1023)]] | None = Field(
         None, description="numbers of the node's GPUs that jobs may use, at least as many as gpus; null: all GPUs"
     )
-    num_workers: Annotated[int, Field(ge=0)] = Field(
+    num_workers: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="number of processes that load images for a job of imagenet; other data sets are held in memory"
     )
 
@@ -38,7 +38,9 @@ class Resource(Section):
     """aiaccel's scheduler keys, which profiles replace."""
 
     type: str = Field("local", description="no effect; choose a profile instead")
-    num_node: Count = Field(4, description="number of trials that may run at once, if optimize.lag is null")
+    num_node: Annotated[int, Field(ge=1, le=9999)] = Field(
+        4, description="number of trials that may run at once, if optimize.lag is null"
+    )
 
 
 class Abci(Section):

@@ -14,7 +14,9 @@ class Latency(Section):
         None, description="file of an earlier measurement on this or another machine; null: measured when needed"
     )
     batch_size: Count = Field(1, description="number of images in a timed forward pass")
-    runs: Annotated[int, Field(ge=50)] = Field(
+    runs: Annotated[int, Field(ge=50, le=1_000_000)] = Field(
         50, description="number of timed passes of each profiled unit; the table holds their median"
     )
-    warmup: Annotated[int, Field(ge=1)] = Field(3, description="number of untimed passes before every ten timed passes")
+    warmup: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        3, description="number of untimed passes before every ten timed passes"
+    )

@@ -2,11 +2,11 @@
 
 import re
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from nasmake.config.base import Count, FilePath, Name, Section
+from nasmake.config.base import Epochs, FilePath, Name, Section, Seed
 
 
 class Nas(Section):
@@ -24,18 +24,18 @@ class Nas(Section):
     architecture: FilePath | None = Field(
         None, description="name in config/architectures, or file, of a network that replaces the search; null: search"
     )
-    seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of every stage")
+    seed: Seed = Field(42, description="seed of every stage")
     type: Literal["separate", "simultaneous"] = Field(
         "separate",
         description="separate: search after supernet training; simultaneous: one stage alternates steps of both",
     )
-    num_epochs_supernet_train: Count = Field(
+    num_epochs_supernet_train: Epochs = Field(
         60, description="number of epochs of supernet training; with type simultaneous, of the joint stage"
     )
-    num_epochs_architecture_search: Count = Field(
+    num_epochs_architecture_search: Epochs = Field(
         20, description="number of epochs of a separate search; an epoch evaluates search.population_size candidates"
     )
-    num_epochs_retrain: Count | None = Field(
+    num_epochs_retrain: Epochs | None = Field(
         60,
         description="number of epochs of retraining; null: retrain.hyperparameters.num_epochs, or else "
         "retrain.num_epochs, or else 60",

@@ -4,17 +4,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nasmake.config.base import Count, Fraction, NotNegative, Positive, Section
+from nasmake.config.base import Count, Decay, Epochs, Fraction, NotNegative, Positive, Rate, Section
 
 
 class RetrainHyperparameters(Section):
     """The keys of aiaccel's section `retrain.hyperparameters`."""
 
-    base_lr: Positive = Field(0.05, description="peak learning rate")
+    base_lr: Rate = Field(0.05, description="peak learning rate")
     batch_size: Count = Field(64, description="number of images in a training step")
     momentum: Fraction = Field(0.9, description="momentum of SGD")
-    weight_decay: NotNegative | None = Field(None, description="factor of the L2 penalty; null: retrain.weight_decay")
-    num_epochs: Count | None = Field(None, description="number of epochs, if nas.num_epochs_retrain is null")
+    weight_decay: Decay | None = Field(None, description="factor of the L2 penalty; null: retrain.weight_decay")
+    num_epochs: Epochs | None = Field(None, description="number of epochs, if nas.num_epochs_retrain is null")
 
 
 class Retrain(Section):
@@ -23,11 +23,11 @@ class Retrain(Section):
     hyperparameters: RetrainHyperparameters = Field(
         default_factory=RetrainHyperparameters, description="hyperparameters of SGD"
     )
-    num_epochs: Count | None = Field(
+    num_epochs: Epochs | None = Field(
         None,
         description="number of epochs, if nas.num_epochs_retrain and retrain.hyperparameters.num_epochs are null",
     )
-    weight_decay: NotNegative = Field(4e-5, description="factor of the L2 penalty")
+    weight_decay: Decay = Field(4e-5, description="factor of the L2 penalty")
     nesterov: bool = Field(True, description="use Nesterov momentum if momentum is above 0")
     warmup_epochs: NotNegative = Field(
         5, description="number of epochs in which the rate rises linearly from base_lr/3; a cosine to 0 follows"
@@ -36,7 +36,7 @@ class Retrain(Section):
         0.1, description="part of the target probability that is spread over all classes"
     )
     gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradient; null: no limit")
-    cutout_length: Count | None = Field(
+    cutout_length: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="edge in pixels of the square that cutout blanks in each image (arXiv 1708.04552); null: none"
     )
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(

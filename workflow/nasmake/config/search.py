@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nasmake.config.base import Count, Fraction, NotNegative, Positive, Section
+from nasmake.config.base import Cost, Count, Fraction, NotNegative, Positive, Rate, Section, Target
 
 SEARCH_STRATEGIES = Literal["random", "evolution", "asng", "reinforce", "proxyless", "nsga2"]
 COSTS = Literal["macs", "parameters", "latency_ms"]
@@ -13,8 +13,8 @@ COSTS = Literal["macs", "parameters", "latency_ms"]
 class Constraint(Section):
     """Hard limits. The search never evaluates a candidate above a limit."""
 
-    macs: Count | None = Field(None, description="most multiply-adds for one image; null: no limit")
-    parameters: Count | None = Field(None, description="most learnable parameters; null: no limit")
+    macs: Cost | None = Field(None, description="most multiply-adds for one image; null: no limit")
+    parameters: Cost | None = Field(None, description="most learnable parameters; null: no limit")
     latency_ms: Positive | None = Field(
         None, description="largest latency in milliseconds, as the sum of the latency table's entries; null: no limit"
     )
@@ -24,13 +24,15 @@ class Reward(Section):
     """The reward of MnasNet (arXiv 1807.11626): accuracy x (cost / target)^w."""
 
     metric: COSTS = Field("macs", description="cost that the reward uses")
-    target: Positive | None = Field(
+    target: Target | None = Field(
         None, description="desired cost, in the unit of the metric; null: the limit of search.constraint on the metric"
     )
-    w_below: Annotated[float, Field(le=0)] = Field(
+    w_below: Annotated[float, Field(ge=-1000, le=0)] = Field(
         -0.07, description="exponent w for a cost up to the target; 0 ignores such a cost"
     )
-    w_above: Annotated[float, Field(le=0)] = Field(-0.07, description="exponent w for a cost above the target")
+    w_above: Annotated[float, Field(ge=-1000, le=0)] = Field(
+        -0.07, description="exponent w for a cost above the target"
+    )
 
 
 class ExpectedCost(Section):
@@ -42,7 +44,7 @@ class ExpectedCost(Section):
         "power: x (log E / log T)^weight; none: not at all",
     )
     metric: COSTS = Field("macs", description="cost whose expectation is computed; the history records it in any case")
-    target: Positive | None = Field(
+    target: Target | None = Field(
         None, description="desired cost, in the unit of the metric; null: the limit of search.constraint on the metric"
     )
     weight: Positive | None = Field(
@@ -64,13 +66,13 @@ class Search(Section):
     reward: Reward = Field(
         default_factory=Reward, description="reward of objective mnasnet_reward: val accuracy x (cost / target)^w"
     )
-    front: Annotated[list[COSTS], Field(min_length=1)] = Field(
+    front: Annotated[list[COSTS], Field(min_length=1, max_length=3)] = Field(
         ["macs"],
         description="costs that form the Pareto front together with the val loss; evaluations.csv marks the front in "
         "column on_front, and nsga2 minimises all of them",
     )
     batch_size: Count = Field(256, description="number of images in a forward pass of an evaluation")
-    population_size: Annotated[int, Field(ge=2)] = Field(
+    population_size: Annotated[int, Field(ge=2, le=100_000)] = Field(
         50, description="number of candidates in an epoch, which is one generation of random, evolution and nsga2"
     )
     parent_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -85,7 +87,7 @@ class Search(Section):
     mutation_prob: Annotated[float, Field(gt=0, le=1)] = Field(
         0.1, description="evolution: probability that a mutation changes a decision"
     )
-    samples_per_update: Annotated[int, Field(ge=2)] = Field(
+    samples_per_update: Annotated[int, Field(ge=2, le=100_000)] = Field(
         8, description="asng and reinforce: number of candidates for each update of the distribution"
     )
     alpha: NotNegative = Field(1.5, description="asng: signal-to-noise ratio above which the step size grows")
@@ -99,12 +101,12 @@ class Search(Section):
     update_interval: Count = Field(
         1, description="simultaneous: number of weight steps for each update of the distribution (ProxylessNAS: 5)"
     )
-    policy_lr: Positive = Field(0.2, description="reinforce: learning rate of Adam for the distribution")
+    policy_lr: Rate = Field(0.2, description="reinforce: learning rate of Adam for the distribution")
     gates: Literal["two_path", "full"] = Field(
         "two_path",
         description="proxyless: options of a decision that a step compares; two_path: two drawn options, full: all",
     )
-    architecture_lr: Positive = Field(
+    architecture_lr: Rate = Field(
         0.006, description="proxyless: learning rate of Adam for the distribution (arXiv 1812.00332, CIFAR-10)"
     )
     expected_cost: ExpectedCost = Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nasmake.config.base import Count, Section, parsed
+from nasmake.config.base import Epochs, Section, Seed, parsed
 from nasmake.core.errors import shown
 
 SEARCH_ALGORITHMS = Literal[
@@ -23,6 +23,8 @@ SEARCH_ALGORITHMS = Literal[
     "NelderMeadOptimizer",
 ]
 OBJECTIVES = Literal["val_accuracy", "macs", "parameters", "latency_ms"]
+Bound = Annotated[float, Field(ge=-1e15, le=1e15)]  # of a hyperparameter
+Trials = Annotated[int, Field(ge=1, le=9999)]
 
 
 class Parameter(Section):
@@ -30,18 +32,22 @@ class Parameter(Section):
 
     # Examples in the methods: a uniform_int with lower 10, upper 30 and step 10, which has the values 10, 20 and 30.
 
-    name: str = Field(description="name of the hyperparameter: the dotted path of a key, or a name of aiaccel for it")
+    name: Annotated[str, Field(max_length=200)] = Field(
+        description="name of the hyperparameter: the dotted path of a key, or a name of aiaccel for it"
+    )
     type: Literal["uniform_int", "uniform_float", "categorical"] = Field(
         description="kind of the values: whole numbers, numbers, or the entries of choices"
     )
-    lower: float | None = Field(None, description="smallest value of a number")
-    upper: float | None = Field(None, description="largest value of a number")
-    step: Annotated[float, Field(gt=0)] | None = Field(
+    lower: Bound | None = Field(None, description="smallest value of a number")
+    upper: Bound | None = Field(None, description="largest value of a number")
+    step: Annotated[float, Field(ge=1e-12, le=1e15)] | None = Field(
         None,
         description="distance between two neighbouring values, starting at lower; null: 1 for uniform_int, none for "
         "uniform_float",
     )
-    choices: list[Any] | None = Field(None, description="values of a categorical hyperparameter")
+    choices: Annotated[list[Any], Field(max_length=1000)] | None = Field(
+        None, description="values of a categorical hyperparameter"
+    )
     log: bool = Field(False, description="sample on a logarithmic scale")
     initial: Any = Field(
         None, description="value in trial 0, or a list of the values in the first trials; null: sampled like the others"
@@ -196,9 +202,11 @@ class Parameter(Section):
         """Return an initial value as a number of the parameter's type."""
         start = f"{self.name}: initial is {shown(value)}; expected"
         try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"{start} a number") from None
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"{start} a number")
         if self.type == "uniform_int" and number % 1:
             raise ValueError(f"{start} a whole number for uniform_int")
         if not self._low <= number <= self._high:
@@ -227,13 +235,13 @@ class Optimize(Section):
     trial_number: Annotated[int, Field(ge=1, le=9999)] = Field(
         15, description="total number of trials; a larger number extends a finished study"
     )
-    rand_seed: Annotated[int, Field(ge=0)] = Field(42, description="seed of the sampler")
-    lag: Count | None = Field(
+    rand_seed: Seed = Field(42, description="seed of the sampler")
+    lag: Trials | None = Field(
         None,
         description="number of trials that may run at once; trial t uses the results of the trials up to t - lag; "
         "null: resource.num_node",
     )
-    n_startup_trials: Count = Field(
+    n_startup_trials: Trials = Field(
         10,
         description="number of completed trials before TPE replaces random sampling and before the pruner stops a "
         "trial",
@@ -243,10 +251,12 @@ class Optimize(Section):
         description="median: stop a retraining whose val accuracy is below the median of the completed trials at the "
         "same epoch",
     )
-    n_warmup_epochs: Annotated[int, Field(ge=0)] = Field(
+    n_warmup_epochs: Annotated[int, Field(ge=0, le=100_000)] = Field(
         5, description="number of epochs of a retraining before the pruner begins to compare"
     )
-    parameters: list[Parameter] = Field(default_factory=list, description="hyperparameters of the study")
+    parameters: Annotated[list[Parameter], Field(max_length=100)] = Field(
+        default_factory=list, description="hyperparameters of the study"
+    )
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
@@ -301,7 +311,7 @@ class Optimize(Section):
 class Promote(Section):
     """Choice of the trials that go on to the final training."""
 
-    top: Count = Field(
+    top: Trials = Field(
         1,
         description="number of trials, in the order of val accuracy, whose networks are trained on all training data "
         "and tested",
@@ -311,7 +321,7 @@ class Promote(Section):
 class Final(Section):
     """Training of the promoted networks on train and val together, and the test."""
 
-    num_epochs: Count | None = Field(None, description="number of epochs; null: as many as in retraining")
+    num_epochs: Epochs | None = Field(None, description="number of epochs; null: as many as in retraining")
     baseline: bool = Field(
         False, description="also fit a logistic regression to the same images; for small data sets only"
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nasmake.config.base import Count, Fraction, NotNegative, Positive, Section
+from nasmake.config.base import Count, Decay, Epochs, Fraction, NotNegative, Positive, Rate, Section
 
 OPTIMIZERS = Literal["MomentumSGD", "NAG", "RMSprop", "Adam", "AMSGrad", "NAdam", "AdamW"]
 SCHEDULERS = Literal["MultiStep", "Linear", "Exponential", "Cosine"]
@@ -34,10 +34,8 @@ class Optimizer(Section):
     """Hyperparameters of the optimizers. Each description begins with the optimizers that read the key."""
 
     optimizer: OPTIMIZERS = Field("MomentumSGD", description="optimizer of the weights")
-    lr: Positive = Field(0.05, description="peak learning rate")
-    weight_decay: NotNegative = Field(
-        4e-5, description="factor of the L2 penalty; AdamW: of the decoupled weight decay"
-    )
+    lr: Rate = Field(0.05, description="peak learning rate")
+    weight_decay: Decay = Field(4e-5, description="factor of the L2 penalty; AdamW: of the decoupled weight decay")
     momentum: Fraction = Field(0.9, description="MomentumSGD, NAG, RMSprop: momentum")
     dampening: Fraction = Field(0.0, description="MomentumSGD: dampening of the momentum")
     smoothing: Fraction = Field(0.99, description="RMSprop: decay of the average of squared gradients")
@@ -63,7 +61,7 @@ class Scheduler(Section):
     )
     start_factor: Fraction = Field(1 / 3, description="Linear: factor of the learning rate at the start")
     end_factor: Fraction = Field(1.0, description="Linear: factor of the learning rate from epoch total_epochs on")
-    total_epochs: Count = Field(5, description="Linear: number of epochs between start_factor and end_factor")
+    total_epochs: Epochs = Field(5, description="Linear: number of epochs between start_factor and end_factor")
 
 
 class Supernet(Scheduler, Optimizer):

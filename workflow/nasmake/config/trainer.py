@@ -1,11 +1,11 @@
 """Section `trainer`: options of Lightning's Trainer, and the number of CPU threads."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from nasmake.config.base import Count, Section
+from nasmake.config.base import Section
 from nasmake.core.errors import nearest
 
 
@@ -22,7 +22,7 @@ class Trainer(Section):
         description="all values have the same effect: environment.gpus processes, each with its part of every batch",
     )
     precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="number format of the training steps")
-    num_threads: Count = Field(
+    num_threads: Annotated[int, Field(ge=1, le=4096)] = Field(
         1, description="number of CPU threads of a job; another number changes the last digits of the results"
     )
     enable_progress_bar: bool = Field(False, description="show Lightning's progress bar if the output is a terminal")

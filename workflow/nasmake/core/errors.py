@@ -71,7 +71,7 @@ def shown(value: Any) -> str:
         if isinstance(value, dict | list | bool | float | None) or not text.strip() or not text.isprintable():
             text = json.dumps(value, default=str)
     except (ValueError, TypeError, RecursionError):  # thousands of digits, a key that is no text, deep nesting
-        text = f"a {type(value).__name__} that cannot be shown"
+        text = "a value that cannot be shown"
     return cut(printable(text))
 
 

@@ -30,6 +30,7 @@ DECLARATIONS: tuple[tuple[str, str, Reads], ...] = (
     ("search.objective", "search.reward", {"mnasnet_reward": ("target", "w_below", "w_above")}),
     ("nas.type", "search", {"simultaneous": ("warmup_ratio", "update_interval")}),
 )
+MOST = 10_000  # values of a hyperparameter that a condition names
 ALWAYS_READ = ("search.expected_cost.metric",)  # also read if the loss is none: for the history and the latency table
 
 
@@ -103,6 +104,8 @@ def _check_condition(config: Config, parameter: Parameter, name: str, values: li
     condition = next((p for p in config.optimize.parameters if path_of(p.name) == path), None)  # None: not searched
     if condition is not None and condition.type == "uniform_float" and condition.step is None:
         raise InputError(f"{location}: {name} has a range without steps; expected single values: give {name} a step")
+    if condition is not None and condition.size > MOST:  # the values are counted one by one
+        raise InputError(f"{location}: {name} has {condition.size} values; expected at most {MOST}: give {name} a step")
     for value in values:
         if condition is not None and condition.type == "categorical" and value not in (condition.choices or []):
             choices = ", ".join(map(shown, condition.choices or []))
