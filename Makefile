@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Everything runs in .venv, which is made from requirements.lock when it is needed.
+# `make` alone lists the targets. Everything runs in .venv, which is made from the lock files when it is needed.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -7,7 +7,7 @@ SHELL := /bin/bash
 VENV := .venv
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
-	"$$python" -c '$(SUPPORTED)' 2>/dev/null && echo "$$python" && break; done)
+	"$$python" -c '$(SUPPORTED)' 2>/dev/null && command -v "$$python" && break; done)
 CONFIG ?= config/presets/digits.yaml
 CORES ?= all
 
@@ -16,14 +16,19 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# An environment cannot be moved: its programs hold the path of its folder. So `made-for` holds this path with the locks.
+# The lock has all packages but those of torch's CUDA builds, which the last but one command adds where torch needs them.
+MADE_FOR := { pwd -P; cat requirements.lock requirements-torch.lock; }
+INSTALL := python -m pip install --quiet --disable-pip-version-check
 environment:
-	@if ! cmp -s requirements.lock $(VENV)/requirements.lock; then \
+	@if ! $(MADE_FOR) | cmp -s - $(VENV)/made-for || ! $(VENV)/bin/python -c 'import nasmake' 2>/dev/null; then \
 		test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.14 found; install one, or: make PYTHON=/path/to/python"; exit 1; }; \
-		echo "making $(VENV) with $$("$(PYTHON)" --version); once, a few minutes"; \
+		echo "making $(VENV) with $$("$(PYTHON)" --version), since none fits this folder and its lock files; a few minutes"; \
 		"$(PYTHON)" -m venv --clear $(VENV) && \
-		python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock && \
-		python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && \
-		cp requirements.lock $(VENV)/requirements.lock; \
+		$(INSTALL) --no-deps --require-hashes --requirement requirements.lock && \
+		$(INSTALL) --requirement requirements-torch.lock && \
+		$(INSTALL) --no-deps --no-build-isolation --editable . && \
+		$(MADE_FOR) > $(VENV)/made-for; \
 	fi
 
 setup: environment ## make the environment and link the profiles, so that `snakemake --profile abci` finds them
@@ -41,13 +46,13 @@ test-slow: environment ## whole studies, kill and resume, a real Slurm: up to 45
 	python -m pytest -n 2 --dist loadfile --timeout 1500 -m slow
 
 # Rooms whose tests run in seconds. torch and Lightning keep the lock's versions; scripts/minimum_requirements.py says why.
-MINIMUM := $(CURDIR)/.venv-minimum
+MINIMUM := .venv-minimum
 test-minimum: environment ## the tests of six rooms with the lowest versions of the dependencies; needs Python 3.11 to 3.13
 	"$(PYTHON)" -m venv --clear $(MINIMUM)
 	python scripts/minimum_requirements.py > $(MINIMUM)/requirements.txt
 	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(MINIMUM)/requirements.txt
 	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	PATH=$(MINIMUM)/bin:$$PATH python -m pytest -m "not slow" \
+	PATH="$(CURDIR)/$(MINIMUM)/bin:$$PATH" python -m pytest -m "not slow" \
 		$(addprefix tests/,core config search_spaces costs study strategies)
 
 lint: environment ## ruff, snakefmt, mypy, import-linter, codespell, snakemake --lint
