@@ -65,6 +65,5 @@ def replay(settings, objective, order=None):
         if trial < new:
             results[trial] = objective(trial, suggestions[trial]["params"])
         else:
-            previous = through_json(suggestions[-1]) if suggestions else None
-            suggestions.append(through_json(suggest(settings, previous, through_json(results.get(observed)))))
+            suggestions.append(through_json(suggest(settings, suggestions, through_json(results.get(observed)))))
     return suggestions

@@ -61,7 +61,7 @@ def small_run(
     parameters = [_suggest(study, random.Random(trial)) for trial in range(study.trial_number)]
     results = [_retrain(folder, trial, trial in pruned) for trial in range(study.trial_number)]
     for trial, params in enumerate(parameters):
-        write_json(folder / trial_folder(trial) / "suggestion.json", {"trial": trial, "params": params, "history": []})
+        write_json(folder / trial_folder(trial) / "suggestion.json", {"trial": trial, "params": params})
     observed = records(*results)
     promoted = promote(observed, top)
     finals = final_records(*(_final(folder, results[trial], has_test) for trial in promoted))

@@ -25,8 +25,8 @@ from small_results import diverged, final, result
 
 PATH = Path("run/trial-0001/result.json")
 REPAIR = f"; type: rm {PATH}, then the same command again"
-RUNNING = {"trial": 0, "params": {"lam": 3}, "state": "RUNNING", "value": None}
-SUGGESTION = {"trial": 1, "params": {"lam": 4}, "history": [RUNNING]}
+OBSERVED = {"trial": 0, "state": "COMPLETE", "value": 0.5}
+SUGGESTION = {"trial": 1, "params": {"lam": 4}, "previous": "0" * 16, "observed": OBSERVED}
 SPACE, DATA = {"name": "small", "hash": "0" * 16}, {"train_images.npy": "ab"}
 SUPERNET = {"state": "PRUNED", "reason": "train_supernet: nan", "search_space": SPACE, "settings": {}, "data": DATA}
 
@@ -47,6 +47,7 @@ def test_folder_and_number_of_a_trial_belong_together():
 @pytest.mark.parametrize(
     "reader, content",
     [
+        (read_suggestion, {"trial": 0, "params": {"lam": 4}}),
         (read_suggestion, SUGGESTION),
         (read_suggestion, SUGGESTION | {"prune_below": [None, 0.5]}),
         (read_result, result(1, 0.5)),
@@ -87,9 +88,9 @@ def test_a_wrong_field_is_named_with_its_value(changes, text):
     assert error_of(CompletedTrial, result(1, 0.5) | changes) == text
 
 
-@pytest.mark.parametrize("state", ["FAIL", "RUNNING", None, 1])
+@pytest.mark.parametrize("state", ["DONE", "RUNNING", None, 1])
 def test_an_unknown_state_is_refused(state):
-    assert error_of(TrialResult, diverged(1) | {"state": state}).endswith("; expected one of COMPLETE, PRUNED")
+    assert error_of(TrialResult, diverged(1) | {"state": state}).endswith("; expected one of COMPLETE, PRUNED, FAIL")
 
 
 @pytest.mark.parametrize("name", ["trial", "state", "value", "val_accuracy", "val_loss", "architecture", "macs"])
@@ -100,13 +101,11 @@ def test_a_completed_trial_has_all_scores(name):
 
 
 def test_errors_in_nested_objects_name_the_whole_path():
-    assert error_of(Suggestion, SUGGESTION | {"history": [RUNNING, 3]}) == "history[1] is 3; expected an object"
-    history = [RUNNING | {"state": "DONE"}]
-    text = 'history[0].state is "DONE"; expected one of COMPLETE, PRUNED, RUNNING'
-    assert error_of(Suggestion, SUGGESTION | {"history": history}) == text
-    del history[0]["params"]
-    text = "history[0].params is missing; expected an object"
-    assert error_of(Suggestion, SUGGESTION | {"history": history}) == text
+    assert error_of(Suggestion, SUGGESTION | {"observed": 3}) == "observed is 3; expected an object"
+    text = 'observed.state is "DONE"; expected one of '
+    assert error_of(Suggestion, SUGGESTION | {"observed": OBSERVED | {"state": "DONE"}}).startswith(text)
+    text = "observed.value is missing; expected a finite number or null"
+    assert error_of(Suggestion, SUGGESTION | {"observed": {"trial": 0, "state": "COMPLETE"}}) == text
     text = "search_space.hash is 5; expected text"
     assert error_of(SupernetRecord, SUPERNET | {"search_space": SPACE | {"hash": 5}}) == text
 

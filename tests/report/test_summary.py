@@ -42,7 +42,7 @@ def test_best_leaves_out_final_trainings_that_diverged():
     broken, complete = final_records(stopped, final(0, 0.8, 0.9, baseline=baseline))
     folder, best = best_of({Path("b"): broken, Path("a"): complete})
     assert folder == Path("a") and json_of(best)["baseline"] == baseline
-    with pytest.raises(InputError, match="every promoted trial diverged"):
+    with pytest.raises(InputError, match="no final training of 1 promoted trials completed; retrain_final: not finite"):
         best_of({Path("b"): broken})
 
 
@@ -113,9 +113,7 @@ def write_study(run):
     for number, content in enumerate(results):
         unit = run / f"trial-{number:04d}"
         write_json(unit / "result.json", content | {"provenance": {"host": "a"}})
-        write_json(
-            unit / "suggestion.json", {"trial": number, "params": {"initial_lr": 0.25 * (number + 1)}, "history": []}
-        )
+        write_json(unit / "suggestion.json", {"trial": number, "params": {"initial_lr": 0.25 * (number + 1)}})
         if content["state"] == "COMPLETE":
             write_json(unit / "final.json", final(number, content["val_accuracy"], 0.4) | {"provenance": {}})
             (unit / "final.safetensors").write_bytes(b"weights %d" % number)

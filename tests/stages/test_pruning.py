@@ -13,6 +13,7 @@ from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.costs.table import with_costs
 from nasmake.search_spaces import Architecture
 from nasmake.stages.retrain import Retraining, retrain
+from nasmake.study.history import history_of
 from nasmake.study.suggest import prune_below, suggest
 from small_jobs import CHEAPEST, artefacts, make_job
 from small_spaces import shipped
@@ -93,23 +94,23 @@ def observed(trial, *curve, state=COMPLETE):
 
 
 def after(settings, *results):
-    suggestion = suggest(settings, None, None)
+    suggestions = [suggest(settings, [], None)]
     for result in results:
-        suggestion = suggest(settings, suggestion, result)
-    return suggestion
+        suggestions.append(suggest(settings, suggestions, result))
+    return suggestions
 
 
 def test_limits_are_the_medians_of_told_complete_trials_by_epoch():
     results = [observed(0, 0.1, 0.2, 0.3), observed(1, 0.3, 0.4), observed(2, 0.9, 0.9, state=PRUNED)]
-    assert after(study(), *results[:1])["prune_below"] == [None, None, None]  # one trial is too few
-    suggestion = after(study(), *results)
-    assert suggestion["prune_below"] == [None, pytest.approx(0.3), None]
-    assert prune_below(study(), suggestion["history"]) == suggestion["prune_below"]
-    assert "prune_below" not in after(study(pruner="none"), *results)
+    assert after(study(), *results[:1])[-1]["prune_below"] == [None, None, None]  # one trial is too few
+    suggestions = after(study(), *results)
+    assert suggestions[-1]["prune_below"] == [None, pytest.approx(0.3), None]
+    assert prune_below(study(), history_of(suggestions)) == suggestions[-1]["prune_below"]
+    assert "prune_below" not in after(study(pruner="none"), *results)[-1]
 
 
 def test_first_trials_are_told_that_there_is_no_limit_yet():
-    assert after(study())["prune_below"] == []
+    assert after(study())[-1]["prune_below"] == []
 
 
 def test_pruner_is_named_or_off():

@@ -114,10 +114,11 @@ def test_nelder_mead_climbs():
         {"name": name, "type": "uniform_float", "lower": 0, "upper": 1} for name in ("momentum", "beta1", "beta2")
     ]
     settings = study("NelderMeadOptimizer", parameters=parameters, lag=1)
-    suggestion, values = suggest(settings, None, None), []
+    suggestions, values = [suggest(settings, [], None)], []
     for trial in range(60):
-        values.append(-sum((value - 0.3) ** 2 for value in suggestion["params"].values()))
-        suggestion = suggest(settings, suggestion, {"trial": trial, "state": COMPLETE, "value": values[-1]})
+        values.append(-sum((value - 0.3) ** 2 for value in suggestions[-1]["params"].values()))
+        observed = {"trial": trial, "state": COMPLETE, "value": values[-1]}
+        suggestions.append(suggest(settings, suggestions, observed))
     assert max(values) > -1e-3 and sum(values[-20:]) > sum(values[:20]) / 10
 
 

@@ -17,6 +17,7 @@ from nasmake.report.study_figures import FIGURES
 from nasmake.report.style import svg
 from nasmake.report.summary import front, promote
 from nasmake.report.trials_page import trials_page
+from nasmake.study.history import history_of
 from nasmake.study.journal import in_memory, observed_trials, write_journal
 from small_results import diverged, main_of, records, replay, result
 from small_run import LR, MACS, marks, small_run
@@ -47,7 +48,7 @@ def test_suggestions_for_two_objectives_depend_only_on_observed_results(sampler)
     suggestions = replay(study(sampler), objective)
     assert suggestions == replay(study(sampler), objective, order=1)
     assert len({json.dumps(suggestion["params"]) for suggestion in suggestions}) == 16
-    observed = [entry for entry in suggestions[-1]["history"] if entry["state"] == "COMPLETE"]
+    observed = [entry for entry in history_of(suggestions) if entry["state"] == "COMPLETE"]
     assert all(entry["macs"] == objective(entry["trial"], entry["params"])["macs"] for entry in observed) and observed
 
 

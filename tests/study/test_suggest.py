@@ -10,7 +10,7 @@ import optuna
 import pytest
 from nasmake.config.study import Optimize
 from nasmake.core.files import read_json, write_json
-from nasmake.core.records import COMPLETE, PRUNED, RUNNING
+from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.study.journal import distributions, frozen_trials, in_memory, write_journal
 from nasmake.study.suggest import suggest
 from small_results import replay, result
@@ -51,17 +51,11 @@ def test_extension_leaves_the_first_trials_untouched(reference):
     assert longer[:12] == reference and [suggestion["trial"] for suggestion in longer] == list(range(15))
 
 
-def test_history_tells_what_each_trial_may_know(reference):
+def test_each_suggestion_holds_the_one_result_that_it_is_the_first_to_observe(reference):
     for number, suggestion in enumerate(reference):
-        assert [entry["trial"] for entry in suggestion["history"]] == list(range(number))
-        for entry in suggestion["history"]:
-            observed = objective(entry["trial"], entry["params"]) if entry["trial"] <= number - 3 else {}
-            assert entry["state"] == observed.get("state", RUNNING) and entry["value"] == observed.get("value")
-            assert entry["params"] == reference[entry["trial"]]["params"]
-
-
-def test_history_holds_all_states(reference):
-    assert {entry["state"] for entry in reference[-1]["history"]} == {COMPLETE, PRUNED, RUNNING}
+        told = objective(number - 3, reference[number - 3]["params"]) if number >= 3 else None
+        assert suggestion["observed"] == told
+        assert "history" not in suggestion
 
 
 def test_values_are_within_bounds_and_of_their_type(reference):
@@ -78,13 +72,13 @@ def test_initial_values_are_trial_0_and_the_others_are_sampled(reference):
     first = reference[0]["params"]
     assert (first["initial_lr"], first["optimizer"]) == (1e-3, "Adam")
     without = [{key: value for key, value in parameter.items() if key != "initial"} for parameter in PARAMETERS]
-    sampled = suggest(optimize(parameters=without), None, None)["params"]
+    sampled = suggest(optimize(parameters=without), [], None)["params"]
     assert sampled["initial_lr"] != 1e-3
 
 
 def test_initial_value_of_an_int_may_be_written_as_text():
     parameter = {"name": "lam", "type": "uniform_int", "lower": "1", "upper": "10", "initial": "8"}
-    assert suggest(optimize(parameters=[parameter]), None, None)["params"] == {"lam": 8}
+    assert suggest(optimize(parameters=[parameter]), [], None)["params"] == {"lam": 8}
 
 
 @pytest.mark.parametrize("algorithm", ["TpeOptimizer", "RandomOptimizer", "aiaccel.optimizer.RandomOptimizer"])
@@ -100,11 +94,11 @@ def test_seed_decides_and_every_trial_draws_anew(algorithm):
 def test_random_suggestions_ignore_results_and_tpe_does_not():
     def last(algorithm, value):
         settings = optimize(search_algorithm=algorithm, lag=1, n_startup_trials=2)
-        suggestion, observed = suggest(settings, None, None), None
+        suggestions = [suggest(settings, [], None)]
         for trial in range(8):
-            observed = {"trial": trial, "state": COMPLETE, "value": value(suggestion["params"]["initial_lr"])}
-            suggestion = suggest(settings, suggestion, observed)
-        return suggestion["params"]
+            observed = {"trial": trial, "state": COMPLETE, "value": value(suggestions[-1]["params"]["initial_lr"])}
+            suggestions.append(suggest(settings, suggestions, observed))
+        return suggestions[-1]["params"]
 
     assert last("RandomOptimizer", lambda lr: lr) == last("RandomOptimizer", lambda lr: -lr)
     assert last("TpeOptimizer", lambda lr: lr) != last("TpeOptimizer", lambda lr: -lr)
@@ -113,30 +107,31 @@ def test_random_suggestions_ignore_results_and_tpe_does_not():
 def test_tpe_finds_what_random_sampling_does_not():
     def best(algorithm):
         settings = optimize(search_algorithm=algorithm, lag=1, n_startup_trials=10, parameters=PARAMETERS[:1])
-        suggestion, values = suggest(settings, None, None), []
+        suggestions, values = [suggest(settings, [], None)], []
         for trial in range(40):
-            values.append(-abs(suggestion["params"]["initial_lr"] - 0.03))
-            suggestion = suggest(settings, suggestion, {"trial": trial, "state": COMPLETE, "value": values[-1]})
+            values.append(-abs(suggestions[-1]["params"]["initial_lr"] - 0.03))
+            observed = {"trial": trial, "state": COMPLETE, "value": values[-1]}
+            suggestions.append(suggest(settings, suggestions, observed))
         return sum(sorted(values)[-10:])
 
     assert best("TpeOptimizer") > best("RandomOptimizer")
 
 
 def test_suggesting_changes_nothing_that_it_was_given(reference):
-    previous, observed = deepcopy(reference[7]), objective(5, reference[5]["params"])
-    suggest(optimize(), previous, observed)
-    assert previous == reference[7]
+    earlier, observed = deepcopy(reference[:8]), objective(5, reference[5]["params"])
+    suggest(optimize(), earlier, observed)
+    assert earlier == reference[:8] and observed == objective(5, reference[5]["params"])
 
 
 def test_diverged_trials_steer_away():
     """Divergence above a learning rate of 0.01: later suggestions avoid it."""
     settings = optimize(rand_seed=1, lag=1, n_startup_trials=6, parameters=[PARAMETERS[0] | {"initial": None}])
-    suggestion, rates = suggest(settings, None, None), []
+    suggestions, rates = [suggest(settings, [], None)], []
     for trial in range(30):
-        rates.append(suggestion["params"]["initial_lr"])
+        rates.append(suggestions[-1]["params"]["initial_lr"])
         good = {"state": COMPLETE, "value": 0.5 - abs(rates[-1] - 0.001)}
         observed = good if rates[-1] < 0.01 else {"state": PRUNED, "value": None}
-        suggestion = suggest(settings, suggestion, {"trial": trial} | observed)
+        suggestions.append(suggest(settings, suggestions, {"trial": trial} | observed))
     assert sum(rate >= 0.01 for rate in rates[:6]) >= 2
     assert sum(rate >= 0.01 for rate in rates[-15:]) <= 3
 
@@ -183,10 +178,12 @@ def run_script(*arguments):
 
 def test_script_writes_what_the_function_returns_and_refuses_a_narrowed_space(tmp_path, reference):
     study = optimize().model_dump_json(exclude={"trial_number"})
-    write_json(tmp_path / "previous.json", reference[7] | {"provenance": {"versions": {"optuna": "4.0"}}})
+    for trial, suggestion in enumerate(reference[:8]):
+        made = {"provenance": {"versions": {"optuna": "4.0"}}}
+        write_json(tmp_path / f"trial-{trial:04d}" / "suggestion.json", suggestion | made)
     outcome = objective(5, reference[5]["params"])
     write_json(tmp_path / "observed.json", result(5, outcome["value"]))
-    files = ("--previous", tmp_path / "previous.json", "--observed", tmp_path / "observed.json")
+    files = ("--previous", tmp_path / "trial-0007" / "suggestion.json", "--observed", tmp_path / "observed.json")
     files += ("--out", tmp_path / "out.json")
     done = run_script("--study", study, "--version", "1", *files)
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ from nasmake.core.files import read_json
 COMPLETE: Final = "COMPLETE"  # the stage ran to its end
 PRUNED: Final = "PRUNED"  # training diverged or was stopped by the pruner
 FAIL: Final = "FAIL"  # the last attempt of the stage raised an exception, or a user gave the trial up
-RUNNING: Final = "RUNNING"  # the result was not observed yet; only in the history of a suggestion
+RUNNING: Final = "RUNNING"  # the result was not observed yet; only in the history of a study
 SHARED = "shared"
 BELOW_MEDIAN: Final = "pruned in epoch"  # begins the cause of a training that the pruner stopped
 State = Literal["COMPLETE", "PRUNED", "FAIL"]
@@ -39,15 +39,14 @@ def trial_number(unit: str) -> int | None:
     return None if unit == SHARED else int(unit.removeprefix("trial-"))
 
 
-class ObservedTrial(TypedDict):
-    """One entry of a suggestion's history. Every later suggestion repeats the entry unchanged.
+class Observation(TypedDict):
+    """What a study knows of the outcome of a trial.
 
     `value` is the val accuracy of a completed trial, else None. A cost is present if the study minimises it.
     `val_accuracies`, one per epoch, are present in a study with a pruner.
     """
 
     trial: int
-    params: dict[str, Any]
     state: Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING"]
     value: float | None
     parameters: NotRequired[int]
@@ -56,20 +55,30 @@ class ObservedTrial(TypedDict):
     val_accuracies: NotRequired[list[float]]
 
 
+class ObservedTrial(Observation):
+    """One entry of the history of a study: a trial's hyperparameters, and its outcome as far as it is known."""
+
+    params: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Suggestion:
     """suggestion.json: the hyperparameters of one trial.
 
+    The suggestions of a study form a chain. `nasmake.study.history` reads the history of the study from them.
+
     Attributes:
         trial: number of the trial.
         params: value of each sampled hyperparameter, by name.
-        history: all earlier trials, in order, as far as their results were observed.
+        previous: checksum of the suggestion of the trial before; None for trial 0.
+        observed: the result that this trial is the first one to observe; None if no trial is `lag` behind.
         prune_below: for each epoch of the retraining the val accuracy below which it stops; None without a pruner.
     """
 
     trial: int
     params: dict[str, Any]
-    history: list[ObservedTrial]
+    previous: str | None = None
+    observed: Observation | None = None
     prune_below: list[float | None] | None = None
 
 

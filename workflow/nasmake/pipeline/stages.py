@@ -71,7 +71,7 @@ STAGES: Mapping[str, Stage] = {
     "download_dataset": Stage(
         version=1, reads=("dataset.name", "dataset.path", "dataset.sha256", "dataset.image_size")
     ),
-    "suggest": Stage(version=2),
+    "suggest": Stage(version=3),
     "train_supernet": Stage(
         version=3,
         reads=(*SHARED_KEYS, SEARCH_CLASSES, "supernet", "nas.num_epochs_supernet_train"),

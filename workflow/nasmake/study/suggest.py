@@ -1,21 +1,22 @@
 """The suggestion of one trial: a function of the study's seed, the trial's number and the observed results.
 
-Every suggestion carries the whole history of the study and replays it in a new Optuna study. A study therefore needs no
-database, and its suggestions do not depend on how many jobs run in parallel. Samplers and the conversion to Optuna's
+Every suggestion replays the history of the study in a new Optuna study. A study therefore needs no database, and its
+suggestions do not depend on how many jobs run in parallel. The history, the samplers and the conversion to Optuna's
 types live beside this module. No torch here.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from nasmake.config.study import Optimize
-from nasmake.core.records import COMPLETE, RUNNING, ObservedTrial
+from nasmake.core.records import COMPLETE, ObservedTrial
+from nasmake.study.history import checksum, history_of
 from nasmake.study.journal import Distribution, distribution, frozen_trials, observed_fields, silence_optuna
 from nasmake.study.parameter_space import count, is_sampled, ordered
 from nasmake.study.samplers import HPO_SAMPLERS, PROPOSALS, grid, random_sampler
@@ -24,27 +25,27 @@ DRAWS = 20  # points that are drawn until one is new; afterwards a point may rep
 
 
 def suggest(
-    optimize: Optimize, previous: Mapping[str, Any] | None, observed: Mapping[str, Any] | None
+    optimize: Optimize, earlier: Sequence[Mapping[str, Any]], result: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Return the content of suggestion.json for the next trial.
 
     Args:
         optimize: the study's settings; trial_number is not read.
-        previous: content of suggestion.json of the trial before; None for trial 0.
-        observed: content of the newest result.json that this trial may know; None if no trial is `lag` behind.
+        earlier: content of suggestion.json of every earlier trial, in order.
+        result: content of the newest result.json that this trial may know; None if no trial is `lag` behind.
 
     Returns:
-        The fields of a Suggestion. `history` has one entry for each earlier trial, whose state is RUNNING while its
-        result is not observed. `prune_below` is present in a study with a pruner.
+        The fields of a Suggestion. `prune_below` is present in a study with a pruner.
     """
-    history: list[ObservedTrial] = []
-    if previous is not None:
-        running = ObservedTrial(trial=previous["trial"], params=previous["params"], state=RUNNING, value=None)
-        history = [*previous["history"], running]
-    if observed is not None:
-        facts = {name: observed[name] for name in observed_fields(optimize) if name in observed}
-        history[observed["trial"]] = cast(ObservedTrial, history[observed["trial"]] | facts)
-    suggestion = {"trial": len(history), "params": _new_point(optimize, history), "history": history}
+    names = ("trial", *observed_fields(optimize))
+    observed = None if result is None else {name: result[name] for name in names if name in result}
+    history = history_of(earlier, observed)
+    suggestion = {
+        "trial": len(history),
+        "params": _new_point(optimize, history),
+        "previous": checksum(earlier[-1]) if earlier else None,
+        "observed": observed,
+    }
     return suggestion | ({"prune_below": prune_below(optimize, history)} if optimize.pruner != "none" else {})
 
 
