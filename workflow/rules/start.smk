@@ -3,14 +3,20 @@
 import sys
 from pathlib import Path
 
+root = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+
 if not Path("workflow/rules/start.smk").is_file() or not Path("config/config.yaml").is_file():
-    root = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
     sys.exit(f"error: nasmake is started in its own folder; type: cd {root}")
 
 try:
+    import nasmake
     from nasmake.pipeline.controller import control, prepare_environment
 except ModuleNotFoundError:
     sys.exit("error: the package nasmake is not installed beside this snakemake; type: make setup")
+
+package, expected = Path(nasmake.__file__).resolve().parent, (root / "workflow/nasmake").resolve()
+if workflow.is_main_process and package != expected:
+    sys.exit(f"error: the package nasmake is {package}; expected {expected}; type: make setup")
 
 prepare_environment()
 
