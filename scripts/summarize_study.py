@@ -11,7 +11,7 @@ from nasmake.core.files import write_atomically, write_csv, write_json
 from nasmake.core.provenance import provenance
 from nasmake.core.records import json_of, read_final, read_result, read_suggestion
 from nasmake.jobs.cli import script
-from nasmake.report.summary import best_of, front, table, trial_columns, trial_rows
+from nasmake.report.summary import best_of, final_notes, front, outcome_notes, table, trial_columns, trial_rows
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     study = arguments.run / "study"
     rows, columns = trial_rows(results, params, list(finals.values())), trial_columns(optimize, results)
     write_csv(study / "trials.csv", rows, columns)
-    notes = []
+    notes = [*outcome_notes(results), *final_notes(list(finals.values()), best)]
     if len(optimize.objectives) > 1:
         numbers = [result.trial for result in front(results, optimize.objectives)]
         write_csv(study / "front.csv", [row for trial in numbers for row in rows if row["trial"] == trial], columns)

@@ -70,10 +70,11 @@ def study(results: StudyResults) -> Figure:
     axes.plot(order, accuracies, "o", **DOT, label="completed", gid="completed")
     promoted = [point for point in zip(order, accuracies, strict=True) if point[0] in results.promoted]
     axes.plot(*zip(*promoted, strict=True), **RING, label="promoted", gid="promoted")
-    stopped = [trial.trial for trial in results.trials if trial.state != COMPLETE]
+    stopped = [trial for trial in results.trials if trial.state != COMPLETE]
     if stopped:
         cross: Style = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": RED, "gid": "pruned"}
-        axes.plot(stopped, [0.0] * len(stopped), "x", **cross, label="diverged or pruned: no objective")
+        ways = " or ".join(sorted({trial.outcome for trial in stopped}))
+        axes.plot([trial.trial for trial in stopped], [0.0] * len(stopped), "x", **cross, label=f"{ways}: no objective")
     axes.set(xlabel="trial", ylabel="val accuracy (%)", xlim=(-0.5, end + 0.5))
     whole_numbers(axes)
     figure.legend(loc="outside upper center", ncols=4)
@@ -156,7 +157,7 @@ def learning_curves(results: StudyResults) -> Figure:
     if any(SHARED in units for units in results.histories.values()):
         handles.append(key("shared by all trials", color="black"))
     if len(results.completed) < len(results.trials):
-        handles.append(key("diverged", linestyle="", marker="x"))
+        handles.append(key("ended early", linestyle="", marker="x"))
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     add_trial_colours(figure, results)
     return figure

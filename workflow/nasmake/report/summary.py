@@ -4,11 +4,12 @@ The figures are drawn in study_figures and search_figures. `failures` and `write
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
@@ -16,8 +17,23 @@ from nasmake.config.study import Optimize
 from nasmake.core.errors import InputError
 from nasmake.core.files import write_atomically
 from nasmake.core.pareto import non_dominated
-from nasmake.core.records import COMPLETE, BestNetwork, CompletedTrial, FinalResult, TrialResult
+from nasmake.core.records import (
+    COMPLETE,
+    FAIL,
+    BestNetwork,
+    CompletedTrial,
+    FinalResult,
+    Outcome,
+    TrialResult,
+)
+from nasmake.pipeline.stages import STAGES
 
+SHOWN, SHOWN_TRIALS = 2, 10  # reasons and numbers of trials in one line
+KILLED = (
+    "ended without an error; the system may have killed the job, as it does when memory is used up; run fewer jobs at "
+    "once (--cores, --jobs), lower the batch size, or raise mem_mb (--set-resources RULE:mem_mb=16000)"
+)
+STOPPED_LINE = re.compile(r"stopped by |interrupted")  # the user stopped the job
 ERROR_LINE = re.compile(r"error: |[\w.]*(Error|Exception)\b")  # ours, or the last line of a Python traceback
 
 
@@ -32,8 +48,10 @@ def promote(results: Sequence[TrialResult], top: int, objectives: Sequence[str] 
     """
     completed = completed_trials(results)
     if not completed:
-        reasons = sorted({str(result.reason) for result in results})
-        raise InputError(f"no trial of {len(results)} completed, so there is nothing to promote; {reasons[0]}")
+        reasons = list(dict.fromkeys(str(result.reason) for result in results))
+        text = f"no trial of {len(results)} completed, so there is nothing to promote; {'; '.join(reasons[:SHOWN])}"
+        failed = [result.trial for result in results if result.state == FAIL]
+        raise InputError(f"{text}; type: python scripts/retry_trial.py {failed[0]}" if failed else text)
     ranked = _by_accuracy(completed) if len(objectives) == 1 else front(results, objectives)
     return [result.trial for result in ranked[:top]]
 
@@ -54,11 +72,15 @@ def best_of(finals: Mapping[Path, FinalResult]) -> tuple[Path, BestNetwork]:
     """Return the folder and the facts of the promoted network with the highest val accuracy. Test never decides.
 
     Raises:
-        InputError: the final training of every promoted trial diverged.
+        InputError: no final training completed.
     """
     completed = {folder: final for folder, final in finals.items() if final.state == COMPLETE}
     if not completed:
-        raise InputError("the final training of every promoted trial diverged; lower retrain.hyperparameters.base_lr")
+        first = next(iter(finals.values()))
+        raise InputError(
+            f"no final training of {len(finals)} promoted trials completed; {first.reason}; raise promote.top, or "
+            "lower retrain.hyperparameters.base_lr if training diverged"
+        )
     folder = min(completed, key=lambda folder: (-completed[folder].val_accuracy, completed[folder].val_loss, folder))
     best = completed[folder]
     return folder, BestNetwork(**{fact.name: getattr(best, fact.name) for fact in fields(BestNetwork)})
@@ -67,9 +89,9 @@ def best_of(finals: Mapping[Path, FinalResult]) -> tuple[Path, BestNetwork]:
 def trial_rows(
     results: Sequence[TrialResult], params: Sequence[Mapping[str, Any]], finals: Sequence[FinalResult]
 ) -> list[dict[str, Any]]:
-    """Return one row of trials.csv per trial: hyperparameters, state, scores and costs."""
+    """Return one row of trials.csv per trial: hyperparameters, state, scores, costs, and why the trial ended early."""
     tested = {final.trial: final.test_accuracy for final in finals}
-    facts = ("trial", "state", "val_accuracy", "val_loss", *costs_of(results), "architecture")
+    facts = ("trial", "state", "val_accuracy", "val_loss", *costs_of(results), "architecture", "reason")
     return [
         {name: getattr(result, name) for name in facts} | dict(values) | {"test_accuracy": tested.get(result.trial)}
         for result, values in zip(results, params, strict=True)
@@ -80,7 +102,33 @@ def trial_columns(optimize: Optimize, results: Sequence[TrialResult]) -> list[st
     """Return the columns of trials.csv."""
     names = [parameter.name for parameter in optimize.parameters]
     scores = ("val_accuracy", "val_loss", "test_accuracy")
-    return ["trial", "state", *names, *scores, *costs_of(results), "architecture"]
+    return ["trial", "state", *names, *scores, *costs_of(results), "architecture", "reason"]
+
+
+def outcome_notes(results: Sequence[TrialResult]) -> list[str]:
+    """Return how many trials ended in which way, and one line for each stage and cause that ended trials early."""
+    counts = Counter(result.outcome for result in results)
+    ways = [f"{counts[outcome]} {outcome}" for outcome in get_args(Outcome) if counts[outcome]]
+    groups: dict[tuple[str, ...], list[TrialResult]] = {}
+    for result in results:
+        if result.state != COMPLETE:
+            cause = _cause(result).partition("; log: ")[0] if result.state == FAIL else ""
+            groups.setdefault((result.outcome, str(result.stopped_in), cause), []).append(result)
+    lines = []
+    for (outcome, stage, _), members in groups.items():
+        numbers = ", ".join(str(member.trial) for member in members[:SHOWN_TRIALS])
+        more = ", ..." if len(members) > SHOWN_TRIALS else ""
+        lines.append(f"{outcome} in {stage}: trial {numbers}{more}; {_cause(members[0])}")
+    return [f"{len(results)} trials: {', '.join(ways)}", *lines]
+
+
+def final_notes(finals: Sequence[FinalResult], best: BestNetwork) -> list[str]:
+    """Return one line for each final training that did not complete, if another promoted trial takes its place."""
+    return [
+        f"trial {final.trial} has no final network; {final.reason}; the best of the others is trial {best.trial}"
+        for final in finals
+        if final.state != COMPLETE
+    ]
 
 
 def costs_of(results: Sequence[TrialResult | FinalResult]) -> list[str]:
@@ -111,10 +159,11 @@ def table(finals: Sequence[FinalResult], run: Path, notes: Sequence[str] = ()) -
 
 
 def failures(run: Path, since: float) -> list[str]:
-    """Return one line for each job whose log ends in an error: the log's path and its last line.
+    """Return one line for each job that failed: the path of its log, and the log's last line or the likely cause.
 
     A job reports an error only through its log, so the last line is compared with the two forms of an error: our own
-    `error: ...`, and the end of a Python traceback, such as `torch.OutOfMemoryError: ...`.
+    `error: ...`, and the end of a Python traceback, such as `ValueError: ...`. A job that the system killed, as it does
+    when memory is used up, leaves neither a line nor artefacts.
 
     Args:
         run: folder of the run.
@@ -122,7 +171,13 @@ def failures(run: Path, since: float) -> list[str]:
     """
     logs = [log for log in sorted(run.rglob("logs/*.log")) if log.stat().st_mtime >= since]
     last_lines = {log: (log.read_text(errors="replace").splitlines() or [""])[-1] for log in logs}
-    return [f"{log}: {line}" for log, line in last_lines.items() if ERROR_LINE.match(line)]
+    lines = []
+    for log, line in last_lines.items():
+        if ERROR_LINE.match(line):
+            lines.append(f"{log}: {line}")
+        elif not STOPPED_LINE.match(line) and _lacks_artefacts(log):
+            lines.append(f"{log}: {KILLED}")
+    return lines
 
 
 def write_resolved(path: Path, config: Mapping[str, Any]) -> None:
@@ -130,6 +185,18 @@ def write_resolved(path: Path, config: Mapping[str, Any]) -> None:
     text = yaml.safe_dump(dict(config), sort_keys=True, default_flow_style=None, width=120)
     if not path.is_file() or path.read_text() != text:
         write_atomically(path, text.encode())
+
+
+def _lacks_artefacts(log: Path) -> bool:
+    """Return True if the log belongs to a stage, and an artefact of the stage is missing."""
+    stage, unit = STAGES.get(log.stem), log.parents[1]
+    return stage is not None and not all((unit / artefact).is_file() for artefact in stage.outputs.values())
+
+
+def _cause(result: TrialResult) -> str:
+    """Return why a trial ended early; without the numbers of the last epoch if it diverged or was pruned."""
+    _, _, text = str(result.reason).partition(": ")
+    return text if result.state == FAIL else text.partition(": ")[0]
 
 
 def _by_accuracy(results: Sequence[CompletedTrial]) -> list[CompletedTrial]:

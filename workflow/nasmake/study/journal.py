@@ -74,7 +74,10 @@ def in_memory(optimize: Optimize, trials: Sequence[ObservedTrial]) -> optuna.Stu
 
 
 def frozen_trials(optimize: Optimize, trials: Sequence[ObservedTrial]) -> list[FrozenTrial]:
-    """Return trials in Optuna's type. A pruned trial has no value and ranks below every completed one."""
+    """Return trials in Optuna's type. Only a completed trial has a value.
+
+    Samplers rank a pruned trial below every completed one, and leave a failed one out.
+    """
     space, costs = distributions(optimize.parameters), optimize.objectives[1:]
     return [
         create_trial(
