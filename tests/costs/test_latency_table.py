@@ -84,8 +84,16 @@ def test_missing_file(path):
         read_latency(path, SPACE, *FACTS)
 
 
+@pytest.mark.parametrize("median", ["1e300", "1e10", "true", "-1", "null", '"1"'])
+def test_median_that_no_unit_can_take(path, median):
+    write_json(path, latency_file(SPACE, *FACTS))
+    path.write_text(path.read_text().replace('"median_ms": 0.', f'"median_ms": {median}, "x": 0.'))
+    with pytest.raises(InputError, match=r"median_ms is .*; expected a number of milliseconds >= 0 and <= 1000000000$"):
+        read_latency(path, SPACE, *FACTS)
+
+
 def test_not_a_number(path):
     write_json(path, latency_file(SPACE, *FACTS))
     path.write_text(path.read_text().replace('"median_ms": 0.', '"median_ms": NaN, "x": 0.'))
-    with pytest.raises(InputError, match="median_ms is NaN; expected a number"):
+    with pytest.raises(InputError, match="NaN is no number of JSON"):
         read_latency(path, SPACE, *FACTS)

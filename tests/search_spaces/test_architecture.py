@@ -116,6 +116,16 @@ WRONG = [
     (content(SEP | {"skip": 1}), "mine.json: blocks[0].skip is 1; expected true or false"),
     (content(SEP | {"depth": 2.0}), "mine.json: blocks[0].depth is 2.0; expected a whole number >= 1"),
     (content(SEP | {"se_ratio": True}), "mine.json: blocks[0].se_ratio is true; expected a number >= 0 and < 1"),
+    (content(SEP | {"depth": 10**12}), "mine.json: blocks[0].depth is 1000000000000; expected a whole number >= 1 and"),
+    (content(SEP | {"depth": 1001}), "mine.json: blocks[0].depth is 1001; expected a whole number >= 1 and <= 1000"),
+    (
+        content(*[SEP | {"depth": 1000, "stride": 1}] * 11),
+        "mine.json: blocks[10].depth is 1000; expected at most 10000 layers in all blocks",
+    ),
+    (content(*[SEP] * 201), "mine.json: blocks is [{"),
+    (content(SEP | {"width": 10**400}), "mine.json: blocks[0].width is 1000"),
+    (content(SEP | {"se_ratio": 10**400}), "mine.json: blocks[0].se_ratio is 1000"),
+    (content(SEP, space="x" * 300, space_hash="", decisions=[]), "mine.json: space is xxx"),
     (content({"kernel_size": 3}), "mine.json: blocks[0].op is missing; expected a value"),
     (content({"op": "conv", "width": 3}), "mine.json: blocks[0].kernel_size is missing; expected a value"),
     (

@@ -50,6 +50,31 @@ RANGE = "made_up.yaml: search_range."
         ({"class_num": 10.0}, "made_up.yaml: settings.class_num is 10.0; expected a whole number >= 1"),
         ({"dropout": 1}, "made_up.yaml: settings.dropout is 1; expected a number >= 0 and < 1"),
         ({"first_mbconv_filter_size": None}, "made_up.yaml: settings.first_mbconv_filter_size is null; expected"),
+        (
+            {"base_layer_num": [1, 10**12, 1]},
+            f"{RANGE}base_layer_num is 1000000000000; expected a whole number >= 1 and",
+        ),
+        (
+            {"base_layer_num": [1, 10**5000, 1]},
+            f"{RANGE}base_layer_num is a value that cannot be shown; expected a whole",
+        ),
+        (
+            {"base_layer_num": [1000] * 3, "layer_search_range": [1]},
+            f"{RANGE}layer_search_range of block 0 is [1]; expected at most 1000 layers in the block",
+        ),
+        ({"layer_search_range": [10**12]}, f"{RANGE}layer_search_range is 1000000000000; expected a whole number"),
+        ({"filter_size_search_ratio": [10**400]}, f"{RANGE}filter_size_search_ratio is 1000"),
+        (
+            {"base_filter_size": [100_000] * 3, "filter_size_search_ratio": [2]},
+            f"{RANGE}filter_size_search_ratio of block 0 is [2]; expected ratios that leave at least 1 channel and at",
+        ),
+        ({"kernel_size": list(range(1, 201, 2))}, f"{RANGE}kernel_size is [1, 3, 5, "),
+        (
+            {"kernel_size": list(range(1, 101, 2)), "expansion_ratio": list(range(1, 51)), "se_ratio": [0, 0.1, 0.2]},
+            f"{RANGE}kernel_size of block 0 is [1, 3, 5, ",
+        ),
+        ({"class_num": 10**12}, "made_up.yaml: settings.class_num is 1000000000000; expected a whole number >= 1"),
+        ({"a\x1b\n": 3}, 'made_up.yaml: settings."a\\u001b\\n": unknown key; expected one of'),
         ({"last_chs": 3}, "made_up.yaml: settings.last_chs: unknown key; did you mean last_ch?"),
         ({"colour": 3}, "made_up.yaml: settings.colour: unknown key; expected one of class_num, dropout, first_conv"),
     ],

@@ -68,7 +68,7 @@ def shown(value: Any) -> str:
     """Return a value as a user would type it in YAML, on one line of at most 60 characters."""
     try:
         text = str(value)
-        if isinstance(value, dict | list | bool | float | None) or not text.strip() or not text.isprintable():
+        if isinstance(value, dict | list | tuple | bool | float | None) or not text.strip() or not text.isprintable():
             text = json.dumps(value, default=str)
     except (ValueError, TypeError, RecursionError):  # thousands of digits, a key that is no text, deep nesting
         text = "a value that cannot be shown"

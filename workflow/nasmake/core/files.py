@@ -183,6 +183,14 @@ def _text(path: Path, form: str) -> str:
         raise InputError(f"{path}: cannot be read (no name of a file)") from None
 
 
+def is_file(path: Path) -> bool:
+    """Return whether the path is a file; a path that the system refuses, such as one too long, is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 checksum of a file as 64 hexadecimal digits."""
     with path.open("rb") as stream:

@@ -37,9 +37,9 @@ def parse_json(text: str, source: str) -> Any:
         )
         _check(content, DEEPEST)
     except RecursionError:
-        raise InputError(f"{source}: not JSON (nested too deep)") from None
+        raise InputError("not JSON (nested too deep)", source) from None
     except ValueError as error:
-        raise InputError(f"{source}: not JSON ({error})") from None
+        raise InputError(f"not JSON ({error})", source) from None
     return content
 
 

@@ -4,13 +4,13 @@ scripts/describe_architecture.py calls these functions. The module imports core,
 neither torch nor pydantic, so that the script starts fast.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nasmake.core.errors import InputError
+from nasmake.core.errors import InputError, shown
+from nasmake.core.json_text import parse_json
 from nasmake.costs.table import with_costs
 from nasmake.search_spaces import Architecture, NetworkSpec
 from nasmake.search_spaces.architecture_file import RUN
@@ -47,9 +47,11 @@ def from_decisions(text: str, space_path: Path, num_classes: int | None) -> Subj
     """
     space = load_space(space_path)
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--decisions is {text}; expected JSON such as '[0, 0, 0, ...]' ({error})") from None
+        content = parse_json(text, "--decisions")
+    except InputError as error:
+        raise InputError(
+            f"--decisions is {shown(text)}; expected JSON such as '[0, 0, 0, ...]', {error.problem}"
+        ) from None
     architecture = Architecture.from_decisions(space.parse(content), space)
     architecture = architecture.with_classes(num_classes or space.num_classes)
     return Subject(architecture, space.name, {"input_size": space.input_size})

@@ -6,15 +6,15 @@ stages/measure_latency.py. The Snakefile imports this module, so it must not loa
 """
 
 import json
-import math
 from pathlib import Path
 
-from nasmake.core.errors import InputError, shown
+from nasmake.core.errors import InputError, cut, shown
 from nasmake.core.files import read_json
 from nasmake.costs.table import NANOSECONDS
 from nasmake.costs.units import units_of_space
 from nasmake.search_spaces import SearchSpace
 
+LONGEST = 1_000_000_000  # milliseconds that one unit can take
 ADVICE = "to measure one, type: snakemake measure_latency"
 
 
@@ -36,7 +36,7 @@ def read_latency(path: Path, space: SearchSpace, in_channels: int, input_size: i
             raise InputError(f"{path}: {key} is missing; expected a latency table; {ADVICE}")
     if content["space_hash"] != space.hash:
         raise InputError(
-            f"{path}: space is {content['space']} ({content['space_hash']}); "
+            f"{path}: space is {shown(content['space'])} ({shown(content['space_hash'])}); "
             f"expected {space.name} ({space.hash}), which this study searches; {ADVICE}"
         )
     shape = [input_size, input_size, in_channels]
@@ -52,8 +52,10 @@ def read_latency(path: Path, space: SearchSpace, in_channels: int, input_size: i
     nanoseconds = {}
     for key in keys:
         median = entries[key].get("median_ms") if isinstance(entries[key], dict) else None
-        if not isinstance(median, int | float) or isinstance(median, bool) or not 0 <= median < math.inf:
-            value = json.dumps(median)
-            raise InputError(f"{path}: entries.{key}.median_ms is {value}; expected a number of milliseconds >= 0")
+        if not isinstance(median, int | float) or isinstance(median, bool) or not 0 <= median <= LONGEST:
+            value = cut(json.dumps(median))
+            raise InputError(
+                f"{path}: entries.{key}.median_ms is {value}; expected a number of milliseconds >= 0 and <= {LONGEST}"
+            )
         nanoseconds[key] = round(median * NANOSECONDS)
     return nanoseconds

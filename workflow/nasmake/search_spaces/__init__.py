@@ -1,7 +1,7 @@
 """Search spaces: the networks that a study can choose from, and the decision vectors that choose them.
 
 Here are also the readers of space files and architecture files. Costs, torch modules and search strategies live in
-other rooms. This room imports core and PyYAML only; the Snakefile imports it, so it loads neither torch nor numpy.
+other rooms. This room imports core only; the Snakefile imports it, so it loads neither torch nor numpy.
 """
 
 from nasmake.search_spaces.architecture import Architecture

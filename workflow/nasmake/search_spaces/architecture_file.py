@@ -16,15 +16,33 @@ from typing import Any
 
 from nasmake.search_spaces.blocks import ZERO, stack
 from nasmake.search_spaces.spec import OPERATIONS, LayerSpec, NetworkSpec
-from nasmake.search_spaces.value_rules import FRACTION, ODD, WHOLE, Rule, checked, fail, one_of, section
+from nasmake.search_spaces.value_rules import (
+    CHANNELS,
+    CLASSES,
+    DEPTH,
+    EDGE,
+    FRACTION,
+    MOST_BLOCKS,
+    MOST_LAYERS,
+    ODD,
+    RATIO,
+    STRIDE,
+    Rule,
+    checked,
+    fail,
+    one_of,
+    section,
+    text,
+    whole,
+)
 
 RUN: dict[str, Rule] = {
     "op": one_of(*OPERATIONS, ZERO),
-    "depth": WHOLE,
+    "depth": DEPTH,
     "kernel_size": ODD,
-    "stride": WHOLE,
-    "expand_ratio": WHOLE,
-    "width": WHOLE,
+    "stride": STRIDE,
+    "expand_ratio": RATIO,
+    "width": CHANNELS,
     "se_ratio": FRACTION,
     "skip": ("true or false", lambda value: type(value) is bool),
 }
@@ -32,14 +50,20 @@ DEFAULTS: dict[str, Any] = {"depth": 1, "stride": 1, "expand_ratio": 1, "se_rati
 NO_EXPANSION: Rule = ("1, since only an mbconv expands", lambda value: type(value) is int and value == 1)
 DROPOUT = 0.2  # the default of space files
 MEMBERSHIP: dict[str, Rule] = {  # of a network that a search chose in a search space
-    "space": ("text", lambda value: isinstance(value, str)),
-    "space_hash": ("text", lambda value: isinstance(value, str)),
+    "space": text(200),
+    "space_hash": text(200),
     "decisions": (
         "a list of indices",
         lambda value: isinstance(value, list) and all(type(index) is int for index in value),
     ),
 }
-IMAGES = ("input_size", "channels")  # of the images that the network is meant for
+IMAGES: dict[str, Rule] = {"input_size": EDGE, "channels": whole(1000)}  # of the images that the network is meant for
+NUMBERS: dict[str, Rule] = IMAGES | {
+    "stem.width": CHANNELS,
+    "stem.stride": STRIDE,
+    "head.width": CHANNELS,
+    "class_num": CLASSES,
+}
 INFORMATION = (
     "parameters",
     "macs",
@@ -74,7 +98,7 @@ def parse_network(content: Any, source: str, num_classes: int | None = None) -> 
     numbers = {f"stem.{key}": value for key, value in stem.items()} | {"head.width": head["width"]}
     numbers |= {key: content[key] for key in (*IMAGES, "class_num") if key in content}
     for key, value in numbers.items():
-        checked(value, WHOLE, f"{source}: {key}")
+        checked(value, NUMBERS[key], f"{source}: {key}")
     return NetworkSpec(
         stem_channels=stem["width"],
         stem_stride=stem["stride"],
@@ -87,9 +111,9 @@ def parse_network(content: Any, source: str, num_classes: int | None = None) -> 
 
 def _blocks(content: Any, source: str, in_channels: int) -> tuple[tuple[LayerSpec, ...], ...]:
     """Return the layers of each block; `in_channels` channels arrive at the first block."""
-    if not isinstance(content, list) or not content:
-        fail(f"{source}: blocks", content, "a list of blocks")
-    blocks = []
+    if not isinstance(content, list) or not 1 <= len(content) <= MOST_BLOCKS:
+        fail(f"{source}: blocks", content, f"a list of blocks; 1 to {MOST_BLOCKS} of them")
+    blocks, count = [], 0
     for index, block in enumerate(content):
         runs = {f"blocks[{index}]": block}
         if isinstance(block, list):
@@ -97,6 +121,9 @@ def _blocks(content: Any, source: str, in_channels: int) -> tuple[tuple[LayerSpe
         layers: tuple[LayerSpec, ...] = ()
         for location, run in runs.items():
             values = _run_values(run, source, location)
+            count += values["depth"]
+            if count > MOST_LAYERS:
+                fail(f"{source}: {location}.depth", values["depth"], f"at most {MOST_LAYERS} layers in all blocks")
             layers += stack(values, in_channels, values["stride"])
             in_channels = layers[-1].out_channels if layers else in_channels
         blocks.append(layers)

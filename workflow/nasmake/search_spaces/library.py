@@ -1,17 +1,15 @@
 """Find space files and architecture files by name, and read them.
 
-Parsing their content lives in space_file.py and architecture_file.py. This module imports core, its own room and
-PyYAML.
+Parsing their content lives in space_file.py and architecture_file.py. This module imports core, its own room.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from nasmake.core.errors import InputError, nearest
-from nasmake.core.files import read_json
+from nasmake.core.errors import InputError, nearest, shown
+from nasmake.core.files import is_file, read_json
+from nasmake.core.yaml_text import parse_yaml, read_text
 from nasmake.search_spaces import Architecture, SearchSpace
 
 SPACES, ARCHITECTURES = Path("config/search_spaces"), Path("config/architectures")  # from the repository root
@@ -24,7 +22,7 @@ EDGE_OF_CLASSES = {10: 32, 100: 32, 1000: 224}  # edge in pixels, by the number 
 def space_file(name: str, folders: Iterable[Path]) -> Path | None:
     """Return the file of the search space `name` in the first of the folders that has one."""
     candidates = (folder / f"config_{name}.yaml" for folder in dict.fromkeys(folders))
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if is_file(path)), None)
 
 
 def load_space(path: Path) -> SearchSpace:
@@ -42,12 +40,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read, is not YAML, or holds no mapping.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    content = parse_yaml(read_text(path), str(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected the mappings search_range and settings, found {type(content).__name__}")
     return content
@@ -66,12 +59,12 @@ def architecture_file(name_or_file: str, root: Path) -> Path:
     published = sorted(path.stem for path in (root / ARCHITECTURES).glob("*.json"))
     if "/" in name_or_file or name_or_file.endswith(".json"):
         path = Path(name_or_file)
-        if not path.is_file():
-            raise InputError(f"{name_or_file}: no such file; {ARCHITECTURES} has {', '.join(published)}")
+        if not is_file(path):
+            raise InputError(f"{shown(name_or_file)}: no such file; {ARCHITECTURES} has {', '.join(published)}")
         return path
     if name_or_file not in published:
         known = nearest(name_or_file, published)
-        raise InputError(f"{name_or_file!r}: no architecture of that name in {ARCHITECTURES}; {known}")
+        raise InputError(f"{shown(name_or_file)!r}: no architecture of that name in {ARCHITECTURES}; {known}")
     return root / ARCHITECTURES / f"{name_or_file}.json"
 
 
@@ -93,7 +86,7 @@ def read_architecture(
     """
     content = read_json(path)
     if "blocks" not in content and "reason" in content:  # a search that diverged writes such a file
-        raise InputError(f"{path}: holds no network ({content['reason']}); choose another file")
+        raise InputError(f"{path}: holds no network ({shown(content['reason'])}); choose another file")
     architecture = Architecture.from_json(content, str(path), num_classes)
     path_of_space = space_file(architecture.space, folders) if architecture.space else None
     if path_of_space is not None:

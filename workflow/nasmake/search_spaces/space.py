@@ -11,7 +11,7 @@ from itertools import chain, product
 from math import prod
 from typing import Any, Self
 
-from nasmake.core.errors import InputError
+from nasmake.core.errors import InputError, cut
 from nasmake.core.files import fingerprint
 from nasmake.search_spaces.blocks import Block, Decision, joint_decisions, separate_decisions
 from nasmake.search_spaces.space_file import parse_space_file
@@ -145,7 +145,7 @@ class SearchSpace:
         for index, decision in zip(decisions, self.decisions, strict=True):
             if type(index) is not int or not 0 <= index < len(decision.choices):
                 allowed = ", ".join(f"{number}: {option}" for number, option in enumerate(decision.options))
-                fail(f"{self.source}: {decision.name}", index, f"an index: {allowed}")
+                fail(f"{self.source}: {decision.name}", index, f"an index: {cut(allowed, 1000)}")
 
     def parse(self, content: Any) -> Decisions:
         """Return the decision vector in JSON content: a list of indices, or a list with one such list per block.

@@ -5,31 +5,58 @@ of choices (`conv_ops`, `kernel_size`, ...) holds for every block; a list of lis
 Decisions and networks live in space.py. This module imports core and its own room only.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nasmake.core.errors import InputError
 from nasmake.search_spaces.blocks import ZERO, Block
-from nasmake.search_spaces.value_rules import FRACTION, ODD, WHOLE, Rule, checked, fail, is_number, one_of, section
+from nasmake.search_spaces.value_rules import (
+    CHANNELS,
+    CLASSES,
+    DEPTH,
+    EDGE,
+    FRACTION,
+    MOST_BLOCKS,
+    MOST_CHANNELS,
+    MOST_DEPTH,
+    MOST_LAYERS,
+    ODD,
+    RATIO,
+    STRIDE,
+    Rule,
+    checked,
+    fail,
+    is_number,
+    one_of,
+    section,
+    whole,
+)
 
-PER_BLOCK = ("base_layer_num", "base_filter_size", "strides")  # one whole number for each block
+PER_BLOCK: dict[str, Rule] = {  # one whole number for each block
+    "base_layer_num": DEPTH,
+    "base_filter_size": CHANNELS,
+    "strides": STRIDE,
+}
+MOST_CHOICES = 64  # of one key of a block
+MOST_COMBINATIONS = 10_000  # of the choices of one block, which are enumerated
 CHOICES: dict[str, Rule] = {
     "kernel_size": ODD,
-    "layer_search_range": ("a whole number", lambda value: type(value) is int),
-    "filter_size_search_ratio": ("a number > 0", lambda value: is_number(value) and value > 0),
+    "layer_search_range": whole(1000, -1000),
+    "filter_size_search_ratio": ("a number > 0 and <= 1000", lambda value: is_number(value) and 0 < value <= 1000),
     "conv_ops": one_of("Conv", "SepConv", "MBConv", "Zero"),
-    "expansion_ratio": WHOLE,
+    "expansion_ratio": RATIO,
     "skip_ops": one_of("no_skip", "skip"),
     "se_ratio": FRACTION,
 }
 SETTINGS: dict[str, Rule] = {
-    "class_num": WHOLE,
-    "first_conv_filter_size": WHOLE,
-    "first_mbconv_filter_size": WHOLE,
-    "last_ch": WHOLE,
-    "first_conv_stride": WHOLE,
-    "input_size": WHOLE,
+    "class_num": CLASSES,
+    "first_conv_filter_size": CHANNELS,
+    "first_mbconv_filter_size": CHANNELS,
+    "last_ch": CHANNELS,
+    "first_conv_stride": STRIDE,
+    "input_size": EDGE,
     "dropout": FRACTION,
 }
 DEFAULTS: dict[str, Any] = {  # the predecessor's code has this stride and this dropout as constants
@@ -82,13 +109,15 @@ def parse_space_file(content: Any, source: str) -> SpaceFile:
             _block(values, previous_channels, in_channel_choices, f"{source}: search_range.%s of block {index}")
         )
         in_channel_choices = blocks[-1].out_channel_choices
+    if (layers := sum(max(block.depth) for block in blocks)) > MOST_LAYERS:
+        fail(f"{source}: search_range.base_layer_num", ranges["base_layer_num"], f"{MOST_LAYERS} layers, not {layers}")
     return SpaceFile(tuple(blocks), settings)
 
 
 def _columns(lists: Mapping[str, Any], source: str) -> dict[str, Sequence[Any]]:
     """Return for every key of PER_BLOCK and CHOICES one entry per block: a number, or a tuple of choices."""
     columns: dict[str, Sequence[Any]] = {}
-    for name, rule in (dict.fromkeys(PER_BLOCK, WHOLE) | CHOICES).items():
+    for name, rule in (PER_BLOCK | CHOICES).items():
         location, value = f"{source}: {'settings' if name == 'strides' else 'search_range'}.{name}", lists[name]
         count = len(columns.get("base_layer_num", value if isinstance(value, list) else ()))
         if name in PER_BLOCK:
@@ -105,16 +134,16 @@ def _columns(lists: Mapping[str, Any], source: str) -> dict[str, Sequence[Any]]:
 
 def _values(value: Any, rule: Rule, location: str) -> tuple[Any, ...]:
     """Return the entries of a list if the rule allows each of them."""
-    if not isinstance(value, list) or not value:
-        fail(location, value, f"a list of values, each {rule[0]}")
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_BLOCKS:
+        fail(location, value, f"a list of values, each {rule[0]}; 1 to {MOST_BLOCKS} values")
     return tuple(checked(entry, rule, location) for entry in value)
 
 
 def _choices(value: Any, rule: Rule, location: str) -> tuple[Any, ...]:
     """Return the entries of a list if the rule allows each of them and no two are equal."""
     values = _values(value, rule, location)
-    if len(set(values)) != len(values):
-        fail(location, value, "different values")
+    if len(set(values)) != len(values) or len(values) > MOST_CHOICES:
+        fail(location, value, f"different values, at most {MOST_CHOICES}")
     return values
 
 
@@ -131,12 +160,17 @@ def _block(
     """
     depths = [values["base_layer_num"] + offset for offset in values["layer_search_range"]]
     depths = [depth for depth in depths if depth > 0]
-    if not depths:
-        fail(location % "layer_search_range", values["layer_search_range"], "at least one layer in the block")
+    if not depths or max(depths) > MOST_DEPTH:
+        expected = f"at most {MOST_DEPTH} layers in the block" if depths else "at least one layer in the block"
+        fail(location % "layer_search_range", values["layer_search_range"], expected)
     widths = tuple(int(values["base_filter_size"] * ratio) for ratio in values["filter_size_search_ratio"])
-    if min(widths) < 1:
-        expected = "ratios that leave at least 1 channel"
+    if not 1 <= min(widths) <= max(widths) <= MOST_CHANNELS:
+        expected = f"ratios that leave at least 1 channel and at most {MOST_CHANNELS}"
         fail(location % "filter_size_search_ratio", values["filter_size_search_ratio"], expected)
+    combinations = math.prod(len(values[name]) for name in CHOICES)
+    if combinations > MOST_COMBINATIONS:
+        expected = f"at most {MOST_COMBINATIONS} combinations of the block's choices, not {combinations}"
+        fail(location % "kernel_size", values["kernel_size"], expected)
     may_vanish = values["strides"] == 1 and widths[0] == previous_channels
     operations = tuple(name.lower() for name in values["conv_ops"] if name != "Zero" or may_vanish)
     if set(operations) <= {ZERO}:

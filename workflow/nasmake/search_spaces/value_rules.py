@@ -6,18 +6,17 @@ core only.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from nasmake.core.errors import InputError, nearest
+from nasmake.core.errors import InputError, cut, nearest, shown
 
 Rule = tuple[str, Callable[[Any], bool]]  # the allowed values in words, and a function that recognises them
 
 
 def is_number(value: Any) -> bool:
     """Return whether the value is a finite number; true and false are no numbers."""
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and -1e300 < value < 1e300  # False for NaN, infinity and 400 digits
 
 
 def one_of(*names: str) -> Rule:
@@ -25,8 +24,30 @@ def one_of(*names: str) -> Rule:
     return f"one of {', '.join(names)}", lambda value: value in names
 
 
-WHOLE: Rule = ("a whole number >= 1", lambda value: type(value) is int and value >= 1)
-ODD: Rule = ("an odd whole number >= 1", lambda value: type(value) is int and value >= 1 and value % 2 == 1)
+def whole(most: int, least: int = 1) -> Rule:
+    """Return the rule that a value is a whole number from `least` to `most`."""
+    words = f"a whole number >= {least} and <= {most}"
+    return words, lambda value: type(value) is int and least <= value <= most
+
+
+def text(longest: int) -> Rule:
+    """Return the rule that a value is text of at most `longest` characters."""
+    return f"text of at most {longest} characters", lambda value: isinstance(value, str) and len(value) <= longest
+
+
+# The upper bounds allow any network that can be trained. They refuse numbers that would fill the memory.
+MOST_DEPTH, MOST_CHANNELS, MOST_BLOCKS = 1000, 100_000, 200
+MOST_LAYERS = 10_000  # of one network
+DEPTH = whole(MOST_DEPTH)  # equal layers that follow each other
+CHANNELS = whole(MOST_CHANNELS)
+STRIDE = whole(1000)
+RATIO = whole(1000)
+CLASSES = whole(1_000_000)
+EDGE = whole(10_000)  # of images in pixels
+ODD: Rule = (
+    "an odd whole number >= 1 and <= 999",
+    lambda value: type(value) is int and 1 <= value <= 999 and value % 2 == 1,
+)
 FRACTION: Rule = ("a number >= 0 and < 1", lambda value: is_number(value) and 0 <= value < 1)
 
 
@@ -47,7 +68,7 @@ def section(content: Any, source: str, name: str, required: Mapping[str, bool]) 
         fail(location, content, f"a mapping with the keys {', '.join(required)}")
     for key in content:
         if key not in required:
-            raise InputError(f"{prefix}{key}: unknown key; {nearest(str(key), required)}")
+            raise InputError(f"{prefix}{shown(key)}: unknown key; {nearest(shown(key), required)}")
     for key, is_required in required.items():
         if is_required and key not in content:
             raise InputError(f"{prefix}{key} is missing; expected a value")
@@ -77,5 +98,5 @@ def fail(location: str, value: Any, allowed: str) -> NoReturn:
     Raises:
         InputError: always.
     """
-    is_word = isinstance(value, str) and value.isidentifier()
-    raise InputError(f"{location} is {value if is_word else json.dumps(value, default=str)}; expected {allowed}")
+    is_text = isinstance(value, str) and not value.isidentifier()
+    raise InputError(f"{location} is {cut(json.dumps(value)) if is_text else shown(value)}; expected {allowed}")
