@@ -1,5 +1,9 @@
 """Tests of nasmake.data.preparing.image_folder and nasmake.data.preparing.decode."""
 
+import errno
+import os
+import shutil
+
 import numpy as np
 import pytest
 from nasmake.core.errors import InputError
@@ -81,9 +85,28 @@ def test_no_test_part_hidden_and_stray_files(tmp_path):
     assert check_image_folder(tmp_path) == {"train": {"apple": 2, "bee": 2, "cat": 2}, "test": {}}
 
 
+def test_names_of_folders_may_be_in_another_form_of_unicode(tmp_path):
+    write_image_folder(tmp_path, classes=["apple", "cafe\u0301"], per_class=1, test_per_class=0)
+    write_image_folder(tmp_path / "x", classes=["apple", "caf\u00e9"], per_class=1)
+    (tmp_path / "x" / "test").rename(tmp_path / "test")
+    (tmp_path / "train" / "lost+found").mkdir()
+    prepared = make(tmp_path)
+    assert prepared.manifest["classes"] == ["apple", "caf\u00e9"]
+    assert prepared.split("test").labels.tolist() == [0] * 5 + [1] * 5
+
+
+def test_link_to_nowhere_is_one_line(tmp_path):
+    write_image_folder(tmp_path, per_class=1)
+    (tmp_path / "train" / "bee" / "link.png").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"dataset.path: .*link.png cannot be read \(No such file or directory\)"):
+        make(tmp_path)
+
+
 def test_same_bytes_twice(tmp_path):
     write_image_folder(tmp_path, per_class=3)
-    assert make(tmp_path).manifest["sha256"] == make(tmp_path).manifest["sha256"]
+    first = make(tmp_path).manifest
+    shutil.rmtree(tmp_path / "image_folder")
+    assert make(tmp_path).manifest["sha256"] == first["sha256"]
 
 
 def test_unreadable_images_are_named_and_counted(tmp_path):
@@ -130,6 +153,35 @@ class TestLayout:
         write_image_folder(tmp_path, per_class=1, test_per_class=1)
         (tmp_path / part / "bee" / "000.png").rename(tmp_path / part / "bee" / ".hidden.png")
         with pytest.raises(InputError, match=rf"the class folder .*/{part}/bee is empty"):
+            check(tmp_path)
+
+    def test_class_in_two_forms_of_unicode(self, tmp_path, check):
+        write_image_folder(tmp_path, classes=["caf\u00e9", "cafe\u0301"], per_class=1)
+        with pytest.raises(InputError, match=r"train has the class caf\u00e9 twice"):
+            check(tmp_path)
+
+    @pytest.mark.parametrize("name", [b"b\xe9e", b"new\nline", b"\x1b[31m"])
+    @pytest.mark.parametrize("place", [b"train", b"test/bee"])
+    def test_name_that_is_no_text(self, tmp_path, check, name, place):
+        write_image_folder(tmp_path, per_class=1, test_per_class=1)
+        shutil.copyfile(tmp_path / "test" / "bee" / "000.png", os.fsencode(tmp_path) + b"/test/bee/" + name)
+        if place == b"train":
+            os.renames(os.fsencode(tmp_path) + b"/test/bee/" + name, os.fsencode(tmp_path) + b"/train/" + name + b"/a")
+        with pytest.raises(InputError, match="with control characters or with bytes that are not UTF-8") as caught:
+            check(tmp_path)
+        assert str(caught.value).isprintable()
+
+    def test_folder_that_cannot_be_read(self, tmp_path, check, monkeypatch):
+        write_image_folder(tmp_path, per_class=1)
+        scandir = os.scandir
+
+        def refuse(path):
+            if str(path).endswith("bee"):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+        with pytest.raises(InputError, match=r"/train/bee cannot be read \(Permission denied\); change"):
             check(tmp_path)
 
     def test_folder_among_images(self, tmp_path, check):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from nasmake.core.errors import InputError
-from nasmake.core.files import read_json, write_json
+from nasmake.core.files import read_json, sha256_of, write_json
+from nasmake.data.manifest import sealed
 from nasmake.engine.splits import Splits
 from small_jobs import make_job
 
@@ -20,7 +21,9 @@ def other(tmp_path, digits):
     for name in ("test_images.npy", "test_labels.npy"):
         np.save(folder / name, np.load(folder / name)[:300])
     manifest = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", manifest | {"test": manifest["test"] | {"count": 300}, "mean": [0.9]})
+    sums = {name: sha256_of(folder / name) for name in manifest["sha256"]}
+    changed = {"test": manifest["test"] | {"count": 300}, "mean": [0.9], "sha256": sums}
+    write_json(folder / "manifest.json", sealed(manifest | changed))
     return folder
 
 
@@ -40,6 +43,6 @@ def test_test_part_is_the_other_ones_normalised_as_in_training(digits, other, tm
 
 
 def test_other_classes_are_refused(digits, other, tmp_path):
-    write_json(other / "manifest.json", read_json(other / "manifest.json") | {"classes": ["a", "b"]})
+    write_json(other / "manifest.json", sealed(read_json(other / "manifest.json") | {"classes": ["a", "b"]}))
     with pytest.raises(InputError, match=r"^dataset\.retrain\.test: .*: classes differ from those of "):
         splits(digits, other, tmp_path)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_json
+from nasmake.data.manifest import sealed
 from nasmake.engine import stage_run
 from nasmake.engine.device import Runtime
 from nasmake.engine.resume import ResumeFolder
@@ -24,7 +25,7 @@ def test_space_with_another_number_of_classes_is_one_line(tmp_path, digits):
         (tmp_path / file.name).symlink_to(file)
     (tmp_path / "manifest.json").unlink()
     manifest = read_json(digits / "manifest.json")
-    write_json(tmp_path / "manifest.json", manifest | {"classes": manifest["classes"][:9]})
+    write_json(tmp_path / "manifest.json", sealed(manifest | {"classes": manifest["classes"][:9]}))
     run = stage_of(make_job("train_supernet", tmp_path, tmp_path), tmp_path, tmp_path)
     with pytest.raises(InputError) as error:
         run.space()

@@ -6,6 +6,7 @@ manifest has the key `stored`, the image arrays hold the paths of image files in
 
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -13,12 +14,10 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nasmake.core.errors import InputError
-from nasmake.core.files import read_json, sha256_of, write_atomically, write_json
+from nasmake.core.files import sha256_of, write_atomically, write_json
 from nasmake.core.provenance import PROVENANCE, provenance
-
-MANIFEST = "manifest.json"
-DESCRIBED = {"name", "classes", "train", "test", "image_shape", "mean", "std", "sha256", "source"}
+from nasmake.data.manifest import MANIFEST, damaged, read_manifest, sealed
+from nasmake.data.verified import verify_once
 
 StoredSplit = Literal["train", "test"]
 
@@ -44,6 +43,7 @@ class DataSet(NamedTuple):
         test: images for the final test.
         source: origin of the images, without facts that may differ between two runs.
         stored: the manifest's image_shape, mean, std and stored, for images that stay files; None for arrays.
+        url: where the archive was downloaded from, without secrets.
     """
 
     classes: list[str]
@@ -51,6 +51,7 @@ class DataSet(NamedTuple):
     test: Split
     source: dict[str, Any]
     stored: dict[str, Any] | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,9 @@ class Prepared:
         """Read the manifest of `folder`.
 
         Raises:
-            InputError: the manifest is missing or lacks a key.
+            InputError: see `read_manifest`.
         """
-        manifest = read_json(folder / MANIFEST)
-        if missing := DESCRIBED - manifest.keys():
-            raise _damaged(folder / MANIFEST, f"{min(missing)} is missing")
-        return cls(folder, manifest)
+        return cls(folder, read_manifest(folder))
 
     @property
     def in_files(self) -> bool:
@@ -86,26 +84,38 @@ class Prepared:
         """Map one split into memory, read-only.
 
         Raises:
-            InputError: a file is missing, truncated, or not as the manifest describes it.
+            InputError: a file is missing, does not have the checksum of the manifest, or is not as the manifest
+                describes it.
         """
-        count = self.manifest[name]["count"]
+        count, num_classes = self.manifest[name]["count"], len(self.manifest["classes"])
         shape = (count,) if self.in_files else (count, *self.manifest["image_shape"])
         images = self._map(f"{name}_images.npy", shape, np.dtype(np.bytes_ if self.in_files else np.uint8))
-        return Split(images, self._map(f"{name}_labels.npy", (count,), np.dtype(np.int64)))
+        labels = self._map(f"{name}_labels.npy", (count,), np.dtype(np.int64))
+        if count and not 0 <= labels.min() <= labels.max() < num_classes:
+            raise damaged(self.folder / f"{name}_labels.npy", f"expected labels from 0 to {num_classes - 1}")
+        return Split(images, labels)
 
     def _map(self, file: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        path = self.folder / file
+        path, expected = self.folder / file, self.manifest["sha256"][file]
+        try:
+            checksum = verify_once(path, expected)
+        except OSError as error:
+            raise damaged(path, str(error)) from None
+        if checksum != expected:
+            raise damaged(path, f"sha256 is {checksum}; expected {expected}")
         try:
             array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise _damaged(path, " ".join(str(error).split())) from None
+        except Exception as error:  # NumPy raises exceptions of many types for damaged headers
+            raise damaged(path, " ".join(str(error).split())) from None
         # Paths are bytes of any length: their type is np.bytes_ with an item size that differs between data sets.
         if array.shape != shape or not np.can_cast(array.dtype, dtype, "no" if dtype.itemsize else "same_kind"):
-            raise _damaged(path, f"{array.dtype} {array.shape}, where the manifest says {dtype} {shape}")
+            raise damaged(path, f"{array.dtype} {array.shape}, where the manifest says {dtype} {shape}")
         return array
 
 
-def write_prepared(folder: Path, name: str, data: DataSet, started: float) -> dict[str, Any]:
+def write_prepared(
+    folder: Path, name: str, data: DataSet, started: float, settings: Mapping[str, Any] | None = None, **facts: Any
+) -> dict[str, Any]:
     """Write the arrays of a data set, and then its manifest.
 
     The manifest is removed first and written last. A folder with a manifest therefore always has matching arrays.
@@ -115,6 +125,8 @@ def write_prepared(folder: Path, name: str, data: DataSet, started: float) -> di
         name: name of the data set.
         data: the data set.
         started: `time.time()` when the preparation began, in seconds.
+        settings: what decides the arrays.
+        facts: further entries of the provenance block.
 
     Returns:
         The manifest.
@@ -135,7 +147,8 @@ def write_prepared(folder: Path, name: str, data: DataSet, started: float) -> di
         manifest |= {"image_shape": list(data.train.images.shape[1:]), "mean": mean, "std": std}
     else:
         manifest |= data.stored
-    manifest[PROVENANCE] = provenance(started)
+    manifest = sealed(manifest | {"settings": dict(settings or {})})
+    manifest[PROVENANCE] = provenance(started, **({"url": data.url} if data.url else {}), **facts)
     write_json(folder / MANIFEST, manifest)
     return manifest
 
@@ -159,7 +172,3 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[list[float], list[flo
         means.append(total / (255 * number))
         deviations.append(math.sqrt(number * squares - total**2) / (255 * number))
     return means, deviations
-
-
-def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(f"{path}: missing or damaged ({reason}); remove the folder {path.parent} and start again")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nasmake.core.errors import InputError
+from nasmake.core.urls import without_secrets
 from nasmake.data.prepared import DataSet, Split
 from nasmake.data.preparing.download import fetch
 from nasmake.data.preparing.plain_pickle import PlainPickleError, load_plain
@@ -109,12 +110,13 @@ def make_cifar(archive: Archive, settings: Mapping[str, Any]) -> DataSet:
             classes=_read_classes(members, archive),
             train=Split(*(np.concatenate(arrays) for arrays in zip(*train, strict=True))),
             test=_read_batch(members, archive.test, archive),
-            source={"url": url, "archive": archive.file, "sha256": sha256},
+            source={"archive": archive.file, "sha256": sha256},
+            url=without_secrets(url),
         )
     except NotCifarError as error:
         raise InputError(
-            f"{path}: {' '.join(str(error).split())}; remove it and start again to download it from {url}, "
-            "or set dataset.url to a good one"
+            f"{path}: {' '.join(str(error).split())}; remove it and start again to download it from "
+            f"{without_secrets(url)}, or set dataset.url to a good one"
         ) from None
 
 

@@ -4,10 +4,16 @@ The Snakefile uses this module to check the folders before any job starts. It im
 reads folders but no images.
 """
 
+import hashlib
 import os
+import re
+import unicodedata
+from itertools import chain
 from pathlib import Path
 
 from nasmake.core.errors import InputError
+
+CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")  # the last range stands for bytes that are not UTF-8
 
 
 def check_image_folder(path: Path, test: str = "test") -> dict[str, dict[str, int]]:
@@ -31,6 +37,8 @@ def check_image_folder(path: Path, test: str = "test") -> dict[str, dict[str, in
 
 def list_images(path: Path, test: str = "test") -> dict[str, dict[str, list[Path]]]:
     """Return the image files of every class of both splits, sorted by name. Hidden files are left out.
+
+    The names of classes have the Unicode form NFC, whatever form the names of the folders have.
 
     Args:
         path: `dataset.path`.
@@ -57,23 +65,66 @@ def list_images(path: Path, test: str = "test") -> dict[str, dict[str, list[Path
     return {"train": train, "test": tested}
 
 
+def digest_of_images(path: Path, test: str = "test") -> str:
+    """Return a hash of the names, sizes and times of all image files.
+
+    Args:
+        path: `dataset.path`.
+        test: name of the folder of the test images.
+
+    Raises:
+        InputError: see `list_images`.
+    """
+    digest = hashlib.sha256()
+    for classes in list_images(path, test).values():
+        for image in chain.from_iterable(classes.values()):
+            try:
+                facts = image.stat()
+            except OSError as error:
+                raise _unreadable(image, error) from None
+            digest.update(f"{image.relative_to(path)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
 def _list_split(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise InputError(f"dataset.path: {folder} is no folder; put the images of each class into {folder}/<class>/")
     classes: dict[str, list[Path]] = {}
     for entry in _visible(folder):
-        if entry.is_dir():
-            images = _visible(Path(entry))
-            if not images:
+        if entry.is_dir() and entry.name != "lost+found":  # which a file system has at its root
+            name = unicodedata.normalize("NFC", entry.name)
+            if name in classes:
                 raise InputError(
-                    f"dataset.path: the class folder {entry.path} is empty; put images into it or remove it"
+                    f"dataset.path: {folder} has the class {name} twice, with its accents written in two "
+                    "ways of Unicode; put the images into one of the folders and remove the other one"
                 )
-            if nested := next((image.path for image in images if image.is_dir()), None):
-                raise InputError(f"dataset.path: {nested} is a folder among images; move its images to {entry.path}")
-            classes[entry.name] = [Path(image) for image in images]
-    return classes
+            classes[name] = _list_class(entry)
+    return dict(sorted(classes.items()))
+
+
+def _list_class(folder: os.DirEntry[str]) -> list[Path]:
+    images = _visible(Path(folder))
+    if not images:
+        raise InputError(f"dataset.path: the class folder {folder.path} is empty; put images into it or remove it")
+    if nested := next((image.path for image in images if image.is_dir()), None):
+        raise InputError(f"dataset.path: {nested} is a folder among images; move its images to {folder.path}")
+    return [Path(image) for image in images]
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as entries:
+            visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    for entry in visible:
+        if CONTROL.search(entry.name):
+            raise InputError(
+                f"dataset.path: {os.fsencode(entry.path).decode(errors='backslashreplace')} is a name with control "
+                "characters or with bytes that are not UTF-8; rename it"
+            )
+    return visible
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"dataset.path: {path} cannot be read ({error.strerror}); change its permissions or remove it")

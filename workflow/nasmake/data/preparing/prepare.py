@@ -12,6 +12,8 @@ from pkgutil import resolve_name
 from typing import Any
 
 from nasmake.core.errors import InputError
+from nasmake.data.preparing.image_folder import digest_of_images
+from nasmake.data.preparing.shared_folder import intact_manifest, locked, new_folder
 
 MAKERS = {  # dataset.name -> "module:function"
     "cifar10": "nasmake.data.preparing.cifar:make_cifar10",
@@ -21,16 +23,21 @@ MAKERS = {  # dataset.name -> "module:function"
     "imagenet": "nasmake.data.preparing.imagenet:make_imagenet",
     "image_folder": "nasmake.data.preparing.decode:make_image_folder",
 }
+DECIDING = ("name", "sha256", "image_size", "version")  # settings that decide the arrays; paths do not
+TEST_FOLDERS = {"imagenet": "val", "image_folder": "test"}  # names of the folders of test images, beside `train`
 log = logging.getLogger(__name__)
 
 
 def prepare(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Make a data set and write it to `folder`. The same source gives the same bytes.
+    """Make a data set and write it to `folder`, unless it is there already. The same source gives the same bytes.
+
+    Several processes, also of other checkouts, may prepare the same folder at the same time. An intact set that was
+    made from the same settings is left untouched, so that `folder` needs not be writable then.
 
     Args:
         settings: keys of section `dataset`: `name`; `path`, the folder of archives or images; and `url`, `sha256` and
-            `image_size` for the data sets that use them.
-        folder: `<dataset.path>/<name>`. It is created if necessary, and its arrays are replaced.
+            `image_size` for the data sets that use them; `version` of the stage.
+        folder: `<dataset.path>/<name>`. It is created if necessary, and a damaged set in it is replaced.
 
     Returns:
         The manifest.
@@ -38,13 +45,24 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         InputError: the name is unknown, or the source is missing, damaged or of another kind.
     """
-    from nasmake.data.prepared import write_prepared
-
-    started = time.time()
     name = settings["name"]
     if name not in MAKERS:
         raise InputError(f"dataset.name is {name}; expected one of {', '.join(MAKERS)}")
-    manifest = write_prepared(folder, name, resolve_name(MAKERS[name])(settings), started)
+    source = {key: settings.get(key) for key in DECIDING}
+    listing = digest_of_images(Path(settings["path"]), TEST_FOLDERS[name]) if name in TEST_FOLDERS else None
+    manifest = intact_manifest(folder, source, listing)
+    if manifest is None:
+        with locked(folder):  # whoever waited here finds a set that is ready
+            manifest = intact_manifest(folder, source, listing) or _make(settings, folder, source, listing)
     log.info("images: %d train, %d test", manifest["train"]["count"], manifest["test"]["count"])
-    log.info("written: %s", folder)
+    log.info("ready: %s", folder)
     return manifest
+
+
+def _make(settings: Mapping[str, Any], folder: Path, source: Mapping[str, Any], listing: str | None) -> dict[str, Any]:
+    from nasmake.data.prepared import write_prepared
+
+    started, name = time.time(), settings["name"]
+    data = resolve_name(MAKERS[name])(settings)
+    with new_folder(folder) as private:
+        return write_prepared(private, name, data, started, source, listing=listing)
