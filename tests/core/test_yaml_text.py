@@ -51,6 +51,12 @@ def test_usual_content_is_read():
     assert parse_yaml("# nothing", "x") is None
 
 
+@pytest.mark.parametrize("text", ["", "# nothing", "- a", "a"])
+def test_content_without_keys_has_no_lines(text):
+    with pytest.raises(InputError, match="x: content is no mapping; expected key: value"):
+        key_lines(text, "x")
+
+
 def test_lines_of_nested_keys():
     assert key_lines("run: a\nnas:\n  seed: 1\n", "x") == {"run": 1, "nas": 2, "nas.seed": 3}
 

@@ -18,6 +18,15 @@ package, expected = Path(nasmake.__file__).resolve().parent, (root / "workflow/n
 if workflow.is_main_process and package != expected:
     sys.exit(f"error: the package nasmake is {package}; expected {expected}; type: make setup")
 
+from nasmake.core.errors import InputError
+from nasmake.pipeline.config_files import places_of
+
+try:
+    files = [Path("config/config.yaml"), *workflow.overwrite_configfiles]
+    PLACES = places_of(files) if workflow.is_main_process else {}
+except InputError as error:
+    sys.exit(f"error: {error}")
+
 prepare_environment()
 
 if workflow.is_main_process:

@@ -50,8 +50,14 @@ def parse_yaml(text: str, source: str) -> Any:
 
 
 def key_lines(text: str, source: str) -> dict[str, int]:
-    """Return the line, counted from 1, of each dotted key of YAML text; see `parse_yaml` for arguments and errors."""
+    """Return the line, counted from 1, of each dotted key of YAML text; see `parse_yaml` for arguments and errors.
+
+    Raises:
+        InputError: also if the text holds no mapping.
+    """
     _, node = _composed(text, source)
+    if not isinstance(node, yaml.MappingNode):
+        raise InputError(f"{source}: content is no mapping; expected key: value")
     return dict(_lines(node, ""))
 
 
