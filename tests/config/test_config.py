@@ -155,6 +155,10 @@ def test_unknown_key_is_told_before_other_problems():
             "dataset.url is http://x/y; expected dataset.sha256 with it; type: shasum",
         ),
         (
+            {"dataset": {"url": "https://me:s3cret@x/y?key=s3cret"}},
+            "dataset.url is https://***@x/y?key=***; expected dataset.sha256 with it; type: shasum",
+        ),
+        (
             {"dataset": {"url": "ftp://x", "sha256": "0" * 64}},
             "dataset.url is ftp://x; expected a URL that begins with http://",
         ),

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from nasmake.config.base import Count, FilePath, Section
+from nasmake.core.urls import without_secrets
 
 DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "imagenet", "image_folder"]
+SCHEMES = ("http://", "https://", "file://")
 SHA256 = "^[0-9a-f]{64}$"
 
 
@@ -71,9 +73,13 @@ class Dataset(Section):
         if self.flip is None:
             self.flip = not digits
         if self.url is not None and self.sha256 is None:
-            raise ValueError(f"url is {self.url}; expected dataset.sha256 with it; type: shasum -a 256 FILE")
-        if self.url is not None and not self.url.startswith(("http://", "https://", "file://")):
-            raise ValueError(f"url is {self.url}; expected a URL that begins with http://, https:// or file://")
+            raise ValueError(
+                f"url is {without_secrets(self.url)}; expected dataset.sha256 with it; type: shasum -a 256 FILE"
+            )
+        if self.url is not None and not (self.url.isprintable() and self.url.startswith(SCHEMES)):
+            raise ValueError(
+                f"url is {without_secrets(self.url)}; expected a URL that begins with http://, https:// or file://"
+            )
         if self.name == "imagenet":
             self.image_size = self.image_size or 224
             if self.crop_padding:

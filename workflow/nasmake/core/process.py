@@ -12,6 +12,7 @@ LOADER_WORKERS = "NASMAKE_NUM_WORKERS"  # environment.num_workers
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # numbers of the GPUs that CUDA shows to this process
 CANDIDATES = "NASMAKE_DEVICE_IDS"  # environment.device_ids: numbers of the GPUs that jobs may use
 GPUS_OF_A_JOB = "NASMAKE_GPUS"  # environment.gpus; profiles/abci chooses the queue by this number
+DATASET_URL = "NASMAKE_URL_OF_{}"  # dataset.url, for the data set of this name: it may have secrets, so no log shows it
 PAYS = "ABCI_GROUP"  # the group that pays for jobs on ABCI; the option --pbs-project sets it too
 
 
@@ -33,3 +34,8 @@ def process_count() -> int:
 def loader_workers() -> int:
     """Return how many processes this job may start to load images; 0 means that the job loads them itself."""
     return int(os.environ.get(LOADER_WORKERS, "0"))
+
+
+def dataset_url(name: str) -> str | None:
+    """Return dataset.url for a data set; None for the URL of its authors."""
+    return os.environ.get(DATASET_URL.format(name))
