@@ -13,7 +13,8 @@ def test_url_of_the_data_set_reaches_its_job_only(name, monkeypatch):
     for each in ("cifar10", "cifar100"):
         monkeypatch.setenv(DATASET_URL.format(each), "")
         monkeypatch.delenv(DATASET_URL.format(each))
-    export_environment(load({"dataset": {"name": name, "url": URL, "sha256": "0" * 64}}))
+    dataset = {"name": name, "url": URL, "sha256": "0" * 64}
+    export_environment(load({"dataset": dataset, "optimize": {"trial_number": 1}}))
     assert {each: dataset_url(each) for each in ("cifar10", "cifar100")} == {"cifar10": None, "cifar100": None} | {
         name: URL
     }
