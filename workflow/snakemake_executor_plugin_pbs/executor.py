@@ -100,9 +100,10 @@ class Executor(RemoteExecutor):
         """Submit jobs.
 
         From the first call on, SIGTERM has the same effect as Ctrl-C. Snakemake would otherwise wait for running jobs,
-        which can take hours.
+        which can take hours. A handler of the workflow itself stays.
         """
-        _set_signal_handler(signal.SIGTERM, signal.default_int_handler)
+        if signal.getsignal(signal.SIGTERM) == self.workflow.scheduler.exit_gracefully:
+            _set_signal_handler(signal.SIGTERM, signal.default_int_handler)
         super().run_jobs(jobs)
 
     def run_job(self, job: JobExecutorInterface) -> None:

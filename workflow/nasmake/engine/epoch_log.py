@@ -26,7 +26,7 @@ SAVE_INTERVAL = 600.0  # seconds between checkpoints within a long epoch
 
 
 class TrainingState(Checkpoint):
-    """Saves a checkpoint after every epoch, every ten minutes, and on Ctrl-C, SIGTERM or SIGUSR1; keeps the rows.
+    """Saves a checkpoint after every epoch, every ten minutes, on Ctrl-C, SIGTERM, SIGHUP and SIGUSR1; keeps the rows.
 
     A `Checkpoint` subclass runs after all other callbacks and takes the place of Lightning's own ModelCheckpoint.
 
@@ -56,8 +56,9 @@ class TrainingState(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Install signal handlers: under Lightning's own handler a terminated script ends with exit code 0."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-            signal.signal(number, self._request_stop)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as SIGHUP is under nohup
+                signal.signal(number, self._request_stop)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Start the clock of the epoch's line in the log."""

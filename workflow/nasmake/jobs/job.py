@@ -5,7 +5,6 @@ and other modules of this room.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +15,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from nasmake.config import Config, load
+from nasmake.core.clock import wait_for_clock
 from nasmake.core.declared import restrict
 from nasmake.core.errors import InputError, shown
 from nasmake.core.files import digest_of, fingerprint, read_json
+from nasmake.core.json_text import parse_json
 from nasmake.core.nested import value_at
 from nasmake.core.process import is_rank
 from nasmake.core.provenance import provenance
+from nasmake.core.records import read_suggestion
+from nasmake.data.pointer import read_pointer
 from nasmake.jobs.gpu_leases import lease_devices
 from nasmake.jobs.launch import launch
 from nasmake.pipeline.rule_functions import RETRIES
@@ -133,35 +136,38 @@ def parse(
     inputs = tuple(STAGES[stage].takes) if inputs is None else inputs
     optional = STAGES[stage].optional if optional is None else optional
     arguments = _parser(description, inputs, optional).parse_args(argv)
-    try:
-        received = json.loads(arguments.settings)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--settings: not JSON ({error})") from None
+    received = parse_json(arguments.settings, "--settings")
     if not isinstance(received, dict):
         raise InputError(f"--settings is {shown(received)}; expected a JSON object")
     version, search_space = received.pop("version", None), received.pop("search_space", None)
     processes = received.pop("processes", 1)
-    suggestion = read_json(arguments.suggestion) if arguments.suggestion else {"trial": None, "params": {}}
+    if type(processes) is not int or processes < 1:
+        raise InputError(f"--settings: processes is {shown(processes)}; expected a whole number >= 1")
+    if search_space is not None and not isinstance(search_space, dict):
+        raise InputError(f"--settings: search_space is {shown(search_space)}; expected its name and content")
+    suggestion = read_suggestion(arguments.suggestion) if arguments.suggestion else None
+    params = suggestion.params if suggestion else {}
     files = {name: path for name in (*inputs, *optional) if (path := getattr(arguments, name)) is not None}
     for path in files.values():
         if not path.is_file():
             raise InputError(f"{path}: no such file; expected an artefact of an earlier stage")
     job = Job(
         stage=stage,
-        received=with_parameters(received, suggestion["params"]),
-        search_space=search_space and space_of_trial(search_space, suggestion["params"]),
+        received=with_parameters(received, params),
+        search_space=search_space and space_of_trial(search_space, params),
         version=version,
-        dataset=arguments.manifest.parent,
+        dataset=read_pointer(arguments.manifest),
         inputs=files,
-        trial=suggestion["trial"],
+        trial=suggestion.trial if suggestion else None,
         unit=arguments.unit,
         accelerator=arguments.accelerator,
         display=arguments.display,
-        prune_below=suggestion.get("prune_below"),
+        prune_below=suggestion.prune_below if suggestion else None,
         processes=processes,
         is_last_attempt=arguments.attempt > RETRIES,
     )
     _ = job.settings  # a wrong setting ends the job here
+    wait_for_clock([arguments.manifest, *filter(None, [arguments.suggestion]), *files.values()])
     if arguments.accelerator in ("gpu", "auto") and not is_rank():
         lease_devices(processes)
     launch(processes)
@@ -171,7 +177,7 @@ def parse(
 def _parser(description: str | None, inputs: Sequence[str], optional: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--settings", required=True, help="settings of the stage as JSON, as Snakemake prints them")
-    parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
+    parser.add_argument("--manifest", required=True, type=Path, help="the run's file with the facts about the data set")
     parser.add_argument("--suggestion", type=Path, help="suggestion.json of the trial; not for a shared stage")
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"))
     display = "lines: one line per epoch only; more: bar, summary and tensorboard, joined by +"

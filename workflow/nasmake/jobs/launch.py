@@ -70,7 +70,7 @@ def _run(command: Sequence[str], variables: Sequence[Mapping[str, str]]) -> int:
                     start_new_session=True,
                 )
             )
-        for forwarded in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        for forwarded in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(forwarded, lambda received, frame: send(received))
         while (code := _exit_code([process.poll() for process in ranks])) is None:
             time.sleep(0.05)
