@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from nasmake.core.errors import InputError
 from nasmake.core.files import write_json
 from nasmake.core.nested import assign
 from nasmake.costs.table import CostTable
+from nasmake.data.prepared import DataSet, Split, write_prepared
 from nasmake.pipeline.checks import check
 from nasmake.pipeline.inputs import read_search_space
 from nasmake.pipeline.warnings import collect_warnings
@@ -65,11 +67,13 @@ def test_all_but_one_image_may_be_held_out():
 
 def test_prepared_data_set_has_priority_over_the_known_facts(tmp_path):
     folder = tmp_path / "data" / "cifar10"
-    classes = [str(number) for number in range(10)]
-    write_json(folder / "manifest.json", {"train": {"count": 50}, "classes": classes, "image_shape": [32, 32, 3]})
+    images = Split(np.zeros((50, 32, 32, 3), np.uint8), np.arange(50) % 10)
+    write_prepared(folder, "cifar10", DataSet([str(number) for number in range(10)], images, images, {}), 0.0)
     dataset = {"name": "cifar10", "path": "data", "num_data_architecture_search": 50}
     assert "is 50; expected 1 to 49" in error_of(study(dataset=dataset))
     start(study(dataset=dataset | {"num_data_architecture_search": 49}))
+    (folder / "manifest.json").write_text("{}")  # damaged: the data set will be prepared again
+    start(study(dataset=dataset))
 
 
 def test_images_and_classes_of_an_image_folder_are_counted(tmp_path):

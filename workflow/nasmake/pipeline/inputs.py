@@ -1,7 +1,7 @@
 """Find and read the files that the networks of a study come from: a search space, a supernet or an architecture.
 
 The facts about known data sets are here too. The Snakefile imports this module, so it loads no torch. It imports core,
-config, search_spaces and the part of data that only lists files.
+config, search_spaces and the parts of data that list images and read manifests.
 """
 
 from operator import attrgetter
@@ -11,6 +11,7 @@ from typing import Any
 from nasmake.config import Config
 from nasmake.core.errors import InputError, nearest, shown
 from nasmake.core.files import digest_of, read_json
+from nasmake.data.manifest import read_manifest
 from nasmake.data.preparing.image_folder import check_image_folder
 from nasmake.pipeline.searched import search_spaces_of
 from nasmake.pipeline.stages import SPACE_KEY, SPLIT_KEYS
@@ -173,20 +174,26 @@ def dataset_facts(config: Config) -> tuple[int | None, int | None, tuple[int, in
         fact.
     """
     dataset = config.dataset
-    manifest = Path(dataset.path) / dataset.name / "manifest.json"
     size = dataset.image_size or 0
     if dataset.name == "image_folder":
         counts = check_image_folder(Path(dataset.path))["train"]
         return sum(counts.values()), len(counts), (size, size, 3)
-    if manifest.is_file():
-        content = read_json(manifest)
-        height, width, channels = (size, size, 3) if size else content["image_shape"]
-        return content["train"]["count"], len(content["classes"]), (height, width, channels)
+    if manifest := _readable_manifest(Path(dataset.path) / dataset.name):
+        height, width, channels = (size, size, 3) if size else manifest["image_shape"]
+        return manifest["train"]["count"], len(manifest["classes"]), (height, width, channels)
     if dataset.name == "imagenet":
         counts = check_image_folder(Path(dataset.path), "val")["train"]
         return sum(counts.values()), len(counts), (size, size, 3)
     images, classes, shape = KNOWN[dataset.name]
     return (None if dataset.sha256 else images), classes, shape  # the user's own archive may hold fewer images
+
+
+def _readable_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a prepared data set; None if it is missing or damaged, because it will be made again."""
+    try:
+        return read_manifest(folder)
+    except InputError:
+        return None
 
 
 def _space_folders(config: Config) -> tuple[Path, ...]:
