@@ -1,12 +1,12 @@
 """Read a network from the configuration, and write it as architecture.json for the data set's classes and images."""
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.core.files import read_json, write_json
+from nasmake.core.json_text import parse_json
 from nasmake.core.provenance import provenance
 from nasmake.core.records import COMPLETE
 from nasmake.costs.table import with_costs
@@ -17,8 +17,13 @@ from nasmake.search_spaces import Architecture
 def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--architecture", required=True, type=json.loads, help="content of the network's file, as JSON")
-    parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
+    parser.add_argument(
+        "--architecture",
+        required=True,
+        type=lambda text: parse_json(text, "--architecture"),
+        help="content of the network's file, as JSON",
+    )
+    parser.add_argument("--manifest", required=True, type=Path, help="the run's file with the facts about the data set")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args(argv)
     manifest = read_json(arguments.manifest)

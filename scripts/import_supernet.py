@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", required=True, type=Path, help="supernet.safetensors of the other run")
     parser.add_argument("--record", required=True, type=Path, help="supernet.json beside it")
-    parser.add_argument("--manifest", required=True, type=Path, help="manifest.json of the prepared data set")
+    parser.add_argument("--manifest", required=True, type=Path, help="the run's file with the facts about the data set")
     parser.add_argument("--out", required=True, type=Path, help="the copy of the weights; the record lies beside it")
     arguments = parser.parse_args(argv)
     if read_supernet(arguments.record).data != read_json(arguments.manifest)["sha256"]:

@@ -1,7 +1,6 @@
 """Read the folder of a finished run, and write its figures and the table of trials to <run>/report/."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, help="section `optimize` as JSON")
     parser.add_argument("--stages", required=True, nargs="+", help="stages of a trial, in order")
-    parser.add_argument("--manifest", required=True, type=Path, help="manifest of the prepared data set")
+    parser.add_argument("--manifest", required=True, type=Path, help="the run's file with the facts about the data set")
     parser.add_argument("--run", required=True, type=Path, help="folder of the finished run")
     arguments = parser.parse_args(argv)
     from nasmake.report.study_figures import architecture, figures_of
@@ -24,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from nasmake.study.journal import silence_optuna
 
     silence_optuna()
-    results = read_study_results(arguments.run, Optimize.model_validate(json.loads(arguments.study)), arguments.stages)
+    results = read_study_results(arguments.run, Optimize.from_json_text(arguments.study, "--study"), arguments.stages)
     height, _, channels = read_json(arguments.manifest)["image_shape"]
     out = arguments.run / "report"
     for name, draw in figures_of(results).items():

@@ -1,16 +1,20 @@
 # The plan of the study, which all rules ask, and the few functions of Snakemake's own objects that they share.
 
+import os
 import sys
 from pathlib import Path
 
 from nasmake.core.errors import InputError
 from nasmake.core.files import canonical_json
 from nasmake.pipeline.checks import check
+from nasmake.pipeline.config_files import with_place
 from nasmake.pipeline.controller import export_environment, prologue
+from nasmake.pipeline.current import Current, unmark_incomplete
 from nasmake.pipeline.inputs import source_of_networks
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.rule_functions import folder, folder_above, hours, oldest_first, optional
 from nasmake.pipeline.stages import STAGES
+from nasmake.pipeline.study_jobs import StudyJobs
 from nasmake.pipeline.warnings import collect_warnings
 
 try:
@@ -22,7 +26,7 @@ try:
         for warning in collect_warnings(CONFIG, config, workflow.resource_settings.overwrite_resources):
             print(f"warning: {warning}", file=sys.stderr)
 except InputError as error:
-    sys.exit(f"error: {error}")
+    sys.exit(f"error: {with_place(error, PLACES, workflow.config_settings.config)}")
 
 export_environment(CONFIG)
 if workflow.remote_exec:
@@ -32,6 +36,8 @@ config.clear()
 config.update(CONFIG.model_dump(mode="json"))
 
 RUN, CHAIN = PLAN.run, PLAN.chain
+JOBS = StudyJobs(PLAN)
+CURRENT = Current(JOBS)
 
 
 wildcard_constraints:
@@ -39,6 +45,31 @@ wildcard_constraints:
     unit=r"shared|trial-\d{4}",
 
 
+def inputs(rule, current=CURRENT):
+    """Return the input function of a rule. It also tells Snakemake whether the result of the job is current.
+
+    Inputs from promoted trials are left out: their rules name them through `promoted`, which waits for the promotion.
+    """
+
+    def files(wildcards):
+        facts = current.jobs.of(rule, dict(wildcards))
+        needed = current.needed_inputs(facts)
+        if not workflow.is_main_process:  # one job of a cluster, which runs in any case
+            return needed
+        if current.outdated(facts) is None:
+            unmark_incomplete(workflow.persistence, facts.outputs)
+            return {name: ancient(paths) for name, paths in needed.items()}
+        workflow.dag.forcefiles.update(filter(os.path.exists, facts.outputs))
+        return needed
+
+    return files
+
+
+def job(rule, jobs=JOBS):
+    """Return the params function that gives what a job writes into its record."""
+    return lambda wildcards: canonical_json(jobs.of(rule, dict(wildcards)).to_json())
+
+
 def promoted(artefact):
     """Return the input function that gives this artefact of every promoted trial."""
-    return lambda wildcards: PLAN.promoted(checkpoints.promote.get().output[0], artefact)
+    return lambda wildcards: ancient(PLAN.promoted(checkpoints.promote.get().output[0], artefact))

@@ -1,57 +1,58 @@
-# The data set, prepared once for all runs. dataset.retrain may name other folders for the retraining and the test.
-
-TRAIN_SOURCE, TEST_SOURCE = CONFIG.dataset.retrain.train, CONFIG.dataset.retrain.test
+# The data sets of a study. A prepared set is shared by all runs, so the output is a file of this run that names it.
+# dataset.retrain may name other folders for the retraining and the test.
 
 
 rule download_dataset:
+    input:
+        unpack(inputs("download_dataset")),
     output:
-        train=PLAN.part("train"),
-        test=PLAN.part("test"),
-        manifest=PLAN.manifest(),
+        f"{RUN}/shared/dataset.json",
     log:
         f"{RUN}/logs/download_dataset.log",
     conda:
         "../envs/nasmake.yaml"
     resources:
         runtime=hours(1),
-        url=CONFIG.dataset.url or "official",
     params:
         settings=PLAN.source_settings(CONFIG.dataset.path),
-        out=folder,
+        job=job("download_dataset"),
+        folder=PLAN.dataset(),
     shell:
-        "python scripts/download_dataset.py --settings {params.settings:q} --url {resources.url:q} --out {params.out:q}"
-        " > {log:q} 2>&1"
+        "python scripts/download_dataset.py --settings {params.settings:q}"
+        " --folder {params.folder:q} --out {output:q} --job {params.job:q} > {log:q} 2>&1"
 
 
-if PLAN.manifest(TRAIN_SOURCE) != PLAN.manifest():
+if "retrain_train" in PLAN.dataset_paths:
 
     localrules:
         download_retrain_train,
 
     use rule download_dataset as download_retrain_train with:
+        input:
+            unpack(inputs("download_retrain_train")),
         output:
-            train=PLAN.part("train", TRAIN_SOURCE),
-            test=PLAN.part("test", TRAIN_SOURCE),
-            manifest=PLAN.manifest(TRAIN_SOURCE),
+            f"{RUN}/shared/retrain_train.json",
         log:
             f"{RUN}/logs/download_retrain_train.log",
         params:
-            settings=PLAN.source_settings(TRAIN_SOURCE),
-            out=folder,
+            settings=PLAN.source_settings(CONFIG.dataset.retrain.train),
+            job=job("download_retrain_train"),
+            folder=PLAN.dataset(CONFIG.dataset.retrain.train),
 
 
-if PLAN.manifest(TEST_SOURCE) not in (PLAN.manifest(), PLAN.manifest(TRAIN_SOURCE)):
+if "retrain_test" in PLAN.dataset_paths:
 
     localrules:
         download_retrain_test,
 
     use rule download_dataset as download_retrain_test with:
+        input:
+            unpack(inputs("download_retrain_test")),
         output:
-            train=PLAN.part("train", TEST_SOURCE),
-            test=PLAN.part("test", TEST_SOURCE),
-            manifest=PLAN.manifest(TEST_SOURCE),
+            f"{RUN}/shared/retrain_test.json",
         log:
             f"{RUN}/logs/download_retrain_test.log",
         params:
-            settings=PLAN.source_settings(TEST_SOURCE),
-            out=folder,
+            settings=PLAN.source_settings(CONFIG.dataset.retrain.test),
+            job=job("download_retrain_test"),
+            folder=PLAN.dataset(CONFIG.dataset.retrain.test),

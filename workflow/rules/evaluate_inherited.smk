@@ -3,7 +3,7 @@
 
 rule evaluate_inherited:
     input:
-        unpack(PLAN.inputs("evaluate_inherited")),
+        unpack(inputs("evaluate_inherited")),
     output:
         **PLAN.outputs("evaluate_inherited"),
     log:
@@ -12,7 +12,7 @@ rule evaluate_inherited:
     conda:
         "../envs/nasmake.yaml"
     params:
-        version=STAGES["evaluate_inherited"].version,  # no option of the script: a new version reruns the rule
+        job=job("evaluate_inherited"),
     shell:
         "python scripts/evaluate_inherited.py --suggestion {input.suggestion:q} --architecture {input.architecture:q}"
-        " --out {output:q} > {log:q} 2>&1"
+        " --out {output:q} --job {params.job:q} > {log:q} 2>&1"

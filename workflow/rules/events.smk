@@ -4,7 +4,14 @@ import sys
 import time
 from pathlib import Path
 
+from snakemake.settings.enums import Quietness
+
 STARTED = time.time()
+
+# A dry run ends after the table of rules. With -p or --verbose it also prints every job, with its command and settings.
+OUTPUT = workflow.output_settings
+if OUTPUT.dryrun and not (OUTPUT.printshellcmds or OUTPUT.verbose or OUTPUT.quiet):
+    OUTPUT.quiet = {Quietness.RULES, Quietness.PROGRESS}
 
 
 onstart:
@@ -18,6 +25,9 @@ onstart:
 
 
 onsuccess:
+    from nasmake.pipeline.finished import forget_finished
+
+    forget_finished(Path(RUN))
     summary, evidence = Path(RUN) / "study" / "summary.txt", Path(RUN) / "evidence.md"
     results = Path(RUN).glob("trial-*/result.json")
     if summary.is_file() and all(result.stat().st_mtime <= summary.stat().st_mtime for result in results):

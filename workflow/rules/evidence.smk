@@ -3,7 +3,8 @@
 
 from nasmake.evidence.plan import EvidencePlan, strategies
 
-EVIDENCE = EvidencePlan(PLAN)
+EVIDENCE = EvidencePlan(PLAN, JOBS)
+EVIDENCE_CURRENT = Current(EVIDENCE)
 
 
 wildcard_constraints:
@@ -16,24 +17,21 @@ wildcard_constraints:
 if EVIDENCE.easy != PLAN.dataset():
 
     use rule download_dataset as download_easy_dataset with:
+        input:
+            unpack(inputs("download_easy_dataset", EVIDENCE_CURRENT)),
         output:
-            train=multiext(f"{EVIDENCE.easy}/train_", "images.npy", "labels.npy"),
-            test=multiext(f"{EVIDENCE.easy}/test_", "images.npy", "labels.npy"),
-            manifest=f"{EVIDENCE.easy}/manifest.json",
+            EVIDENCE.easy_facts,
         log:
             f"{RUN}/logs/download_easy_dataset.log",
-        resources:
-            runtime=hours(1),
-            url="official",
         params:
             settings=PLAN.source_settings(name=CONFIG.evidence.easy_dataset),
-            out=folder,
+            job=job("download_easy_dataset", EVIDENCE),
+            folder=EVIDENCE.easy,
 
 
 use rule train_supernet as train_supernet_of_evidence with:
     input:
-        data=EVIDENCE.data,
-        manifest=EVIDENCE.manifest,
+        unpack(inputs("train_supernet_of_evidence", EVIDENCE_CURRENT)),
     output:
         **PLAN.outputs("train_supernet", "{kind}-{seed}"),
     log:
@@ -42,6 +40,7 @@ use rule train_supernet as train_supernet_of_evidence with:
         f"{RUN}/{{kind}}-{{seed}}/benchmarks/train_supernet.tsv"
     priority: 30
     params:
+        job=job("train_supernet_of_evidence", EVIDENCE),
         settings=EVIDENCE.settings("train_supernet"),
         files="",
         unit=folder,
@@ -49,10 +48,7 @@ use rule train_supernet as train_supernet_of_evidence with:
 
 use rule search_architecture as search_architecture_of_evidence with:
     input:
-        data=PLAN.part("train"),
-        manifest=PLAN.manifest(),
-        supernet=f"{RUN}/supernet-{{seed}}/supernet.safetensors",
-        record=f"{RUN}/supernet-{{seed}}/supernet.json",
+        unpack(inputs("search_architecture_of_evidence", EVIDENCE_CURRENT)),
     output:
         **PLAN.outputs("search_architecture", "search-{strategy}-{seed}"),
     log:
@@ -61,16 +57,15 @@ use rule search_architecture as search_architecture_of_evidence with:
         f"{RUN}/search-{{strategy}}-{{seed}}/benchmarks/search_architecture.tsv"
     priority: 20
     params:
+        job=job("search_architecture_of_evidence", EVIDENCE),
         settings=EVIDENCE.settings("search_architecture"),
         files=optional("supernet", "record"),
-        table=None,
         unit=folder,
 
 
 rule choose_networks:
     input:
-        unpack(EVIDENCE.searches),
-        manifest=PLAN.manifest(),
+        unpack(inputs("choose_networks", EVIDENCE_CURRENT)),
     output:
         f"{RUN}/{{list}}/networks.json",
     log:
@@ -79,21 +74,18 @@ rule choose_networks:
     conda:
         "../envs/nasmake.yaml"
     params:
+        job=job("choose_networks", EVIDENCE),
         settings=EVIDENCE.settings("choose_networks"),
         files=optional(*strategies()),
         unit=folder,
     shell:
         "python scripts/choose_networks.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --unit {params.unit:q} > {log:q} 2>&1"
+        " --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
 
 
 rule score_networks:
     input:
-        data=EVIDENCE.data,
-        manifest=EVIDENCE.manifest,
-        networks=f"{RUN}/ranking/networks.json",
-        supernet=f"{RUN}/{{kind}}-{{seed}}/supernet.safetensors",
-        record=f"{RUN}/{{kind}}-{{seed}}/supernet.json",
+        unpack(inputs("score_networks", EVIDENCE_CURRENT)),
     output:
         f"{RUN}/{{kind}}-{{seed}}/scores.csv",
     log:
@@ -106,20 +98,18 @@ rule score_networks:
     resources:
         **PLAN.resources(1),
     params:
+        job=job("score_networks", EVIDENCE),
         settings=EVIDENCE.settings("score_networks"),
         files=optional("networks", "supernet", "record"),
         unit=folder,
     shell:
         "python scripts/score_networks.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
 
 
 rule train_networks:
     input:
-        data=PLAN.part("train"),
-        test=PLAN.part("test"),
-        manifest=PLAN.manifest(),
-        networks=f"{RUN}/{{list}}/networks.json",
+        unpack(inputs("train_networks", EVIDENCE_CURRENT)),
     output:
         f"{RUN}/{{list}}/seed-{{seed}}/trained.csv",
     log:
@@ -133,21 +123,18 @@ rule train_networks:
     resources:
         **PLAN.resources(1),
     params:
+        job=job("train_networks", EVIDENCE),
         settings=EVIDENCE.settings("train_networks"),
         files=optional("networks"),
         unit=folder,
     shell:
         "python scripts/train_networks.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
 
 
 rule evidence:
     input:
-        scores=expand(f"{RUN}/{{unit}}/scores.csv", unit=EVIDENCE.supernets),
-        lists=expand(f"{RUN}/{{list}}/networks.json", list=EVIDENCE.lists),
-        trained=expand(
-            f"{RUN}/{{list}}/seed-{{seed}}/trained.csv", list=EVIDENCE.lists, seed=CONFIG.evidence.retrain_seeds
-        ),
+        unpack(inputs("evidence", EVIDENCE_CURRENT)),
     output:
         multiext(f"{RUN}/evidence", ".json", ".md", ".svg", ".html"),
     log:
@@ -156,7 +143,8 @@ rule evidence:
     conda:
         "../envs/nasmake.yaml"
     params:
+        job=job("evidence", EVIDENCE),
         settings=EVIDENCE.own_settings,
         run=folder,
     shell:
-        "python scripts/evidence.py --settings {params.settings:q} --run {params.run:q} > {log:q} 2>&1"
+        "python scripts/evidence.py --settings {params.settings:q} --run {params.run:q} --job {params.job:q} > {log:q} 2>&1"

@@ -1,15 +1,9 @@
 # Promoted trials: trained on train and val together, and tested once. No other rule of a study reads the test images.
 
-RETRAIN, TEST = CONFIG.dataset.retrain.train, CONFIG.dataset.retrain.test
-
 
 rule retrain_final:
     input:
-        unpack(PLAN.inputs("retrain_final")),
-        data=PLAN.part("train", RETRAIN),
-        manifest=PLAN.manifest(RETRAIN),
-        test_data=PLAN.part("test", TEST),
-        test=PLAN.manifest(TEST),
+        unpack(inputs("retrain_final")),
         promotion=ancient(f"{RUN}/study/promoted.json"),  # the other promoted trials change nothing here
     output:
         **PLAN.outputs("retrain_final"),
@@ -25,19 +19,18 @@ rule retrain_final:
         **PLAN.resources(12),
     params:
         settings=PLAN.settings("retrain_final"),
+        job=job("retrain_final"),
         files=optional("suggestion", "architecture", "result", "test"),
         unit=folder,
     shell:
         "python scripts/retrain_final.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --display {resources.display}"
-        " --attempt {resources.attempt} --unit {params.unit:q} > {log:q} 2>&1"
+        " --attempt {resources.attempt} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
 
 
 rule summarize_study:
     input:
-        promotion=f"{RUN}/study/promoted.json",
-        results=expand(f"{RUN}/trial-{{trial}}/result.json", trial=PLAN.trials),
-        suggestion=f"{RUN}/trial-{PLAN.trials[-1]}/suggestion.json",
+        unpack(inputs("summarize_study")),
         finals=promoted("final.json"),
         weights=promoted("final.safetensors"),
     output:
@@ -54,6 +47,7 @@ rule summarize_study:
     params:
         study=PLAN.study_settings(),
         run=folder_above,
+        job=job("summarize_study"),
     shell:
         "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q} --results {input.results:q}"
-        " --finals {input.finals:q} > {log:q} 2>&1"
+        " --finals {input.finals:q} --job {params.job:q} > {log:q} 2>&1"

@@ -3,7 +3,7 @@
 
 rule import_architecture:
     input:
-        manifest=PLAN.manifest(),
+        unpack(inputs("import_architecture")),
     output:
         f"{RUN}/shared/architecture.json",
     log:
@@ -13,7 +13,7 @@ rule import_architecture:
         "../envs/nasmake.yaml"
     params:
         architecture=canonical_json(PLAN.architecture),
-        version=STAGES["import_architecture"].version,  # no option of the script: a new version reruns the rule
+        job=job("import_architecture"),
     shell:
         "python scripts/import_architecture.py --architecture {params.architecture:q}"
-        " --manifest {input.manifest:q} --out {output:q} > {log:q} 2>&1"
+        " --manifest {input.manifest:q} --out {output:q} --job {params.job:q} > {log:q} 2>&1"

@@ -3,7 +3,7 @@
 
 rule import_supernet:
     input:
-        manifest=PLAN.manifest(),
+        unpack(inputs("import_supernet")),
         weights=ancient(PLAN.supernet["weights"]),
         record=ancient(PLAN.supernet["record"]),
     output:
@@ -15,8 +15,7 @@ rule import_supernet:
     conda:
         "../envs/nasmake.yaml"
     params:
-        digest=PLAN.supernet["digest"],
-        version=STAGES["import_supernet"].version,  # no option of the script: a new version reruns the rule
+        job=job("import_supernet"),
     shell:
         "python scripts/import_supernet.py --weights {input.weights:q} --record {input.record:q}"
-        " --manifest {input.manifest:q} --out {output.weights:q} > {log:q} 2>&1"
+        " --manifest {input.manifest:q} --out {output.weights:q} --job {params.job:q} > {log:q} 2>&1"

@@ -3,7 +3,7 @@
 
 rule measure_latency:
     input:
-        manifest=PLAN.manifest(),
+        unpack(inputs("measure_latency")),
     output:
         f"{RUN}/shared/latency.json",
     log:
@@ -19,7 +19,8 @@ rule measure_latency:
         **PLAN.resources(1),
     params:
         settings=PLAN.settings("measure_latency"),
+        job=job("measure_latency"),
         unit=folder,
     shell:
         "python scripts/measure_latency.py --settings {params.settings:q} --manifest {input.manifest:q}"
-        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} > {log:q} 2>&1"
+        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"

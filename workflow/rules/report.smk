@@ -15,9 +15,7 @@ SHOWN = {  # category and title in that page
 
 rule report:
     input:
-        manifest=PLAN.manifest(),
-        study=multiext(f"{RUN}/study/", "best.json", "trials.csv", "promoted.json"),
-        units=PLAN.unit_files,
+        unpack(inputs("report")),
         finals=promoted("history/retrain_final.csv"),
     output:
         [
@@ -33,6 +31,7 @@ rule report:
         study=PLAN.study_settings(),
         stages=CHAIN,
         run=folder_above,
+        job=job("report"),
     shell:
         "python scripts/report.py --study {params.study:q} --stages {params.stages}"
-        " --manifest {input.manifest:q} --run {params.run:q} > {log:q} 2>&1"
+        " --manifest {input.manifest:q} --run {params.run:q} --job {params.job:q} > {log:q} 2>&1"

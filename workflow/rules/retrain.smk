@@ -3,9 +3,7 @@
 
 rule retrain:
     input:
-        unpack(PLAN.inputs("retrain")),
-        data=PLAN.part("train", CONFIG.dataset.retrain.train),
-        manifest=PLAN.manifest(CONFIG.dataset.retrain.train),
+        unpack(inputs("retrain")),
     output:
         **PLAN.outputs("retrain"),
     log:
@@ -21,9 +19,10 @@ rule retrain:
         **PLAN.resources(12),
     params:
         settings=PLAN.settings("retrain"),
+        job=job("retrain"),
         files=optional("suggestion", "architecture"),
         unit=folder,
     shell:
         "python scripts/retrain.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --display {resources.display}"
-        " --attempt {resources.attempt} --unit {params.unit:q} > {log:q} 2>&1"
+        " --attempt {resources.attempt} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"

@@ -3,10 +3,7 @@
 
 rule search_architecture:
     input:
-        unpack(PLAN.inputs("search_architecture")),
-        data=PLAN.part("train"),
-        manifest=PLAN.manifest(),
-        latency=ancient(PLAN.latency_table) if PLAN.latency_table else PLAN.latency,
+        unpack(inputs("search_architecture")),
     output:
         **PLAN.outputs("search_architecture"),
     log:
@@ -22,10 +19,10 @@ rule search_architecture:
         **PLAN.resources(6),
     params:
         settings=PLAN.settings("search_architecture"),
+        job=job("search_architecture"),
         files=optional("suggestion", "supernet", "record", "latency"),
-        table=PLAN.latency_digest,
         unit=folder,
     shell:
         "python scripts/search_architecture.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --display {resources.display}"
-        " --attempt {resources.attempt} --unit {params.unit:q} > {log:q} 2>&1"
+        " --attempt {resources.attempt} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"

@@ -3,10 +3,7 @@
 
 rule search_supernet:
     input:
-        unpack(PLAN.inputs("search_supernet")),
-        data=PLAN.part("train"),
-        manifest=PLAN.manifest(),
-        latency=ancient(PLAN.latency_table) if PLAN.latency_table else PLAN.latency,
+        unpack(inputs("search_supernet")),
     output:
         **PLAN.outputs("search_supernet"),
     log:
@@ -22,10 +19,10 @@ rule search_supernet:
         **PLAN.resources(12),
     params:
         settings=PLAN.settings("search_supernet"),
+        job=job("search_supernet"),
         files=optional("suggestion", "latency"),
-        table=PLAN.latency_digest,
         unit=folder,
     shell:
         "python scripts/search_supernet.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --display {resources.display}"
-        " --attempt {resources.attempt} --unit {params.unit:q} > {log:q} 2>&1"
+        " --attempt {resources.attempt} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"

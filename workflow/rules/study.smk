@@ -3,7 +3,7 @@
 
 rule suggest:
     input:
-        unpack(PLAN.observed),
+        unpack(inputs("suggest")),
     output:
         f"{RUN}/trial-{{trial}}/suggestion.json",
     log:
@@ -15,13 +15,15 @@ rule suggest:
         study=PLAN.study_settings(),
         version=STAGES["suggest"].version,
         files=optional("previous", "observed"),
+        job=job("suggest"),
     shell:
-        "python scripts/suggest.py --study {params.study:q} --version {params.version} {params.files} --out {output:q} > {log:q} 2>&1"
+        "python scripts/suggest.py --study {params.study:q} --version {params.version} {params.files} --out {output:q}"
+        " --job {params.job:q} > {log:q} 2>&1"
 
 
 checkpoint promote:
     input:
-        expand(f"{RUN}/trial-{{trial}}/result.json", trial=PLAN.trials),
+        unpack(inputs("promote")),
     output:
         f"{RUN}/study/promoted.json",
     log:
@@ -31,5 +33,7 @@ checkpoint promote:
     params:
         top=CONFIG.promote.top,
         objectives=CONFIG.optimize.objectives,
+        job=job("promote"),
     shell:
-        "python scripts/promote.py --top {params.top} --objectives {params.objectives} --results {input:q} --out {output:q} > {log:q} 2>&1"
+        "python scripts/promote.py --top {params.top} --objectives {params.objectives} --results {input:q} --out {output:q}"
+        " --job {params.job:q} > {log:q} 2>&1"

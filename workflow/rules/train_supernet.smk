@@ -3,9 +3,7 @@
 
 rule train_supernet:
     input:
-        unpack(PLAN.inputs("train_supernet")),
-        data=PLAN.part("train"),
-        manifest=PLAN.manifest(),
+        unpack(inputs("train_supernet")),
     output:
         **PLAN.outputs("train_supernet"),
     log:
@@ -21,9 +19,10 @@ rule train_supernet:
         **PLAN.resources(12),
     params:
         settings=PLAN.settings("train_supernet"),
+        job=job("train_supernet"),
         files=optional("suggestion"),
         unit=folder,
     shell:
         "python scripts/train_supernet.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --display {resources.display}"
-        " --attempt {resources.attempt} --unit {params.unit:q} > {log:q} 2>&1"
+        " --attempt {resources.attempt} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"

@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasmake.core.process import rank
+from nasmake.core.files import read_json, sha256_of, sweep_temporaries, write_json
+from nasmake.core.process import process_count, rank
 from nasmake.engine.distributed import wait_for_all
 from nasmake.jobs.cli import AlreadyDoneError
+
+CHECKSUMS = "checksums.json"
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class ResumeFolder:
 def resume_folder(unit: Path, stage: str, fingerprint: str, outputs: Sequence[Path]) -> Iterator[ResumeFolder]:
     """Hold the folder `<unit>/.resume/<stage>-<fingerprint>`.
 
-    The folder is removed at the end. After an exception it stays for the next run. The kernel releases the lock when
+    After an exception the folder stays for the next run. At the end only links to the outputs stay in it, until the
+    controller has noted the end of the job and calls `forget_finished`. The kernel releases the lock when
     the process ends, also after kill -9. A job whose controller has died continues; the job that replaces it waits
     here until the first job is done.
 
@@ -48,7 +52,7 @@ def resume_folder(unit: Path, stage: str, fingerprint: str, outputs: Sequence[Pa
         outputs: the artefacts of the stage.
 
     Raises:
-        AlreadyDoneError: this process had to wait, and then all `outputs` were there.
+        AlreadyDoneError: all `outputs` are there, since this process had to wait, or since an earlier job kept them.
     """
     path = unit / ".resume" / f"{stage}-{fingerprint}"
     if rank() > 0:
@@ -58,12 +62,77 @@ def resume_folder(unit: Path, stage: str, fingerprint: str, outputs: Sequence[Pa
         return
     with _locked(path.with_suffix(".lock")) as has_waited:
         if has_waited and all(output.is_file() for output in outputs):
-            raise AlreadyDoneError
+            raise AlreadyDoneError("done by the process that was waited for")
+        finished = FinishedStage(path / "finished", unit, outputs)
+        if process_count() == 1 and finished.restore():
+            raise AlreadyDoneError("done by an earlier job, whose results were kept until the study had noted its end")
         path.mkdir(parents=True, exist_ok=True)
+        for folder in {path, *(output.parent for output in outputs)}:
+            sweep_temporaries(folder)
         wait_for_all()
         yield ResumeFolder(path)
         wait_for_all()  # the other ranks have read what they need
-        shutil.rmtree(path, ignore_errors=True)
+        finished.keep()
+
+
+@dataclass(frozen=True)
+class FinishedStage:
+    """The outputs of a stage that ended well, kept as hard links that take no space.
+
+    Snakemake deletes the outputs of a job that it starts again. It does so with a finished job if the controller died
+    before the job did, or if a signal arrived after the outputs were written.
+
+    Attributes:
+        folder: where the links are.
+        unit: folder of the stage's results.
+        outputs: the artefacts of the stage.
+    """
+
+    folder: Path
+    unit: Path
+    outputs: Sequence[Path]
+
+    def keep(self) -> None:
+        """Link the outputs, and remove the training state."""
+        if rank() == 0:
+            for output in self.outputs:
+                kept = self._kept(output)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.unlink(missing_ok=True)
+                _link(output, kept)
+            write_json(self.folder / CHECKSUMS, self._checksums())
+        for state in self.folder.parent.glob("*.ckpt"):
+            state.with_suffix(".previous").unlink(missing_ok=True)
+            state.unlink(missing_ok=True)
+
+    def restore(self) -> bool:
+        """Put the kept outputs back in their place; return False, and do nothing, if there are none or one is damaged.
+
+        Raises:
+            InputError: the list of checksums is damaged.
+        """
+        checksums = self.folder / CHECKSUMS
+        if not checksums.is_file() or read_json(checksums) != self._checksums():
+            return False
+        for output in self.outputs:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.unlink(missing_ok=True)
+            _link(self._kept(output), output)
+        return True
+
+    def _kept(self, output: Path) -> Path:
+        return self.folder / output.relative_to(self.unit)
+
+    def _checksums(self) -> dict[str, str]:
+        kept = [self._kept(output) for output in self.outputs]
+        return {path.name: sha256_of(path) for path in kept if path.is_file()}
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # the file system has no hard links
+        shutil.copyfile(source, target)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from nasmake.core.errors import InputError
 from nasmake.core.process import loader_workers, rank
 from nasmake.costs.latency_table import read_latency
 from nasmake.costs.table import CostTable
+from nasmake.data.pointer import read_pointer
 from nasmake.engine.checkpoint import final_weights
 from nasmake.engine.device import Runtime, start
 from nasmake.engine.distributed import join
@@ -104,7 +105,7 @@ def stage(job: Job, *outputs: str) -> Iterator[StageRun]:
         job.dataset,
         job.settings,
         runtime.device,
-        test=test and test.parent,
+        test=test and read_pointer(test),
         num_search_classes=job.num_search_classes,
         workers=loader_workers(),
     )

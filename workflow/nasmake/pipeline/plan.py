@@ -75,27 +75,35 @@ class Plan:
         is_shared = stage in self.chain and self.chain.index(stage) < self._first_searched
         return f"{self.run}/{SHARED if is_shared else unit}"
 
-    def inputs(self, stage: str) -> InputFunction:
-        """Return the input function of a stage: artefacts of earlier stages, and the suggestion of the trial."""
+    def inputs(self, stage: str, unit: str) -> dict[str, Any]:
+        """Return the inputs of a stage that decide its result, by name.
 
-        def files(wildcards: Any) -> dict[str, Any]:
-            unit = wildcards.unit
-            paths = {name: self._artefact(artefact, unit) for name, artefact in STAGES[stage].takes.items()}
-            return paths if unit == SHARED else paths | {"suggestion": f"{self.run}/{unit}/suggestion.json"}
-
-        return files
+        They are artefacts of earlier stages, the facts about the data set, the suggestion of the trial, and the latency
+        table if the study measures one.
+        """
+        folders = self.config.dataset.retrain
+        source = folders.train if stage in ("retrain", "retrain_final") else None
+        paths: dict[str, Any] = {name: self._artefact(path, unit) for name, path in STAGES[stage].takes.items()}
+        if stage != "evaluate_inherited":
+            paths["manifest"] = self.manifest(source)
+        if "test" in STAGES[stage].optional:
+            paths["test"] = self.manifest(folders.test)
+        if "latency" in STAGES[stage].optional and self.needs_latency:
+            paths["latency"] = self.latency_table or self.latency[0]
+        has_suggestion = (unit != SHARED and stage in self.chain) or stage == "retrain_final"
+        return paths | ({"suggestion": f"{self.run}/{unit}/suggestion.json"} if has_suggestion else {})
 
     def outputs(self, stage: str, unit: str = "{unit}") -> dict[str, str]:
         """Return the outputs of a stage by name, by default with Snakemake's wildcard for the unit."""
         return {name: f"{self.run}/{unit}/{artefact}" for name, artefact in STAGES[stage].outputs.items()}
 
-    def observed(self, wildcards: Any) -> dict[str, str]:
+    def observed(self, trial: int) -> dict[str, str]:
         """Return the inputs of a suggestion: the previous suggestion, and the newest result that may be observed.
 
         A trial observes the results of all trials up to optimize.lag before it. The previous suggestion holds the older
         ones.
         """
-        trial, lag = int(wildcards.trial), self.config.optimize.trials_at_once
+        lag = self.config.optimize.trials_at_once
         files = {}
         if trial >= 1:
             files["previous"] = f"{self.run}/{trial_folder(trial - 1)}/suggestion.json"
@@ -132,13 +140,27 @@ class Plan:
         """Return the folder of the prepared data set whose source lies in `path`, by default dataset.path."""
         return str(Path(path or self.config.dataset.path, self.config.dataset.name))
 
-    def part(self, split: str, path: str | None = None) -> list[str]:
-        """Return the arrays of one split, train or test, of a prepared data set."""
-        return [f"{self.dataset(path)}/{split}_{kind}.npy" for kind in ("images", "labels")]
+    @cached_property
+    def dataset_paths(self) -> dict[str, str]:
+        """The folders of sources of the study, by the name of the file that holds the facts about the data set."""
+        dataset = self.config.dataset
+        paths = {"dataset": dataset.path, "retrain_train": dataset.retrain.train, "retrain_test": dataset.retrain.test}
+        first = {path: name for name, path in reversed(paths.items()) if path is not None}
+        return {name: path for path, name in reversed(first.items())}
+
+    @cached_property
+    def dataset_rules(self) -> dict[str, str]:
+        """The rule that prepares each data set of the study, by the same names."""
+        return {name: f"download_{name}" for name in self.dataset_paths}
 
     def manifest(self, path: str | None = None) -> str:
-        """Return the manifest of a prepared data set."""
-        return f"{self.dataset(path)}/manifest.json"
+        """Return this run's copy of the facts about a prepared data set, which says where the arrays lie.
+
+        The arrays are shared by all runs, so they are no output of a rule: Snakemake deletes the outputs of a job that
+        fails.
+        """
+        names = {path: name for name, path in self.dataset_paths.items()}
+        return f"{self.run}/{SHARED}/{names[path or self.config.dataset.path]}.json"
 
     def source_settings(self, path: str | None = None, **changes: str) -> str:
         """Return the settings that decide the bytes of a prepared data set, as JSON. The URL is not one of them.
