@@ -147,6 +147,21 @@ def test_another_mirror_makes_nothing_again(checkout, tmp_path):
         write_config(checkout.folder, CIFAR, {"dataset": {"url": url, "sha256": checksum}}, name=f"{number}.yaml")
         for number, url in enumerate([f"file://{tmp_path}/a.tar.gz", "https://example.org/cifar-10-python.tar.gz"])
     )
-    only = "resources/datasets/cifar10/manifest.json"
+    only = "results/small/shared/dataset.json"
     checkout.run(only, "--configfile", first, "--cores", "2")
     assert "Nothing to be done" in checkout.run(only, "-n", "--configfile", second)
+
+
+def test_secrets_of_the_url_are_in_no_file_but_the_configuration(checkout, tmp_path):
+    checksum = small_data.write_cifar10_archive(tmp_path / "mirror/a.tar.gz", 200, 50)
+    secret = f"secret{len(str(tmp_path))}{checksum[:8]}"  # the checkout has this test in it
+    with small_data.serve(tmp_path / "mirror") as base:
+        url = f"{base.replace('://', f'://me:{secret}@')}/a.tar.gz?token={secret}"
+        study = write_config(checkout.folder, CIFAR, {"dataset": {"url": url, "sha256": checksum}})
+        only = ("results/small/shared/dataset.json", "--configfile", study, "--cores", "2", "--printshellcmds")
+        output = checkout.run(*only, "-n") + checkout.run(*only)
+    assert secret not in output
+    files = [path for path in checkout.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path.name for path in files if secret.encode() in path.read_bytes()] == [str(study)]
+    log = (checkout.folder / "results/small/logs/download_dataset.log").read_text()
+    assert log.startswith(f"source: {base.replace('://', '://***@')}/a.tar.gz?token=***\n")

@@ -26,6 +26,7 @@ from nasmake.core.records import (
     Outcome,
     TrialResult,
 )
+from nasmake.core.urls import without_secrets
 from nasmake.pipeline.stages import STAGES
 
 SHOWN, SHOWN_TRIALS = 2, 10  # reasons and numbers of trials in one line
@@ -181,7 +182,10 @@ def failures(run: Path, since: float) -> list[str]:
 
 
 def write_resolved(path: Path, config: Mapping[str, Any]) -> None:
-    """Write the configuration with all defaults as YAML. An equal file keeps its time stamp."""
+    """Write the configuration with all defaults as YAML, without secrets. An equal file keeps its time stamp."""
+    dataset = config.get("dataset", {})
+    if url := dataset.get("url"):
+        config = {**config, "dataset": {**dataset, "url": without_secrets(url)}}
     text = yaml.safe_dump(dict(config), sort_keys=True, default_flow_style=None, width=120)
     if not path.is_file() or path.read_text() != text:
         write_atomically(path, text.encode())
