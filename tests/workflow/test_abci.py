@@ -26,7 +26,7 @@ def queues(plan):
 @pytest.mark.parametrize(("gpus", "queue"), [(0, "rt_HC"), (1, "rt_HG"), (4, "rt_HF")])
 def test_plan_names_the_queue_of_every_job(checkout, gpus, queue):
     study = write_config(checkout.folder, {"environment": {"gpus": gpus}})
-    found = queues(checkout.run("-n", "--workflow-profile", "abci", "--configfile", study))
+    found = queues(checkout.run("-n", "-p", "--workflow-profile", "abci", "--configfile", study))
     assert {(rule, name) for rule, name in found if rule not in LOCAL} == {
         (rule, queue) for rule in ("train_supernet", "search_architecture", "retrain")
     }
@@ -35,14 +35,14 @@ def test_plan_names_the_queue_of_every_job(checkout, gpus, queue):
 
 def test_evidence_and_other_chains_have_queues_too(checkout):
     plan = checkout.run(
-        "-n", "--workflow-profile", "abci", "--configfile", "config/presets/evidence.yaml", "--", "evidence"
+        "-n", "-p", "--workflow-profile", "abci", "--configfile", "config/presets/evidence.yaml", "--", "evidence"
     )
     found = queues(plan)
     assert ("download_easy_dataset", "rt_HC") in found
     assert {name for rule, name in found if rule not in LOCAL} == {"rt_HC", "rt_HG"}
     simultaneous = {"nas": {"type": "simultaneous"}, "search": {"algorithm": "asng", "constraint": {"latency_ms": 9}}}
     study = write_config(checkout.folder, simultaneous)
-    found = queues(checkout.run("-n", "--workflow-profile", "abci", "--configfile", study))
+    found = queues(checkout.run("-n", "-p", "--workflow-profile", "abci", "--configfile", study))
     assert {("search_supernet", "rt_HG"), ("measure_latency", "rt_HG")} <= found
 
 

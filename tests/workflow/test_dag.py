@@ -37,6 +37,14 @@ def test_defaults_list_every_job_of_all_15_trials(checkout):
     assert counts == ONCE | chain
 
 
+def test_a_dry_run_is_one_short_table_and_p_adds_every_job_with_its_settings(checkout):
+    short, long = checkout.run("-n"), checkout.run("-n", "-p")
+    assert short.count("Job stats:") == 1 and "rule retrain:" not in short and "--settings" not in short
+    assert len(short.splitlines()) < 60 and max(map(len, short.splitlines())) < 200
+    assert job_counts(short) == job_counts(long)
+    assert long.count("rule retrain:") == 15 and long.count("python scripts/retrain.py --settings") == 15
+
+
 @pytest.mark.parametrize(
     ("stages", "supernets", "searches"),
     [
@@ -69,7 +77,7 @@ def test_simultaneous_is_one_stage_instead_of_two(checkout, parameter, searches)
 
 
 def test_search_declares_all_its_histories(checkout):
-    plan = checkout.run("-n", "--configfile", write_config(checkout.folder, searching("retrain")))
+    plan = checkout.run("-n", "-p", "--configfile", write_config(checkout.folder, searching("retrain")))
     job = next(job for job in plan.split("\nrule ") if job.startswith("search_architecture:"))
     output = next(line for line in job.splitlines() if line.strip().startswith("output:"))
     names = ("search_architecture", "evaluations", "random_evaluations", "probabilities")
@@ -119,7 +127,7 @@ def test_hundred_trials_keep_a_linear_plan(checkout):
 def test_text_from_the_command_line_is_read_as_what_it_says(checkout):
     study = write_config(checkout.folder, searching("retrain"))
     nested = ["--config", "optimize={trial_number: 5}", "nas={seed: 7, num_epochs_supernet_train: 2}"]
-    plan = checkout.run("-n", "--configfile", study, *nested)
+    plan = checkout.run("-n", "-p", "--configfile", study, *nested)
     assert job_counts(plan)["suggest"] == 5
     assert '"nas":{"num_epochs_supernet_train":2,"seed":7}' in plan
 
@@ -137,7 +145,7 @@ def test_readme_shows_the_rule_graph_as_it_is(checkout):
 
 def test_retraining_reads_the_folders_of_its_own(checkout):
     folders = {"dataset": {"retrain": {"train": "other", "test": "third"}}}
-    plan = checkout.run("-n", "--configfile", write_config(checkout.folder, folders))
+    plan = checkout.run("-n", "-p", "--configfile", write_config(checkout.folder, folders))
     assert job_counts(plan)["download_retrain_train"] == 1  # the test part's, as soon as a trial is promoted
     inputs = [line for line in plan.splitlines() if line.startswith("    input: ") and "train_images" in line]
     assert sum("other/digits/train_images.npy" in line for line in inputs) == 3

@@ -40,7 +40,7 @@ def test_every_strategy_is_searched_for_every_seed(checkout):
 
 
 def test_stages_are_told_what_a_study_would_tell_them(checkout):
-    plan = checkout.run("-n", *tiny(checkout), "--", "evidence")
+    plan = checkout.run("-n", "-p", *tiny(checkout), "--", "evidence")
     assert plan.count('"nas":{"num_epochs_supernet_train":4,"seed":1}') == 2  # on both data sets
     assert plan.count('"nas":{"num_epochs_supernet_train":1,"seed":2}') == 1  # a quarter
     for strategy in STRATEGIES:

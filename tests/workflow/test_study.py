@@ -219,7 +219,7 @@ def inputs_of(output):
 
 
 def test_no_rule_but_the_last_training_has_the_test_part_as_input(finished):
-    plans = [finished.run("-n", *forced, "--configfile", "study.yaml") for forced in (FORCED, ("--forceall",))]
+    plans = [finished.run("-n", "-p", *forced, "--configfile", "study.yaml") for forced in (FORCED, ("--forceall",))]
     (final, whole) = (inputs_of(plan) for plan in plans)
     assert whole.keys() > {"suggest", "train_supernet", "search_architecture", "retrain", "promote"}
     assert {rule for rule, files in (whole | final).items() if any("test_" in file for file in files)} == {
