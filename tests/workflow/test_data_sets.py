@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 import small_data
+from conftest import make_checkout
 from PIL import Image
 from safetensors.torch import load_file
 from studies import write_config
 
+PARTS = ("train", "test")
 CIFAR = {
     "run": "small",
     "dataset": {"name": "cifar10", "num_data_architecture_search": 100},
@@ -165,3 +167,19 @@ def test_secrets_of_the_url_are_in_no_file_but_the_configuration(checkout, tmp_p
     assert [path.name for path in files if secret.encode() in path.read_bytes()] == [str(study)]
     log = (checkout.folder / "results/small/logs/download_dataset.log").read_text()
     assert log.startswith(f"source: {base.replace('://', '://***@')}/a.tar.gz?token=***\n")
+
+
+def test_two_checkouts_share_a_prepared_set_and_its_repair(checkout, tmp_path):
+    other, shared = make_checkout(tmp_path / "other"), tmp_path / "shared"
+    only = ("results/small/shared/dataset.json", "--cores", "2", "--configfile")
+    for each in (checkout, other):
+        write_config(each.folder, CIFAR, {"dataset": {"name": "digits", "path": str(shared)}})
+        each.run(*only, "study.yaml")
+        log = (each.folder / "results/small/logs/download_dataset.log").read_text()
+        assert ("already there, all checksums ok" in log) == (each is other)
+    before = {path.name: path.stat().st_mtime_ns for path in (shared / "digits").iterdir()}
+    assert set(before) == {"manifest.json", *(f"{part}_{kind}.npy" for part in PARTS for kind in ("images", "labels"))}
+    (shared / "digits/manifest.json").unlink()  # what the error line of a damaged array says to type
+    (shared / "digits/train_images.npy").write_bytes(b"damaged")
+    assert "Nothing to be done" not in other.run(*only, "study.yaml")
+    assert "Nothing to be done" in checkout.run(*only, "study.yaml")
