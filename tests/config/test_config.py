@@ -151,10 +151,6 @@ def test_unknown_key_is_told_before_other_problems():
             "dataset.image_size is null; expected a number of pixels for image_folder",
         ),
         (
-            {"dataset": {"url": "http://x/y"}},
-            "dataset.url is http://x/y; expected dataset.sha256 with it; type: shasum",
-        ),
-        (
             {"dataset": {"url": "https://me:s3cret@x/y?key=s3cret"}},
             "dataset.url is https://***@x/y?key=***; expected dataset.sha256 with it; type: shasum",
         ),
