@@ -1,7 +1,6 @@
 """Read the measurements of a run of the evidence, and write evidence.{json,md,svg,html} to its folder."""
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from nasmake.evidence.drawing import draw
     from nasmake.report.style import svg
 
-    evidence, run = Evidence.model_validate(json.loads(arguments.settings)), arguments.run
+    evidence, run = Evidence.from_json_text(arguments.settings, "--settings"), arguments.run
     scores = results.read_ranking(run, evidence)
     findings = [
         *results.recalibration(run, evidence),

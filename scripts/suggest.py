@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     earlier = read_suggestions(arguments.previous) if arguments.previous else []
     observed = json_of(read_result(arguments.observed)) if arguments.observed else None
-    optimize = Optimize.model_validate(json.loads(arguments.study))
+    optimize = Optimize.from_json_text(arguments.study, "--study")
     made = provenance(started)
     if earlier and value_at(earlier[-1], "provenance.versions.optuna", None) != made["versions"]["optuna"]:
         print("warning: this study began under another Optuna, whose suggestions may differ", flush=True)

@@ -1,7 +1,6 @@
 """Read the results of all trials, and write study/{trials.csv,best.json,journal.log,summary.txt} and the best model."""
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     from nasmake.study.journal import observed_trials, silence_optuna, write_journal
 
-    optimize = Optimize.model_validate(json.loads(arguments.study))
+    optimize = Optimize.from_json_text(arguments.study, "--study")
     results = [read_result(path) for path in arguments.results]
     params = [read_suggestion(path.with_name("suggestion.json")).params for path in arguments.results]
     finals = {path.parent: read_final(path) for path in arguments.finals}

@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
-from nasmake.core.errors import InputError, shown
+from nasmake.core.errors import InputError, one_line, shown
+from nasmake.core.json_text import parse_json
 from nasmake.core.yaml_text import parse_yaml
 
 LONGEST_NAME = 200  # bytes; a file system allows 255, and a file's name may have more parts than this one
@@ -67,6 +68,18 @@ class Section(BaseModel):
             if field and _is_number(field.annotation) and any(isinstance(entry, bool) for entry in entries):
                 raise ValueError(f"{key} is {shown(value)}; expected a number")  # pydantic would read 1 or 0
         return parsed_values
+
+    @classmethod
+    def from_json_text(cls, text: str, source: str) -> Self:
+        """Return the section in JSON text; `source` names the argument that holds it, for the error.
+
+        Raises:
+            InputError: the text is not JSON, or a key is unknown or its value is not allowed.
+        """
+        try:
+            return cls.model_validate(parse_json(text, source))
+        except ValidationError as error:
+            raise InputError(one_line(error, cls), source) from None
 
     @classmethod
     def _parse(cls, key: str, value: Any) -> Any:

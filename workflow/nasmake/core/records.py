@@ -9,11 +9,10 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Literal, NotRequired, TypedDict, TypeVar
 
-from nasmake.core.errors import InputError
+from nasmake.core.errors import InputError, cut, shown
 from nasmake.core.files import read_json
 
 COMPLETE: Final = "COMPLETE"  # the stage ran to its end
@@ -26,6 +25,7 @@ State = Literal["COMPLETE", "PRUNED", "FAIL"]
 Outcome = Literal["completed", "pruned", "diverged", "failed"]
 
 Record = TypeVar("Record")
+LARGEST = 1e300  # of a number in a record
 EXPECTED = {int: "a whole number", float: "a finite number", str: "text", dict: "an object", list: "a list"}
 
 
@@ -166,6 +166,13 @@ class FinalResult:
 
 
 @dataclass(frozen=True)
+class Promotion:
+    """promoted.json: the numbers of the trials that go on to the final training."""
+
+    trials: list[int]
+
+
+@dataclass(frozen=True)
 class BestNetwork:
     """best.json: the best promoted network. The test scores are None if the data set has no test part."""
 
@@ -234,6 +241,11 @@ def read_supernet(path: Path) -> SupernetRecord:
     return record_of(SupernetRecord, read_json(path), path)
 
 
+def read_promoted(path: Path) -> list[int]:
+    """Return the numbers of the trials in a promoted.json; see `record_of` for the error."""
+    return record_of(Promotion, read_json(path), path).trials
+
+
 def record_of(kind: type[Record], content: Mapping[str, Any], path: Path) -> Record:
     """Return the content of a JSON file as a record, checked by the annotations of `kind`.
 
@@ -262,7 +274,7 @@ def json_of(record: Any) -> dict[str, Any]:
 
 class _WrongFieldError(Exception):
     def __init__(self, name: str, value: str, expected: str) -> None:
-        super().__init__(f"{name or 'content'} is {value}; expected {expected}")
+        super().__init__(f"{shown(name) if name else 'content'} is {value}; expected {expected}")
 
 
 def _checked(annotation: Any, value: Any, name: str) -> Any:
@@ -275,12 +287,12 @@ def _checked(annotation: Any, value: Any, name: str) -> Any:
     if origin is Literal:
         if value in arguments:
             return value
-        raise _WrongFieldError(name, f"{json.dumps(value):.60}", _expected(annotation))
+        raise _WrongFieldError(name, cut(json.dumps(value)), _expected(annotation))
     is_record = is_dataclass(annotation) or typing.is_typeddict(annotation)
     kind = dict if is_record else origin or annotation
     fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
-    if not fits or (kind in (int, float) and not isfinite(value)):
-        raise _WrongFieldError(name, f"{json.dumps(value):.60}", EXPECTED[kind])
+    if not fits or (kind is float and not -LARGEST < value < LARGEST):  # NaN is not between them, either
+        raise _WrongFieldError(name, cut(json.dumps(value)), EXPECTED[kind])
     if is_record:
         return _built(annotation, value, f"{name}." if name else "")
     if kind is list:

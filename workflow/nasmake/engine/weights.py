@@ -5,8 +5,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save
 
-from nasmake.core.errors import InputError
+from nasmake.core.errors import InputError, cut, shown
 from nasmake.core.files import write_atomically
+
+REMEDY = "remove it and start again"
 
 
 def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
@@ -18,9 +20,27 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a safetensors file, on the CPU.
 
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is missing or damaged.
     """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
     try:
         return load_file(path)
     except Exception as error:  # safetensors raises an exception of its own for each defect
-        raise InputError(f"{path}: not a safetensors file ({error}); remove it and start again") from None
+        raise InputError(f"{path}: not a safetensors file ({cut(f'{error}', 200)}); {REMEDY}") from None
+
+
+def load_weights(module: torch.nn.Module, path: Path) -> None:
+    """Load all weights of a module from a safetensors file.
+
+    Raises:
+        InputError: the file is missing or damaged, or its tensors are not those of the module.
+    """
+    weights = read_weights(path)
+    expected = module.state_dict()
+    for name in sorted(expected.keys() | weights.keys()):
+        found, wanted = (list(tensors[name].shape) if name in tensors else "missing" for tensors in (weights, expected))
+        if found != wanted:
+            where = f"{path}: tensor {shown(name)}"
+            raise InputError(f"{where} is {found}; expected {'none' if wanted == 'missing' else wanted}; {REMEDY}")
+    module.load_state_dict(weights)

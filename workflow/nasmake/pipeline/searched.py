@@ -11,7 +11,7 @@ from typing import Any
 from nasmake.config import Config
 from nasmake.config.aiaccel import path_of
 from nasmake.config.study import Parameter
-from nasmake.core.errors import InputError
+from nasmake.core.errors import InputError, nearest, shown
 from nasmake.pipeline.stages import SPACE_KEY
 
 # A deciding key, its value under which a metric is read, and the key of this metric, which may be latency_ms.
@@ -82,4 +82,10 @@ def search_spaces_of(config: Config) -> list[str]:
 def space_of_trial(search_space: Mapping[str, Any], parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the space that a trial searches: the only one, or the one that its hyperparameters name."""
     choices: Mapping[str, Any] | None = search_space.get("choices")
-    return search_space if choices is None else choices[parameters[SPACE_KEY]]
+    if choices is None:
+        return search_space
+    name = parameters.get(SPACE_KEY)
+    if not isinstance(name, str) or name not in choices:
+        raise InputError(f"{SPACE_KEY} is {shown(name)}; {nearest(shown(name), choices)}", "suggestion")
+    chosen: Mapping[str, Any] = choices[name]
+    return chosen

@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from nasmake.config.study import Optimize
+from nasmake.core.errors import InputError, shown
 from nasmake.core.files import read_csv, read_json
 from nasmake.core.records import (
+    COMPLETE,
     SHARED,
     BestNetwork,
     CompletedTrial,
     TrialResult,
     read_best,
+    read_promoted,
     read_result,
     read_suggestion,
+    record_of,
     trial_folder,
 )
 from nasmake.pipeline.stages import STAGES, first_searched
@@ -22,6 +26,13 @@ from nasmake.report.summary import completed_trials, front
 from nasmake.study.parameter_space import sampled_parameters
 
 Rows = list[dict[str, str]]
+# Columns that the figures need, by the name of the history; any other history needs its epochs.
+NEEDED_COLUMNS = {
+    "evaluations": ("val_loss", "val_accuracy", "macs"),
+    "random_evaluations": ("val_loss", "val_accuracy", "macs"),
+    "probabilities": ("epoch", "decision", "choice", "probability"),
+}
+TEXT_COLUMNS = {"decision", "choice", "decisions", "on_front"}
 
 
 @dataclass(frozen=True)
@@ -88,8 +99,8 @@ def read_study_results(run: Path, optimize: Optimize, chain: Sequence[str]) -> S
     Raises:
         InputError: a file is missing, or one of its fields is missing or wrong.
     """
-    table = read_csv(run / "study" / "trials.csv")
-    promoted = read_json(run / "study" / "promoted.json")["trials"]
+    table = _trials_table(run / "study" / "trials.csv")
+    promoted = read_promoted(run / "study" / "promoted.json")
     best = read_best(run / "study" / "best.json")
     folders = [trial_folder(int(row["trial"])) for row in table]
     first = first_searched([parameter.name for parameter in sampled_parameters(optimize.parameters)], chain)
@@ -105,7 +116,7 @@ def read_study_results(run: Path, optimize: Optimize, chain: Sequence[str]) -> S
         computed |= dict.fromkeys(("train_supernet", "search_architecture"), computed.pop("search_supernet"))
 
     def history(unit: str, name: str) -> Rows:
-        return read_csv(run / unit / "history" / f"{name}.csv")
+        return read_history(run / unit / "history" / f"{name}.csv")
 
     return StudyResults(
         optimize=optimize,
@@ -118,8 +129,60 @@ def read_study_results(run: Path, optimize: Optimize, chain: Sequence[str]) -> S
         evaluations={unit: history(unit, "evaluations") for unit in searched},
         random_evaluations={unit: history(unit, "random_evaluations") for unit in searched},
         probabilities=history(best_unit, "probabilities") if searched else [],
-        architectures={unit: read_json(run / unit / "architecture.json") for unit in with_architecture},
+        architectures={unit: _architecture(run / unit / "architecture.json") for unit in with_architecture},
     )
+
+
+def read_history(path: Path) -> Rows:
+    """Return the rows of a history; every cell of a column of numbers is empty or a number.
+
+    Raises:
+        InputError: the file is missing or damaged, lacks a column, or has another text where a number belongs.
+    """
+    rows = read_csv(path)
+    needed = NEEDED_COLUMNS.get(path.stem, ("epoch",)) if rows else ()
+    for column in needed:
+        if column not in rows[0]:
+            raise InputError(f"{path}: column {column} is missing; the file has {', '.join(rows[0])}")
+    for number, row in enumerate(rows, start=1):
+        for column in row.keys() - TEXT_COLUMNS:
+            cell = row[column]
+            if not _is_number(cell) and (cell or column in needed):
+                raise InputError(f"{path}: row {number}: {column} is {shown(cell)}; expected a number")
+    return rows
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _trials_table(path: Path) -> Rows:
+    rows = read_csv(path, columns=("trial", "state"))
+    if not rows:
+        raise InputError(f"{path}: no rows; expected one for each trial")
+    for number, row in enumerate(rows, start=1):
+        if not row["trial"].isdecimal() or len(row["trial"]) > len("9999"):
+            raise InputError(f"{path}: row {number}: trial is {shown(row['trial'])}; expected the number of a trial")
+    return rows
+
+
+@dataclass(frozen=True)
+class _CompleteNetwork:
+    macs: int
+    parameters: int
+    scores: dict[str, float | None] | None = None  # none for an imported network
+
+
+def _architecture(path: Path) -> dict[str, Any]:
+    """Return an architecture.json; that of a network has its costs and scores."""
+    content = read_json(path)
+    if content.get("state") == COMPLETE:
+        record_of(_CompleteNetwork, content, path)
+    return content
 
 
 def percent(share: float) -> str:

@@ -17,7 +17,7 @@ from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.costs.table import CostTable
 from nasmake.engine.stage_module import DivergedError, StageModule
 from nasmake.engine.stage_run import StageRun, cost_table, stage
-from nasmake.engine.weights import read_weights
+from nasmake.engine.weights import load_weights
 from nasmake.jobs.job import Job
 from nasmake.models.supernet import Supernet
 from nasmake.search_spaces import Decisions, SearchSpace
@@ -226,5 +226,5 @@ def trained_supernet(run: StageRun, space: SearchSpace, record: Mapping[str, Any
         )
     sharing = record["settings"]["weight_sharing"]
     supernet = Supernet(space, run.splits.in_channels, sharing, run.job.num_search_classes)
-    supernet.load_state_dict(read_weights(path))
+    load_weights(supernet, path)
     return supernet.to(run.runtime.device)
