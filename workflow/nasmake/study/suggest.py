@@ -38,7 +38,7 @@ def suggest(
         The fields of a Suggestion. `prune_below` is present in a study with a pruner.
     """
     names = ("trial", *observed_fields(optimize))
-    observed = None if result is None else {name: result[name] for name in names if name in result}
+    observed = None if result is None else {"value": None} | {name: result[name] for name in names if name in result}
     history = history_of(earlier, observed)
     suggestion = {
         "trial": len(history),
