@@ -73,7 +73,7 @@ def test_failed_trials_are_not_promoted_and_name_the_remedy_if_there_is_nothing_
         promote(records(diverged(0), failed(1), failed(2)), 1)
     assert str(error.value) == (
         "no trial of 3 completed, so there is nothing to promote; retrain: not finite in epoch 1; "
-        f"{BOOM}; type: python scripts/retry_trial.py 1"
+        f"{BOOM}; type: python scripts/retry_trial.py 1 --configfile <your file>"
     )
 
 

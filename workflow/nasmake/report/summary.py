@@ -30,6 +30,7 @@ from nasmake.core.urls import without_secrets
 from nasmake.pipeline.stages import STAGES
 
 SHOWN, SHOWN_TRIALS = 2, 10  # reasons and numbers of trials in one line
+RETRY = "python scripts/retry_trial.py {} --configfile <your file>"
 KILLED = (
     "ended without an error; the system may have killed the job, as it does when memory is used up; run fewer jobs at "
     "once (--cores, --jobs), lower the batch size, or raise mem_mb (--set-resources RULE:mem_mb=16000)"
@@ -52,7 +53,7 @@ def promote(results: Sequence[TrialResult], top: int, objectives: Sequence[str] 
         reasons = list(dict.fromkeys(str(result.reason) for result in results))
         text = f"no trial of {len(results)} completed, so there is nothing to promote; {'; '.join(reasons[:SHOWN])}"
         failed = [result.trial for result in results if result.state == FAIL]
-        raise InputError(f"{text}; type: python scripts/retry_trial.py {failed[0]}" if failed else text)
+        raise InputError(f"{text}; type: {RETRY.format(failed[0])}" if failed else text)
     ranked = _by_accuracy(completed) if len(objectives) == 1 else front(results, objectives)
     return [result.trial for result in ranked[:top]]
 
