@@ -41,7 +41,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        PLAN.unit_files,
+        PLAN.unit_targets,
         f"{RUN}/study/promoted.json",
         promoted("final.json"),
         promoted("final.safetensors"),

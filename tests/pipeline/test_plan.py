@@ -130,6 +130,8 @@ def test_artefacts_of_shared_stages_are_listed_once(searched, supernets, searche
     unit = "shared" if searched == "retrain" else "trial-0002"
     assert f"{RUN}/{unit}/architecture.json" in files
     assert {f"{RUN}/trial-{trial:04d}/suggestion.json" for trial in range(3)} <= set(files)
+    targets = plan(searched).unit_targets
+    assert len(targets) == supernets + searches + 3 + suggestions and set(targets) < set(files)
 
 
 def test_latency_table_is_measured_if_a_limit_needs_one_and_none_is_given(tmp_path):

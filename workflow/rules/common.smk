@@ -9,7 +9,7 @@ from nasmake.core.files import canonical_json
 from nasmake.pipeline.checks import check
 from nasmake.pipeline.config_files import with_place
 from nasmake.pipeline.controller import export_environment, prologue
-from nasmake.pipeline.current import Current, unmark_incomplete
+from nasmake.pipeline.current import Current, is_complete, unmark_incomplete
 from nasmake.pipeline.inputs import source_of_networks
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.rule_functions import folder, folder_above, hours, oldest_first, optional
@@ -56,11 +56,12 @@ def inputs(rule, current=CURRENT):
         needed = current.needed_inputs(facts)
         if not workflow.is_main_process:  # one job of a cluster, which runs in any case
             return needed
-        if current.outdated(facts) is None:
+        is_current = current.outdated(facts) is None
+        if is_current:
             unmark_incomplete(workflow.persistence, facts.outputs)
-            return {name: ancient(paths) for name, paths in needed.items()}
-        workflow.dag.forcefiles.update(filter(os.path.exists, facts.outputs))
-        return needed
+        if not is_current or not is_complete(facts):  # Snakemake itself looks only at outputs that a target needs
+            workflow.dag.forcefiles.update(filter(os.path.exists, facts.outputs))
+        return {name: ancient(paths) for name, paths in needed.items()} if is_current else needed
 
     return files
 

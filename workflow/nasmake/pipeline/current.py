@@ -52,17 +52,26 @@ class Current:
         """Return the inputs of a job that Snakemake has to know.
 
         A job with a current and complete result needs no input from a job that has to run again, since one of its
-        outputs is missing: Snakemake would compute the result again too.
+        outputs is missing: Snakemake would compute the result again too. Where an input consists of several files of
+        one job, the first file stands for all.
         """
-        needed = {name: paths_of(value) for name, value in job.inputs.items() if name not in OF_PROMOTED}
-        if self.outdated(job) is not None or not _is_complete(job):
+        inputs = {name: value for name, value in job.inputs.items() if name not in OF_PROMOTED}
+        needed = {name: self._one_of_each_job(paths_of(value)) for name, value in inputs.items()}
+        if self.outdated(job) is not None or not is_complete(job):
             return needed
         present = {name: [path for path in paths if self._is_present(path)] for name, paths in needed.items()}
         return {name: paths for name, paths in present.items() if paths}
 
+    def _one_of_each_job(self, paths: list[str]) -> list[str]:
+        first: dict[tuple[str, str], str] = {}
+        for path in paths:
+            producer = self.jobs.producer(path)
+            first.setdefault(("", path) if producer is None else (producer.folder, producer.rule), path)
+        return list(first.values())
+
     def _is_present(self, path: str) -> bool:
         producer = self.jobs.producer(path)
-        return Path(path).exists() if producer is None else _is_complete(producer)
+        return Path(path).exists() if producer is None else is_complete(producer)
 
     def _compare(self, job: JobFacts) -> str | None:
         record = self._record(job)
@@ -97,7 +106,8 @@ class Current:
         return self._records[key]
 
 
-def _is_complete(job: JobFacts) -> bool:
+def is_complete(job: JobFacts) -> bool:
+    """Return True if no output of a job is missing."""
     return all(map(os.path.exists, job.outputs))
 
 

@@ -117,14 +117,26 @@ class Plan:
 
     @cached_property
     def unit_files(self) -> list[str]:
-        """Every artefact of the trials. Snakemake makes a missing file again only if a target asks for it."""
+        """Every artefact of the trials."""
+        return self._files_of_units()
+
+    @cached_property
+    def unit_targets(self) -> list[str]:
+        """The first artefact of each job of the trials. The job runs again too if another of its artefacts is missing.
+
+        Every further target costs Snakemake time in the plan of a large study.
+        """
+        return self._files_of_units(1)
+
+    def _files_of_units(self, per_job: int | None = None) -> list[str]:
+        """Return the first `per_job` artefacts of each job of the trials; None for all."""
         units = [f"trial-{trial}" for trial in self.trials]
         folders = {stage: sorted({self.folder_of(stage, unit) for unit in units}) for stage in self.chain}
         artefacts = [
             f"{folder}/{artefact}"
             for stage in self.chain
             for folder in folders[stage]
-            for artefact in STAGES[stage].outputs.values()
+            for artefact in list(STAGES[stage].outputs.values())[:per_job]
         ]
         return [*artefacts, *(f"{self.run}/{unit}/suggestion.json" for unit in units), *self.latency]
 
