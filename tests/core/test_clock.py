@@ -18,6 +18,8 @@ def made(path, ahead):
 
 def test_files_of_the_past_cost_no_time(tmp_path, capsys):
     clock.wait_for_clock([made(tmp_path / "old", -1000), made(tmp_path / "older", -2000)])
+    clock.wait_for_clock([])
+    clock.wait_for_clock([tmp_path / "missing"])
     assert capsys.readouterr().out == ""
 
 

@@ -19,7 +19,9 @@ def wait_for_clock(inputs: Iterable[Path]) -> None:
     Raises:
         InputError: a file's time lies too far in the future to wait for it.
     """
-    newest = max(inputs, key=_time_of)
+    newest = max(inputs, key=_time_of, default=None)
+    if newest is None:
+        return
     ahead = _time_of(newest) - time.time()
     if ahead > SKEW:
         raise InputError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nasmake.core.artefacts import JobFacts, paths_of, verify
+from nasmake.core.clock import wait_for_clock
 from nasmake.core.errors import InputError
 from nasmake.core.process import is_rank, rank
 
@@ -44,7 +45,9 @@ def script(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | N
     job = _take_job(arguments)
     try:
         if job is not None and not is_rank():
-            verify(Path(path) for value in job.inputs.values() for path in paths_of(value))
+            inputs = [Path(path) for value in job.inputs.values() for path in paths_of(value)]
+            wait_for_clock(inputs)
+            verify(inputs)
         try:
             main(arguments)
         except AlreadyDoneError as done:

@@ -15,7 +15,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from nasmake.config import Config, load
-from nasmake.core.clock import wait_for_clock
 from nasmake.core.declared import restrict
 from nasmake.core.errors import InputError, shown
 from nasmake.core.files import digest_of, fingerprint, read_json
@@ -167,7 +166,6 @@ def parse(
         is_last_attempt=arguments.attempt > RETRIES,
     )
     _ = job.settings  # a wrong setting ends the job here
-    wait_for_clock([arguments.manifest, *filter(None, [arguments.suggestion]), *files.values()])
     if arguments.accelerator in ("gpu", "auto") and not is_rank():
         lease_devices(processes)
     launch(processes)

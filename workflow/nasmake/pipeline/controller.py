@@ -32,9 +32,10 @@ def control(workflow: Any, snakemake_folder: Path) -> Stop:
     Returns:
         The handler of signals. Snakemake's scheduler replaces it, so it is installed again when the scheduler is there.
     """
-    clear_dead_lock(snakemake_folder)
     stop = Stop()
     stop.take_signals()
+    _check_writable(snakemake_folder)
+    clear_dead_lock(snakemake_folder)
     execute = workflow.execute
 
     def execute_alone(executor_plugin: Any, **options: Any) -> None:
@@ -51,6 +52,14 @@ def control(workflow: Any, snakemake_folder: Path) -> Stop:
 
     workflow.execute = execute_alone
     return stop
+
+
+def _check_writable(snakemake_folder: Path) -> None:
+    """End with one line if Snakemake cannot write its notes: it would print a stack."""
+    folders = [snakemake_folder, *filter(Path.is_dir, snakemake_folder.glob("*"))]
+    for folder in folders if snakemake_folder.exists() else [snakemake_folder.absolute().parent]:
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            sys.exit(f"error: {folder}: cannot be written; expected a folder in which Snakemake can keep its notes")
 
 
 def _hold_or_exit(snakemake_folder: Path) -> None:
