@@ -77,14 +77,16 @@ def commands(checkout, study):
 
 
 def normal(word, value):
-    """Return a word with the value replaced by a mark, and without digests. A JSON word becomes a Python value."""
-    if not word.startswith(("{", "[")):
-        return DIGEST.sub("<digest>", word.replace(value, "<value>"))
-    return json.loads(word, object_hook=lambda pairs: {key: unmarked(entry, value) for key, entry in pairs.items()})
-
-
-def unmarked(entry, value):
-    return normal(f" {entry}", value) if isinstance(entry, str) else entry
+    """Return a word, or a part of a JSON word, with the value replaced by a mark, and without digests."""
+    if isinstance(word, dict):
+        return {key: normal(entry, value) for key, entry in word.items()}
+    if isinstance(word, list):
+        return [normal(entry, value) for entry in word]
+    if not isinstance(word, str):
+        return word
+    if word.startswith("{"):
+        return normal(json.loads(word), value)
+    return DIGEST.sub("<digest>", word.replace(value, "<value>"))
 
 
 def run_with_bash(command, folder):
