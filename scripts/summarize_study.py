@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.config.study import Optimize
-from nasmake.core.files import write_atomically, write_csv, write_json
+from nasmake.core.files import read_json, write_atomically, write_csv, write_json
 from nasmake.core.provenance import provenance
-from nasmake.core.records import json_of, read_final, read_result, read_suggestion
+from nasmake.core.records import json_of, read_final, read_result, read_suggestion, trial_folder
 from nasmake.jobs.cli import script
 from nasmake.report.summary import best_of, final_notes, front, outcome_notes, table, trial_columns, trial_rows
 
@@ -18,17 +18,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, help="section `optimize` as JSON")
     parser.add_argument("--run", required=True, type=Path, help="folder of the run")
-    parser.add_argument("--results", required=True, type=Path, nargs="+", help="result.json of every trial")
-    parser.add_argument("--finals", required=True, type=Path, nargs="+", help="final.json of every promoted trial")
+    parser.add_argument("--trials", required=True, type=int, help="number of trials")
     arguments = parser.parse_args(argv)
     from nasmake.study.journal import observed_trials, silence_optuna, write_journal
 
     optimize = Optimize.from_json_text(arguments.study, "--study")
-    results = [read_result(path) for path in arguments.results]
-    params = [read_suggestion(path.with_name("suggestion.json")).params for path in arguments.results]
-    finals = {path.parent: read_final(path) for path in arguments.finals}
-    folder, best = best_of(finals)
     study = arguments.run / "study"
+    units = [arguments.run / trial_folder(trial) for trial in range(arguments.trials)]
+    results = [read_result(unit / "result.json") for unit in units]
+    params = [read_suggestion(unit / "suggestion.json").params for unit in units]
+    promoted = [units[trial] for trial in read_json(study / "promoted.json")["trials"]]
+    finals = {unit: read_final(unit / "final.json") for unit in promoted}
+    folder, best = best_of(finals)
     rows, columns = trial_rows(results, params, list(finals.values())), trial_columns(optimize, results)
     write_csv(study / "trials.csv", rows, columns)
     notes = [*outcome_notes(results), *final_notes(list(finals.values()), best)]

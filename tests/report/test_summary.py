@@ -117,27 +117,21 @@ def write_study(run):
         if content["state"] == "COMPLETE":
             write_json(unit / "final.json", final(number, content["val_accuracy"], 0.4) | {"provenance": {}})
             (unit / "final.safetensors").write_bytes(b"weights %d" % number)
-    return [run / f"trial-{number:04d}" for number in range(3)]
 
 
 def test_promote_script(tmp_path, capsys):
-    units = write_study(tmp_path / "run")
-    paths = [str(unit / "result.json") for unit in units]
-    main_of("promote")(["--top", "2", "--results", *paths, "--out", str(tmp_path / "promoted.json")])
+    run = tmp_path / "run"
+    write_study(run)
+    main_of("promote")(["--top", "2", "--run", str(run), "--trials", "3", "--out", str(tmp_path / "promoted.json")])
     assert read_json(tmp_path / "promoted.json")["trials"] == [2, 0]
     assert capsys.readouterr().out == "promoted: [2, 0]\n"
 
 
 def test_summarize_script(tmp_path):
     run = tmp_path / "run"
-    units = write_study(run)
-    main_of("summarize_study")(
-        [
-            *("--study", OPTIMIZE.model_dump_json(), "--run", str(run)),
-            *("--results", *(str(unit / "result.json") for unit in units)),
-            *("--finals", *(str(unit / "final.json") for unit in (units[2], units[0]))),
-        ]
-    )
+    write_study(run)
+    write_json(run / "study" / "promoted.json", {"trials": [2, 0]})
+    main_of("summarize_study")(["--study", OPTIMIZE.model_dump_json(), "--run", str(run), "--trials", "3"])
     best = json.loads((run / "study" / "best.json").read_text())
     assert {key: best[key] for key in ("trial", "val_accuracy", "test_accuracy", "test_n")} == {
         "trial": 2,

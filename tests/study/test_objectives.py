@@ -103,15 +103,14 @@ def run(tmp_path) -> Path:
 
 def test_summary_writes_the_front_and_names_it(run):
     settings = study(trial_number=5, parameters=[MACS, LR])
-    paths = [str(path) for path in sorted(run.glob("trial-*/result.json"))]
-    main_of("promote")(["--top", "2", "--objectives", *TWO, "--results", *paths, "--out", str(run / "promoted.json")])
-    assert read_json(run / "promoted.json")["trials"] == [4, 1]
+    given, promoted = ["--run", str(run), "--trials", "5"], run / "study" / "promoted.json"
+    main_of("promote")(["--top", "2", "--objectives", *TWO, *given, "--out", str(promoted)])
+    assert read_json(promoted)["trials"] == [4, 1]
     finals = [run / f"trial-000{trial}" / "final.json" for trial in (4, 1)]
     for path in finals:
         write_json(path, read_json(path.with_name("result.json")) | {"test_accuracy": 0.7, "test_loss": 1, "test_n": 9})
         path.with_name("final.safetensors").write_bytes(b"weights")
-    files = ["--results", *paths, "--finals", *map(str, finals)]
-    main_of("summarize_study")(["--study", settings.model_dump_json(), "--run", str(run), *files])
+    main_of("summarize_study")(["--study", settings.model_dump_json(), *given])
     rows = read_csv(run / "study" / "front.csv")
     assert [row["trial"] for row in rows] == ["4", "1"] and rows[1]["macs"] == "100000"
     assert rows[0].keys() == read_csv(run / "study" / "trials.csv")[0].keys()

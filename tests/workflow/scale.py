@@ -1,4 +1,4 @@
-"""A study whose stages are stubs that write small files at once, to see what Snakemake and nasmake cost by themselves."""
+"""A study whose stages are stubs that write small files at once, to see what the workflow costs by itself."""
 
 from collections import Counter
 

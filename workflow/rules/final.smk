@@ -47,7 +47,8 @@ rule summarize_study:
     params:
         study=PLAN.study_settings(),
         run=folder_above,
+        trials=len(PLAN.trials),
         job=job("summarize_study"),
     shell:
-        "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q} --results {input.results:q}"
-        " --finals {input.finals:q} --job {params.job:q} > {log:q} 2>&1"
+        "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q}"
+        " --trials {params.trials} --job {params.job:q} > {log:q} 2>&1"

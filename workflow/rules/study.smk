@@ -33,7 +33,9 @@ checkpoint promote:
     params:
         top=CONFIG.promote.top,
         objectives=CONFIG.optimize.objectives,
+        run=folder_above,
+        trials=len(PLAN.trials),
         job=job("promote"),
     shell:
-        "python scripts/promote.py --top {params.top} --objectives {params.objectives} --results {input:q} --out {output:q}"
-        " --job {params.job:q} > {log:q} 2>&1"
+        "python scripts/promote.py --top {params.top} --objectives {params.objectives} --run {params.run:q}"
+        " --trials {params.trials} --out {output:q} --job {params.job:q} > {log:q} 2>&1"
