@@ -1,4 +1,5 @@
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from nasmake.core.records import (
     json_of,
     read_best,
     read_final,
+    read_promoted,
     read_result,
     read_suggestion,
     read_supernet,
@@ -126,3 +128,37 @@ def test_a_file_that_is_missing_or_no_object_is_refused(tmp_path):
     (tmp_path / "result.json").write_text("[1]")
     with pytest.raises(InputError, match=r"result\.json"):
         read_result(tmp_path / "result.json")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "line"),
+    [
+        ("value", 10**400, "value is 1000"),
+        ("value", math.nan, "value is NaN; expected a finite number or null"),
+        ("val_accuracies", [0.5, math.inf], "val_accuracies[1] is Infinity; expected a finite number"),
+        ("state", ["COMPLETE"], 'state is ["COMPLETE"]; expected one of '),
+        ("architecture", 5, "architecture is 5; expected text"),
+    ],
+)
+def test_nonsense_in_a_result_is_refused_and_never_promoted(field, value, line):
+    assert error_of(CompletedTrial, result(1, 0.5) | {field: value}).startswith(line.removesuffix(" or null"))
+
+
+def test_names_of_fields_and_values_are_cut():
+    text = error_of(SupernetRecord, SUPERNET | {"data": {"x" * 10_000: [1] * 10_000}})
+    assert text.startswith("data.xxx") and len(text) < 200
+
+
+def test_missing_object_is_named_as_one():
+    @dataclass
+    class Outer:
+        inner: SupernetRecord
+
+    assert error_of(Outer, {}) == "inner is missing; expected an object"
+
+
+@pytest.mark.parametrize("content", [{}, {"trials": 1}, {"trials": ["1"]}, {"trials": [True]}])
+def test_promotion_without_numbers_of_trials(tmp_path, content):
+    write_json(tmp_path / "promoted.json", content)
+    with pytest.raises(InputError, match=r"promoted\.json: trials"):
+        read_promoted(tmp_path / "promoted.json")

@@ -320,4 +320,5 @@ def _expected(annotation: Any) -> str:
         return f"one of {', '.join(arguments)}"
     if origin in (typing.Union, types.UnionType):
         return f"{_expected(arguments[0])} or null"
-    return EXPECTED[origin or annotation]
+    is_record = is_dataclass(annotation) or typing.is_typeddict(annotation)
+    return EXPECTED[dict if is_record else origin or annotation]

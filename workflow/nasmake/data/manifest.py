@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nasmake.core.errors import InputError
+from nasmake.core.errors import InputError, shown
 from nasmake.core.files import fingerprint, read_json
 from nasmake.core.provenance import without_provenance
 from nasmake.core.records import record_of
@@ -68,7 +68,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     content = read_json(path)
     manifest = record_of(Manifest, content, path)
     if content.get(CHECKSUM, _checksum(content)) != _checksum(content):
-        problem = f"{CHECKSUM} is {content[CHECKSUM]}; expected {_checksum(content)}, that of the other fields"
+        problem = f"{CHECKSUM} is {shown(content[CHECKSUM])}; expected {_checksum(content)}, that of the other fields"
     elif len(manifest.image_shape) != 3 or min(manifest.image_shape) < 1:
         problem = "image_shape is wrong; expected height, width and channels, each 1 or more"
     elif not len(manifest.mean) == len(manifest.std) == manifest.image_shape[2]:

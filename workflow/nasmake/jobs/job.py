@@ -140,8 +140,8 @@ def parse(
         raise InputError(f"--settings is {shown(received)}; expected a JSON object")
     version, search_space = received.pop("version", None), received.pop("search_space", None)
     processes = received.pop("processes", 1)
-    if type(processes) is not int or processes < 1:
-        raise InputError(f"--settings: processes is {shown(processes)}; expected a whole number >= 1")
+    if type(processes) is not int or not 1 <= processes <= 1024:
+        raise InputError(f"--settings: processes is {shown(processes)}; expected a whole number >= 1 and <= 1024")
     if search_space is not None and not isinstance(search_space, dict):
         raise InputError(f"--settings: search_space is {shown(search_space)}; expected its name and content")
     suggestion = read_suggestion(arguments.suggestion) if arguments.suggestion else None

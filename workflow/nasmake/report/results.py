@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nasmake.config.study import Optimize
-from nasmake.core.errors import InputError, shown
+from nasmake.core.errors import InputError, cut, shown
 from nasmake.core.files import read_csv, read_json
 from nasmake.core.records import (
     COMPLETE,
@@ -143,7 +143,7 @@ def read_history(path: Path) -> Rows:
     needed = NEEDED_COLUMNS.get(path.stem, ("epoch",)) if rows else ()
     for column in needed:
         if column not in rows[0]:
-            raise InputError(f"{path}: column {column} is missing; the file has {', '.join(rows[0])}")
+            raise InputError(f"{path}: column {column} is missing; the file has {cut(', '.join(rows[0]))}")
     for number, row in enumerate(rows, start=1):
         for column in row.keys() - TEXT_COLUMNS:
             cell = row[column]
