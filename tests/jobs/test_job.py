@@ -58,6 +58,10 @@ def test_shared_stage_has_no_trial(arguments):
     [
         ({"settings": "{"}, "--settings: not JSON"),
         ({"settings": "[1]"}, "--settings is [1]; expected a JSON object"),
+        ({"settings": "[" * 5000}, "--settings: not JSON (nested too deep)"),
+        ({"settings": '{"version": NaN}'}, "--settings: not JSON (NaN is no number of JSON)"),
+        ({"settings": '{"processes": 1e9}'}, "--settings: processes is 1000000000.0; expected a whole number"),
+        ({"settings": '{"search_space": 3}'}, "--settings: search_space is 3; expected its name and content"),
         ({"settings": '{"nas": {"sed": 1}}'}, "config: nas.sed: unknown key; did you mean seed?"),
         ({"settings": '{"retrain": {"weight_decay": -1}}'}, "config: retrain.weight_decay is -1; expected 0 or more"),
         ({"architecture": "nowhere.json"}, "nowhere.json: no such file; expected an artefact of an earlier stage"),

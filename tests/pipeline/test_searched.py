@@ -68,3 +68,9 @@ def test_space_of_a_trial():
 )
 def test_who_needs_a_latency_table(changes, expected):
     assert needs_latency(load(ONE_TRIAL | changes)) is expected
+
+
+@pytest.mark.parametrize("params", [{}, {"nas.search_space": "c"}, {"nas.search_space": ["a"]}])
+def test_suggestion_without_a_space_of_the_study_is_refused(params):
+    with pytest.raises(InputError, match=r"^suggestion: nas.search_space is .*; expected one of a, b$"):
+        space_of_trial({"choices": {"a": {}, "b": {}}}, params)

@@ -64,6 +64,22 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nas: {seed: 1}\nnas: {num_epochs_retrain: 1}\n", "over.yaml: line 2: key nas stands twice, first in line 1"),
+        ("nas: {seed: 1}\nrun: 010\n", "over.yaml: line 2: 010 is not read as written in YAML; expected a decimal"),
+        ("\nnas: {seed: true}\n", "config: nas.seed is true; expected a number (over.yaml, line 2)"),
+        ("nas:\n", "config: nas is null; expected a mapping of keys to values (over.yaml, line 1)"),
+    ],
+)
+def test_line_names_the_file_that_is_wrong(checkout, text, expected):
+    (checkout.folder / "over.yaml").write_text(text)
+    code, output = checkout.run("-n", "--configfile", "config/presets/digits.yaml", "over.yaml", check=False)
+    lines = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert code != 0 and len(lines) == 1 and lines[0].startswith(f"error: {expected}")
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_one_line(checkout, case):
     overlay, expected = CASES[case]
