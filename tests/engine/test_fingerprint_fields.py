@@ -16,7 +16,7 @@ DECIDES = {
     "prune_below": [0.5],
     "processes": 2,
 }
-DOES_NOT = {"trial": 7, "accelerator": "auto", "display": "bar", "started": 0.0}
+DOES_NOT = {"trial": 7, "accelerator": "auto", "display": "bar", "is_last_attempt": True, "started": 0.0}
 FOLDERS = {"dataset", "inputs", "unit"}  # of the first two the content counts; tests/jobs/test_job.py has it
 
 

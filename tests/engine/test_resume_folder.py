@@ -43,7 +43,44 @@ def test_folder_is_removed_at_the_end_and_left_by_an_exception(tmp_path):
         raise OSError
     with hold(tmp_path) as folder:
         assert folder.checkpoint.exists() and folder.checkpoint.parent == folder.path
-    assert list((tmp_path / ".resume").iterdir()) == []
+        (tmp_path / "result.json").write_text("{}")
+    assert kept(tmp_path) == {"checksums.json", "result.json"}
+
+
+def kept(unit):
+    """Names of the files that stay after the end of a stage; there is no training state any more."""
+    (folder,) = (unit / ".resume").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["finished"]
+    return {path.name for path in (folder / "finished").iterdir()}
+
+
+def test_finished_outputs_are_put_back_after_snakemake_has_deleted_them(tmp_path):
+    output = tmp_path / "result.json"
+    with hold(tmp_path):
+        output.write_text('{"value": 1}')
+    output.unlink()
+    with pytest.raises(AlreadyDoneError, match="done by an earlier job"), hold(tmp_path):
+        raise AssertionError("computed again")
+    assert output.read_text() == '{"value": 1}'
+
+
+def test_damaged_kept_outputs_are_computed_again(tmp_path):
+    output = tmp_path / "result.json"
+    with hold(tmp_path):
+        output.write_text('{"value": 1}')
+    output.write_text('{"value": 2}')  # the kept file is a link to this one
+    output.unlink()
+    with hold(tmp_path):
+        output.write_text('{"value": 1}')
+
+
+def test_kept_outputs_of_other_settings_are_not_taken(tmp_path):
+    output = tmp_path / "result.json"
+    with hold(tmp_path, "f1"):
+        output.write_text('{"value": 1}')
+    output.unlink()
+    with hold(tmp_path, "f2"):
+        output.write_text('{"value": 2}')
 
 
 def test_system_exit_leaves_the_state_too(tmp_path):
@@ -104,7 +141,7 @@ def test_second_process_waits_and_finds_the_work_done(tmp_path, printed):
     holder.end("finish")
     thread.join(60)
     assert ended == [AlreadyDoneError]
-    assert list((tmp_path / ".resume").iterdir()) == []
+    assert kept(tmp_path) == {"checksums.json", "result.json"}
 
 
 def test_second_process_goes_on_where_a_dead_one_stopped(tmp_path, printed):

@@ -68,10 +68,10 @@ def test_readers_name_keys():
 def test_predecessors_study_samples_what_is_read():
     study = with_conditions(load(yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text())))
     assert never_sampled(study.parameters) == {}
-    suggestion, seen = None, set()
+    suggestions, seen = [], set()
     for _ in range(30):
-        suggestion = suggest(study, suggestion, None)
-        point = suggestion["params"]
+        suggestions.append(suggest(study, suggestions, None))
+        point = suggestions[-1]["params"]
         seen |= point.keys()
         for name in point:
             decider, readers = READERS.get(ALIASES[name], (None, None))

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from nasmake.core.files import digest_of, write_json
@@ -13,7 +12,7 @@ from small_studies import in_an_empty_folder  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 RUN = "results/proxyless_digits"
-ONE, SHARED = SimpleNamespace(unit="trial-0001"), SimpleNamespace(unit="shared")
+DATASET = {"manifest": f"{RUN}/shared/dataset.json"}
 SEARCHED = {
     "train_supernet": {"name": "initial_lr", "type": "uniform_float", "lower": 0.01, "upper": 0.1},
     "search_architecture": {"name": "search.mutation_prob", "type": "uniform_float", "lower": 0.1, "upper": 0.5},
@@ -40,7 +39,9 @@ def test_facts_of_a_study_that_imports_its_network():
     study = plan(nas={"architecture": "mobilenet_v2"}, search={"constraint": {"latency_ms": 5}})
     assert study.architecture["name"] == "MobileNetV2" and study.search_space is None and not study.is_whole
     assert (study.needs_latency, study.latency) == (False, [])
-    assert study.inputs("retrain")(ONE)["architecture"] == "results/mobilenet_v2_digits/shared/architecture.json"
+    assert (
+        study.inputs("retrain", "trial-0001")["architecture"] == "results/mobilenet_v2_digits/shared/architecture.json"
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,24 +58,24 @@ def test_trials_share_the_stages_before_the_searched_one(searched, shared_stages
 
 def test_inputs_of_a_stage_lie_where_the_earlier_stage_writes_them():
     study = plan("search_architecture")
-    assert study.inputs("search_architecture")(ONE) == {
+    assert study.inputs("search_architecture", "trial-0001") == DATASET | {
         "supernet": f"{RUN}/shared/supernet.safetensors",
         "record": f"{RUN}/shared/supernet.json",
         "suggestion": f"{RUN}/trial-0001/suggestion.json",
     }
-    assert study.inputs("retrain")(ONE) == {
+    assert study.inputs("retrain", "trial-0001") == DATASET | {
         "architecture": f"{RUN}/trial-0001/architecture.json",
         "suggestion": f"{RUN}/trial-0001/suggestion.json",
     }
 
 
 def test_shared_stage_reads_no_suggestion():
-    assert plan().inputs("train_supernet")(SHARED) == {}
-    assert plan().inputs("search_architecture")(SHARED).keys() == {"supernet", "record"}
+    assert plan().inputs("train_supernet", "shared") == DATASET
+    assert plan().inputs("search_architecture", "shared").keys() == {"supernet", "record", "manifest"}
 
 
 def test_final_training_reads_architecture_and_result():
-    files = plan().inputs("retrain_final")(ONE)
+    files = plan().inputs("retrain_final", "trial-0001")
     assert files["architecture"] == f"{RUN}/shared/architecture.json"
     assert files["result"] == f"{RUN}/trial-0001/result.json"
 
@@ -82,7 +83,7 @@ def test_final_training_reads_architecture_and_result():
 def test_architecture_comes_from_the_stage_that_searches_while_it_trains():
     study = plan("train_supernet", nas={"type": "simultaneous"})
     assert study.chain == CHAIN_SIMULTANEOUS
-    assert study.inputs("retrain")(ONE)["architecture"] == f"{RUN}/trial-0001/architecture.json"
+    assert study.inputs("retrain", "trial-0001")["architecture"] == f"{RUN}/trial-0001/architecture.json"
 
 
 def test_outputs_have_the_wildcard_of_the_unit():
@@ -99,7 +100,7 @@ def test_outputs_have_the_wildcard_of_the_unit():
     [(1, 0, None, None), (1, 1, 0, 0), (2, 1, 0, None), (2, 2, 1, 0), (3, 7, 6, 4)],
 )
 def test_suggestion_reads_the_previous_one_and_the_newest_result_that_the_lag_allows(lag, trial, previous, observed):
-    files = plan(trials=8, optimize={"lag": lag}).observed(SimpleNamespace(trial=f"{trial:04d}"))
+    files = plan(trials=8, optimize={"lag": lag}).observed(trial)
     expected = {}
     if previous is not None:
         expected["previous"] = f"{RUN}/trial-{previous:04d}/suggestion.json"
@@ -154,17 +155,21 @@ def test_figures_of_a_search_are_left_out_without_one():
     assert all(path.startswith(f"{RUN}/report/") for path in searching.figures)
 
 
-def test_files_of_the_data_set():
+def test_a_run_has_a_file_with_the_facts_about_each_data_set():
     study = plan(dataset={"path": "data"})
-    assert study.part("test") == ["data/digits/test_images.npy", "data/digits/test_labels.npy"]
-    assert study.manifest() == "data/digits/manifest.json"
+    assert study.dataset() == "data/digits" and study.manifest() == f"{RUN}/shared/dataset.json"
+    assert study.dataset_rules == {"dataset": "download_dataset"}
 
 
-def test_files_of_the_data_set_that_retraining_reads():
-    retrain = plan(dataset={"path": "data", "retrain": {"train": "other", "test": "third"}}).config.dataset.retrain
-    study = plan(dataset={"path": "data"})
-    assert study.part("train", retrain.train) == ["other/digits/train_images.npy", "other/digits/train_labels.npy"]
-    assert study.manifest(retrain.test) == "third/digits/manifest.json"
+def test_retraining_may_read_data_sets_of_its_own():
+    study = plan(dataset={"path": "data", "retrain": {"train": "other", "test": "third"}})
+    names = ("dataset", "retrain_train", "retrain_test")
+    assert study.dataset_paths == dict(zip(names, ("data", "other", "third"), strict=True))
+    assert study.inputs("retrain", "trial-0000")["manifest"] == f"{RUN}/shared/retrain_train.json"
+    final = study.inputs("retrain_final", "trial-0000")
+    assert (final["manifest"], final["test"]) == tuple(f"{RUN}/shared/{name}.json" for name in names[1:])
+    same = plan(dataset={"path": "data", "retrain": {"train": "other", "test": "other"}})
+    assert same.inputs("retrain_final", "trial-0000")["test"] == f"{RUN}/shared/retrain_train.json"
 
 
 def test_source_of_the_data_set_has_its_folder_and_no_url():

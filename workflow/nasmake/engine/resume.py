@@ -94,25 +94,28 @@ class FinishedStage:
 
     def keep(self) -> None:
         """Link the outputs, and remove the training state."""
-        if rank() == 0:
-            for output in self.outputs:
-                kept = self._kept(output)
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.unlink(missing_ok=True)
-                _link(output, kept)
-            write_json(self.folder / CHECKSUMS, self._checksums())
-        for state in self.folder.parent.glob("*.ckpt"):
-            state.with_suffix(".previous").unlink(missing_ok=True)
-            state.unlink(missing_ok=True)
+        for output in filter(Path.is_file, self.outputs):
+            kept = self._kept(output)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.unlink(missing_ok=True)
+            _link(output, kept)
+        write_json(self.folder / CHECKSUMS, self._checksums())
+        for state in self.folder.parent.iterdir():
+            if state != self.folder:
+                state.unlink(missing_ok=True)
 
     def restore(self) -> bool:
-        """Put the kept outputs back in their place; return False, and do nothing, if there are none or one is damaged.
+        """Put the kept outputs back in their place after Snakemake has deleted them, and return whether that was done.
+
+        If there are none, or one is damaged, nothing is done.
 
         Raises:
             InputError: the list of checksums is damaged.
         """
         checksums = self.folder / CHECKSUMS
-        if not checksums.is_file() or read_json(checksums) != self._checksums():
+        if any(map(Path.exists, self.outputs)) or not checksums.is_file():
+            return False
+        if read_json(checksums) != self._checksums():
             return False
         for output in self.outputs:
             output.parent.mkdir(parents=True, exist_ok=True)
