@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help environment setup demo test test-slow test-minimum lint format dag report bench evidence clean
+.PHONY: help environment setup demo test test-slow test-minimum chaos lint format dag report bench evidence clean
 
 VENV := .venv
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
@@ -54,6 +54,11 @@ test-minimum: environment ## the tests of six rooms with the lowest versions of 
 	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	PATH="$(CURDIR)/$(MINIMUM)/bin:$$PATH" python -m pytest -m "not slow" \
 		$(addprefix tests/,core config search_spaces costs study strategies)
+
+N ?= 50
+SEED ?= 1
+chaos: environment ## disturb a small study N times at random, and compare its results: make chaos N=50 SEED=1
+	@python tests/workflow/chaos.py --number $(N) --seed $(SEED)
 
 lint: environment ## ruff, snakefmt, mypy, import-linter, codespell, snakemake --lint
 	ruff check --quiet .
