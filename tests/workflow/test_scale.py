@@ -6,6 +6,7 @@ import time
 
 import pytest
 from scale import command, jobs_run, stub_stages
+from test_dag import job_counts
 
 TRIALS, MORE = 40, 4
 
@@ -50,3 +51,11 @@ def test_a_missing_artefact_of_any_kind_is_made_again_alone(checkout):
         checkout.run(*command(checkout, 3))
         assert (run / name).is_file()
         assert sum((jobs_run(checkout) - before).values()) == 1
+
+
+@pytest.mark.slow
+def test_the_last_of_600_trials_can_be_asked_for_alone(checkout):
+    """Snakemake follows the chain of suggestions by recursion, for which Python's own limit is too low."""
+    target = "results/scale/trial-0599/result.json"
+    counts = job_counts(checkout.run("-n", *command(checkout, 600), "--", target))
+    assert counts["suggest"] == 600

@@ -10,7 +10,7 @@ if not Path("workflow/rules/start.smk").is_file() or not Path("config/config.yam
 
 try:
     import nasmake
-    from nasmake.pipeline.controller import collect_garbage_rarely, control, prepare_environment
+    from nasmake.pipeline.controller import control, prepare_environment, prepare_python_for_large_plans
 except ModuleNotFoundError:
     sys.exit("error: the package nasmake is not installed beside this snakemake; type: make setup")
 
@@ -28,7 +28,7 @@ except InputError as error:
     sys.exit(f"error: {error}")
 
 prepare_environment()
-collect_garbage_rarely()
+prepare_python_for_large_plans()
 
 if workflow.is_main_process:
     STOP = control(workflow, Path(".snakemake"))
