@@ -40,15 +40,15 @@ class Checkout:
             raise AssertionError(f"exit {finished.returncode}:\n{finished.stdout[-6000:]}")
         return finished.stdout if check else (finished.returncode, finished.stdout)
 
-    def start(self, *arguments):
+    def start(self, *arguments, output=subprocess.DEVNULL):
         """Start snakemake in a session of its own, so that it can be killed with all its jobs."""
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
 

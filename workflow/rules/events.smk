@@ -19,7 +19,10 @@ onstart:
     from nasmake.report.summary import write_resolved
 
     STOP.take_signals()  # the scheduler of Snakemake has taken SIGTERM
-    write_resolved(Path(RUN) / "config.yaml", config)
+    try:
+        write_resolved(Path(RUN) / "config.yaml", config)
+    except OSError as error:
+        sys.exit(f"error: {RUN}: cannot be written ({error.strerror}); expected a writable folder")
     device = describe_device(CONFIG.trainer.accelerator)
     print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}")
 
