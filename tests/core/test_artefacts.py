@@ -54,7 +54,7 @@ def test_missing_file_is_named_and_a_file_without_a_record_is_taken(unit):
 
 def test_damaged_record_is_named(unit):
     record = unit / "records/train.json"
-    record.write_text(record.read_text().replace('"abc"', '"abd"'))
+    record.write_text(record.read_text().replace('"abc"', '"xyz"'))
     with pytest.raises(InputError, match=r"records/train.json: damaged; .* type: rm "):
         JobRecord.read(unit, "train")
 
