@@ -153,5 +153,5 @@ def test_retraining_reads_the_folders_of_its_own(checkout):
     folders = {"dataset": {"retrain": {"train": "other", "test": "third"}}}
     plan = checkout.run("-n", "-p", "--configfile", write_config(checkout.folder, folders))
     assert job_counts(plan)["download_retrain_train"] == 1  # the test part's, as soon as a trial is promoted
-    inputs = [line for line in plan.splitlines() if line.startswith("    input: ") and "train_images" in line]
-    assert sum("other/digits/train_images.npy" in line for line in inputs) == 3
+    inputs = [line for line in plan.splitlines() if line.startswith("    input: ")]
+    assert sum("shared/retrain_train.json" in line and "architecture.json" in line for line in inputs) == 3

@@ -45,9 +45,17 @@ def test_a_missing_artefact_of_any_kind_is_made_again_alone(checkout):
     stub_stages(checkout)
     checkout.run(*command(checkout, 3))
     run = checkout.folder / "results" / "scale"
-    for name in ("shared/history/evaluations.csv", "trial-0001/history/retrain.csv", "trial-0002/suggestion.json"):
+    for rule, name in (
+        ("search_architecture", "shared/history/evaluations.csv"),
+        ("retrain", "trial-0001/history/retrain.csv"),
+        ("report", "report/study.svg"),
+    ):
         before = jobs_run(checkout)
         (run / name).unlink()
+        reason = f"nasmake: {rule}: 1 existing result is made again: a file is missing"
+        assert [line for line in checkout.run("-n", *command(checkout, 3)).splitlines() if "made again" in line] == [
+            reason
+        ]
         checkout.run(*command(checkout, 3))
         assert (run / name).is_file()
         assert sum((jobs_run(checkout) - before).values()) == 1

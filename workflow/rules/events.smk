@@ -1,5 +1,6 @@
 # What is printed and written when a run starts, ends or fails.
 
+import atexit
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,16 @@ if OUTPUT.dryrun and not (OUTPUT.printshellcmds or OUTPUT.verbose or OUTPUT.quie
     OUTPUT.quiet = {Quietness.RULES, Quietness.PROGRESS}
 
 
+def print_reasons():
+    """Print why existing results are made again. Snakemake itself knows only that nasmake forces their jobs."""
+    for line in CURRENT.explained():
+        print(f"nasmake: {line}")
+
+
+if OUTPUT.dryrun and workflow.is_main_process:
+    atexit.register(print_reasons)  # the reasons are known when the table of jobs is, and a dry run has no other hook
+
+
 onstart:
     from nasmake.core.hardware import describe_device
     from nasmake.report.summary import write_resolved
@@ -24,6 +35,7 @@ onstart:
     except OSError as error:
         sys.exit(f"error: {RUN}: cannot be written ({error.strerror}); expected a writable folder")
     device = describe_device(CONFIG.trainer.accelerator)
+    print_reasons()
     print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}")
 
 

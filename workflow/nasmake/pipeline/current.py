@@ -44,9 +44,17 @@ class Current:
         key = str(record_path(Path(job.folder), job.rule))
         if key not in self._found:
             self._found[key] = self._compare(job)
-            if self._found[key] is not None and any(map(os.path.exists, job.outputs)):
-                self.reasons[job.rule, str(self._found[key])] += 1
+            reason = self._found[key] or (None if is_complete(job) else "a file is missing")
+            if reason is not None and any(map(os.path.exists, job.outputs)):
+                self.reasons[job.rule, reason] += 1
         return self._found[key]
+
+    def explained(self) -> list[str]:
+        """Return one line for each rule and reason why existing results are made again."""
+        return [
+            f"{rule}: {count} existing {'result is' if count == 1 else 'results are'} made again: {reason}"
+            for (rule, reason), count in self.reasons.items()
+        ]
 
     def needed_inputs(self, job: JobFacts) -> dict[str, list[str]]:
         """Return the inputs of a job that Snakemake has to know.
