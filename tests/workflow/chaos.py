@@ -18,9 +18,11 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.append(str(Path(__file__).parents[1]))  # where pytest finds the stand-in for PBS
 from conftest import ENVIRONMENT, Checkout, make_checkout
 from disturbances import STAGES, Disturbance, draw, running_jobs
 from epoch_ledger import EpochLedger
+from pbs_site import Site
 from studies import artefacts, write_config
 
 STUDY = {
@@ -28,8 +30,14 @@ STUDY = {
     "optimize": {"trial_number": 2, "lag": 1},
     "promote": {"top": 1},
     "final": {"baseline": False},
+    "trainer": {"accelerator": "cpu"},
+    "ABCI": {"group": "paying"},
 }
-COMMAND = ("--configfile", "study.yaml", "--cores", "2")
+STUDY_FILE = ("--configfile", "study.yaml")
+OPTIONS = {
+    "local": ("--cores", 2),
+    "pbs": ("--profile", "profiles/abci", "--jobs", 2, "--seconds-between-status-checks", 1, "--latency-wait", 5),
+}
 TIMED = "study/records/summarize_study.json"  # it has the checksum of Optuna's journal, which holds times
 LONGEST = 900.0  # seconds of one start
 POLL = 0.03  # seconds
@@ -50,21 +58,24 @@ class Study:
 
     Attributes:
         folder: the checkout.
+        executor: `local`, or `pbs` for the stand-in of a PBS site.
         ledger: epochs of all starts.
         stages: stage of each job of all starts, by process id.
         began: when each job was first seen.
+        disturbed: process ids of the jobs in whose time something has happened.
     """
 
-    def __init__(self, folder):
-        self.folder, self.stages, self.began = folder, {}, {}
+    def __init__(self, folder, executor):
+        self.folder, self.executor, self.stages, self.began, self.disturbed = folder, executor, {}, {}, set()
         self.ledger = EpochLedger(folder / "results/tiny")
+        self.site = Site(folder.with_name(f"{folder.name}-site"))
 
     def start(self, printed):
         """Start the controller. A thread copies its output, because a limit on its files must not concern that file."""
         self.process = subprocess.Popen(
-            Checkout(self.folder).command(*COMMAND),
+            Checkout(self.folder).command(*STUDY_FILE, *OPTIONS[self.executor]),
             cwd=self.folder,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | {"PATH": self.site.environment["PATH"]},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -96,6 +107,7 @@ class Chaos:
     Attributes:
         folder: place of the studies and of the output of all starts.
         seed: of all draws.
+        executor: see Study.
         number: how many disturbances are to happen.
         counts: how many have happened, by stage and kind.
         faults: one text for each thing that must not be.
@@ -103,8 +115,8 @@ class Chaos:
         epochs: computed epochs of the undisturbed study, and of each disturbed one.
     """
 
-    def __init__(self, folder, seed, number):
-        self.folder, self.seed, self.number = folder, seed, number
+    def __init__(self, folder, seed, number, executor="local"):
+        self.folder, self.seed, self.number, self.executor = folder, seed, number, executor
         self.counts, self.faults, self.starts, self.epochs = Counter(), [], 0, []
         self.usual = dict.fromkeys(STAGES, 1.0)
 
@@ -112,9 +124,9 @@ class Chaos:
         """Run the undisturbed study, and disturbed ones until all disturbances have happened or something is wrong."""
         source = make_checkout(self.folder / "source").folder
         write_config(source, STUDY)
-        expected = self.undisturbed(Study(shutil.copytree(source, self.folder / "undisturbed")))
+        expected = self.undisturbed(self.copy_of(source, "undisturbed"))
         while (left := self.number - self.counts.total()) > 0 and not self.faults:
-            study = Study(shutil.copytree(source, self.folder / f"disturbed-{len(self.epochs)}"))
+            study = self.copy_of(source, f"disturbed-{len(self.epochs)}")
             self.disturb(study, quota=-(-left // len(STAGES)))
             found = study.files()
             names = sorted(expected.keys() | found.keys())
@@ -123,6 +135,10 @@ class Chaos:
             ]
             self.faults += [f"{study.folder.name}: different: {name}" for name in different]
         return self
+
+    def copy_of(self, source, name):
+        """Return a copy of the study."""
+        return Study(shutil.copytree(source, self.folder / name), self.executor)
 
     def undisturbed(self, study):
         """Run the study, note how long the jobs of each stage take, and return its files."""
@@ -151,6 +167,7 @@ class Chaos:
                 failures += 1
                 self.faults.append(f"{printed}: failed with {code} without a disturbance")
         study.ledger.collect()
+        study.site.end_all()
         self.epochs.append(study.ledger.epochs())
         self.faults += [
             f"{study.folder.name}: lost epochs: {name}: {found}" for name, found in study.ledger.lost().items()
@@ -162,7 +179,9 @@ class Chaos:
         while study.process.poll() is None:
             jobs = study.look()
             if due is None and may_begin:
-                due = self.next_due(study, [pid for pid in jobs if in_stage[study.stages[pid]] < quota])
+                due = self.next_due(
+                    study, [pid for pid in jobs - study.disturbed if in_stage[study.stages[pid]] < quota]
+                )
             if due is not None and time.monotonic() >= due.moment:
                 if due.disturbance.target != "job" or due.pid in jobs:
                     in_stage[due.stage] += 1
@@ -188,6 +207,7 @@ class Chaos:
         """Disturb, and note it."""
         kind = f"{due.disturbance.action} of {due.disturbance.target}"
         self.counts[due.stage, kind] += 1
+        study.disturbed.add(due.pid)
         age = time.monotonic() - study.began[due.pid]
         print(
             f"{self.counts.total():>4}  start {self.starts:>3}  {due.stage:<20}after {age:5.1f} s  {kind}", flush=True
@@ -221,9 +241,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--number", type=int, default=50, help="number of disturbances")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--executor", choices=OPTIONS, default="local", help="pbs: the stand-in of tests/pbs_site.py")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    chaos = Chaos(folder, arguments.seed, arguments.number).run()
+    chaos = Chaos(folder, arguments.seed, arguments.number, arguments.executor).run()
     print(*chaos.report(), sep="\n")
     if chaos.faults:
         sys.exit(f"error: {folder}: faults are {len(chaos.faults)}; expected 0; the studies and outputs are kept there")
