@@ -14,7 +14,7 @@ from nasmake.core.hardware import processor
 from nasmake.core.provenance import provenance
 from nasmake.jobs.cli import script
 
-MEASUREMENTS = ("steps", "evaluation", "memory", "costing", "data", "startup")
+MEASUREMENTS = ("steps", "evaluation", "memory", "costing", "data", "startup", "scale")
 SPACES = tuple(
     f"{kind}_{dataset}" for kind in ("proxyless", "mnasnet") for dataset in ("cifar10", "imagenet", "digits")
 )
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def measurements(paths: int, repeats: int, spaces: Sequence[str]) -> dict[str, Callable[[], Any]]:
     """Return a function for each of MEASUREMENTS. This function loads torch."""
+    from nasmake.benchmarks.scale import plan_costs
     from nasmake.benchmarks.startup import startup_seconds
     from nasmake.benchmarks.steps import evaluation_ratio, peak_memory, step_ratios
     from nasmake.benchmarks.throughput import costed_per_second, images_per_second
@@ -58,6 +59,7 @@ def measurements(paths: int, repeats: int, spaces: Sequence[str]) -> dict[str, C
         "costing": lambda: {name: costed_per_second(name) for name in spaces},
         "data": lambda: images_per_second(repeats),
         "startup": lambda: startup_seconds(repeats),
+        "scale": plan_costs,
     }
 
 
