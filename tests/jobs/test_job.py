@@ -131,7 +131,7 @@ def test_script_ends_with_the_code(error, code, out, err, capsys):
 
 
 def test_script_whose_work_was_done_by_another_succeeds(capsys):
-    script(failing(AlreadyDoneError()))
+    script(failing(AlreadyDoneError("done by the process that was waited for")))
     assert capsys.readouterr().out == "done by the process that was waited for\n"
 
 
