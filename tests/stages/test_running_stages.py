@@ -280,7 +280,7 @@ def test_supernet_that_diverges_makes_a_pruned_trial(tmp_path, digits):
 
 def diverging(key):
     """A learning rate that breaks any network, and nothing that holds the gradient back."""
-    return {key: 1e12, f"{key.partition('__')[0]}__gradient_clip": None, "nas__num_epochs_supernet_train": 3}
+    return {key: 1e20, f"{key.partition('__')[0]}__gradient_clip": None, "nas__num_epochs_supernet_train": 3}
 
 
 def test_pruned_search_ends_in_result_json_with_exit_code_0(tmp_path, digits):

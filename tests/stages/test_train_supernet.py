@@ -191,6 +191,6 @@ def test_terminated_at_a_step_ends_the_same(name, wanted, finished, tmp_path, di
 
 @every_sampler
 def test_divergence_is_a_result(name, tmp_path, digits):
-    found = train(tmp_path / "trial-0000", digits, name, supernet__lr=1e12, supernet__gradient_clip=None)
+    found = train(tmp_path / "trial-0000", digits, name, supernet__lr=1e20, supernet__gradient_clip=None)
     assert found["supernet.json"]["state"] == "PRUNED"
     assert found["supernet.json"]["reason"].startswith("train_supernet: not finite in epoch")

@@ -44,7 +44,7 @@ Cost = Annotated[int, Field(ge=1, le=10**15)]  # multiply-adds or parameters
 Target = Annotated[float, Field(gt=0, le=1e15)]  # of any cost
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6)]
-Rate = Annotated[float, Field(gt=0, le=1e12)]  # a learning rate; the largest ones break any network at once
+Rate = Annotated[float, Field(gt=0, le=1e20)]  # a learning rate; the largest ones break any network at once
 Decay = Annotated[float, Field(ge=0, le=1000)]  # a factor of a penalty
 
 
