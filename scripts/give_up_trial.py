@@ -2,22 +2,18 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from nasmake.config.configfiles import configuration_of
 from nasmake.jobs.cli import script
-from nasmake.jobs.given_up import give_up, plan_of
+from nasmake.jobs.given_up import add_run, give_up, plan_named_by
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trial", type=int, help="number of the trial")
     parser.add_argument("--why", required=True, help="the reason, for the tables of the study")
-    run = parser.add_mutually_exclusive_group()
-    run.add_argument("--configfile", type=Path, nargs="+", default=[], help="the files given to Snakemake")
-    run.add_argument("--run", type=Path, help="folder of the run, such as results/demo")
+    add_run(parser)
     arguments = parser.parse_args(argv)
-    plan = plan_of(arguments.run or configuration_of(arguments.configfile).run_folder)
+    plan = plan_named_by(arguments)
     stages = give_up(plan, arguments.trial, arguments.why)
     print(f"trial {arguments.trial} is given up ({', '.join(stages)}); start snakemake again as before")
 

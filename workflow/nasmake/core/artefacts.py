@@ -55,8 +55,7 @@ class JobRecord:
 
     def write(self, folder: Path, rule: str) -> None:
         """Write the record into the folder of the job."""
-        facts = {"identity": self.identity, "inputs": self.inputs, "outputs": self.outputs}
-        write_json(record_path(folder, rule), facts | {"check": fingerprint(facts)})
+        write_json(record_path(folder, rule), vars(self) | {"check": fingerprint(vars(self))})
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,7 @@ class JobFacts:
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts for a command line: paths of consecutive trials, from 0 on, are given by their number."""
-        inputs = {name: _compact(paths_of(value)) for name, value in self.inputs.items()}
-        return {
-            "rule": self.rule,
-            "folder": self.folder,
-            "identity": self.identity,
-            "inputs": inputs,
-            "outputs": list(self.outputs),
-        }
+        return vars(self) | {"inputs": {name: _compact(paths_of(value)) for name, value in self.inputs.items()}}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -95,12 +87,13 @@ class JobFacts:
         return cls(**{**content, "inputs": inputs})
 
     def record(self) -> None:
-        """Write the record of this job, whose outputs are complete."""
-        inputs = {name: combined(digest_of(map(Path, paths_of(value)))) for name, value in self.inputs.items()}
+        """Write the record of this job, whose outputs are complete. Inputs were verified before the job began."""
+        inputs = {name: combined(list(map(_digest, paths_of(value)))) for name, value in self.inputs.items()}
         outputs = [path for path in self.outputs if Path(path).is_file()]
         names = [os.path.relpath(path, self.folder) for path in outputs]
         digests = dict(zip(names, digest_of(map(Path, outputs)), strict=True))
         JobRecord(self.identity, inputs, digests).write(Path(self.folder), self.rule)
+        _digests_in.cache_clear()
 
 
 def record_path(folder: Path, rule: str) -> Path:
@@ -139,6 +132,11 @@ def verify(paths: Iterable[Path]) -> None:
                 f"{path}: damaged or changed; its checksum is {found}; expected {expected}; "
                 f"type: rm {path}, then the same command again"
             )
+
+
+def _digest(path: str) -> str:
+    """Return the checksum of an input: that in the record of its job, or else that of its content."""
+    return _recorded(Path(path)) or digest_of([Path(path)])[0]
 
 
 def _recorded(path: Path) -> str | None:

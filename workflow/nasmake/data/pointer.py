@@ -11,6 +11,7 @@ from typing import Any
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_json
 from nasmake.core.provenance import PROVENANCE
+from nasmake.data.manifest import MANIFEST
 
 FACTS = ("name", "classes", "image_shape", "mean", "std", "train", "test", "sha256", "stored")
 
@@ -27,7 +28,7 @@ def read_pointer(path: Path) -> Path:
     Raises:
         InputError: the folder holds no data set, or another one.
     """
-    if path.name == "manifest.json":  # a job that is started by hand may name the data set itself
+    if path.name == MANIFEST:  # a job that is started by hand may name the data set itself
         return path.parent
     content = read_json(path)
     try:
@@ -36,7 +37,7 @@ def read_pointer(path: Path) -> Path:
         raise InputError(
             f"{path}: provenance.folder is missing; type: rm {path}, then the same command again"
         ) from None
-    manifest = read_json(folder / "manifest.json")
+    manifest = read_json(folder / MANIFEST)
     if manifest.get("sha256") != content.get("sha256"):
         raise InputError(f"{folder}: holds another data set than {path} says; start the study again to compare them")
     return folder

@@ -5,10 +5,11 @@ torch. It imports core, config, pipeline and other modules of this room.
 """
 
 import time
+from argparse import ArgumentParser, Namespace
 from itertools import takewhile
 from pathlib import Path
 
-from nasmake.config.configfiles import merged
+from nasmake.config.configfiles import configuration_of, merged
 from nasmake.core.artefacts import paths_of, record_path
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json
@@ -19,6 +20,18 @@ from nasmake.pipeline.lock import controller_at_work
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 from nasmake.pipeline.study_jobs import StudyJobs
+
+
+def add_run(parser: ArgumentParser) -> None:
+    """Add the options that name a run: its configuration files, or its folder."""
+    run = parser.add_mutually_exclusive_group()
+    run.add_argument("--configfile", type=Path, nargs="+", default=[], help="the files given to Snakemake")
+    run.add_argument("--run", type=Path, help="folder of the run, such as results/demo")
+
+
+def plan_named_by(arguments: Namespace) -> Plan:
+    """Return the plan of the run that the options of `add_run` name; see `plan_of`."""
+    return plan_of(arguments.run or configuration_of(arguments.configfile).run_folder)
 
 
 def plan_of(run: Path) -> Plan:

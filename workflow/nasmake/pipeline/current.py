@@ -9,13 +9,12 @@ names. The Snakefile imports this module, so it loads no torch.
 import os
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from nasmake.core.artefacts import JobFacts, JobRecord, combined, paths_of, record_path
 from nasmake.core.errors import InputError
-from nasmake.core.files import fingerprint, read_json
+from nasmake.data.pointer import read_pointer
 from nasmake.pipeline.study_jobs import Jobs
 
 OF_PROMOTED = ("finals", "weights")  # names of inputs that the promotion decides
@@ -119,22 +118,16 @@ def is_complete(job: JobFacts) -> bool:
     return all(map(os.path.exists, job.outputs))
 
 
-@cache
-def _facts_of(path: Path) -> str | None:
-    """Return a hash of the checksums of a prepared data set; None if there is no readable manifest."""
-    try:
-        return fingerprint(read_json(path)["sha256"])
-    except (InputError, KeyError):
-        return None
-
-
 def _moved_data(job: JobFacts) -> str | None:
     """Return why the prepared data set behind a pointer is not the one of the pointer; None if it is."""
     pointer = Path(job.outputs[0])
     if not pointer.is_file():
         return None
-    folder = Path(read_json(pointer)["provenance"]["folder"])
-    return None if _facts_of(folder / "manifest.json") == _facts_of(pointer) else "the prepared data set changed"
+    try:
+        read_pointer(pointer)
+    except InputError:
+        return "the prepared data set changed"
+    return None
 
 
 def unmark_incomplete(persistence: Any, outputs: Sequence[str]) -> None:

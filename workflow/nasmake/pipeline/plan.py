@@ -4,7 +4,7 @@ The rules ask this plan for inputs, outputs, params and resources. The Snakefile
 torch. It imports core, config, study and other modules of this room, but not Snakemake.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,6 @@ from nasmake.pipeline.rule_functions import attempt_number, hours
 from nasmake.pipeline.searched import needs_latency
 from nasmake.pipeline.stages import CHAIN, STAGES, chain_of, first_searched, settings_of, settings_of_job
 from nasmake.study.parameter_space import sampled_parameters
-
-InputFunction = Callable[[Any], dict[str, Any]]  # from Snakemake's wildcards to files by the name of the input
 
 
 class Plan:
