@@ -22,6 +22,7 @@ from nasmake.engine.splits import Splits
 from nasmake.engine.weights import read_weights, write_weights
 from nasmake.models.network import Network
 from nasmake.pipeline import stages as table
+from nasmake.pipeline.finished import forget_finished
 from nasmake.search_spaces import Architecture
 from nasmake.stages.baseline import logistic_regression
 from nasmake.stages.retrain import retrain
@@ -213,7 +214,7 @@ def test_script_terminated_in_the_middle_fails_and_goes_on_where_it_stopped(tmp_
     assert run(unit, digits, "train_supernet", **long) == reference
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
     assert len(rows) == 60 and not rows[1].endswith(" s") and rows[-1].endswith(" s")  # old rows carry no time
-    assert not list(unit.glob(".resume/*/*.ckpt"))
+    assert {path.name for path in unit.glob(".resume/*/*")} == {"finished"}
 
 
 @pytest.mark.parametrize("wanted", [0, 2, 4, 5])
@@ -225,6 +226,7 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
     module = {"train_supernet": SupernetTraining, "search_architecture": ArchitectureSearch}.get(stage, Retraining)
     for name in outputs_of(stage):
         (copy / name).unlink()
+    forget_finished(copy.parent)
     with monkeypatch.context() as patch:
         patch.setattr(module, "training_step", dying_at(module.training_step, wanted))
         with pytest.raises(SystemExit) as ended:
@@ -275,7 +277,7 @@ def test_supernet_that_diverges_makes_a_pruned_trial(tmp_path, digits):
     assert "decisions" not in found["architecture.json"]
     for name in ("train_supernet", "search_architecture", "retrain", *OF_SEARCHES):
         assert (unit / "history" / f"{name}.csv").is_file()
-    assert not list(unit.glob(".resume/*/*.ckpt"))
+    assert {path.name for path in unit.glob(".resume/*/*")} == {"finished"}
 
 
 def diverging(key):

@@ -17,6 +17,7 @@ from nasmake.engine.metrics import evaluate
 from nasmake.engine.splits import Splits
 from nasmake.engine.weights import read_weights
 from nasmake.models.supernet import Supernet
+from nasmake.pipeline.finished import forget_finished
 from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.stages.search_architecture import ArchitectureSearch, RandomBaseline, search_architecture
 from nasmake.stages.search_output import reference_of
@@ -136,6 +137,7 @@ def test_stopped_in_the_baseline_it_ends_the_same(unit, digits, monkeypatch, wan
     whole = search(unit, digits)
     (unit / "architecture.json").unlink()
     shutil.rmtree(unit / "history")
+    forget_finished(unit.parent)
     with monkeypatch.context() as patch:
         patch.setattr(RandomBaseline, "training_step", ending(RandomBaseline.training_step, wanted))
         with pytest.raises((SystemExit, ConnectionAbortedError)):
