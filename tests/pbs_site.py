@@ -35,7 +35,8 @@ class Site:
         for program in PROGRAMS:
             (self.programs / program).symlink_to(SERVER)
         path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-        self.environment = {name: value for name, value in os.environ.items() if name != "ABCI_GROUP"} | {"PATH": path}
+        inherited = {name: value for name, value in os.environ.items() if name != "ABCI_GROUP"}
+        self.environment = inherited | {"PATH": path, "PYTHONPATH": "workflow"}  # a checkout's own package
         self.printed = folder / "printed.txt"
 
     def workflow(self, text):

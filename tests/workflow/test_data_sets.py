@@ -64,7 +64,7 @@ def test_wrong_checksum_keeps_the_file_aside_and_names_it(checkout):
     study = write_config(checkout.folder, CIFAR, {"dataset": {"sha256": "0" * 64}})
     code, output = checkout.run("--configfile", study, "--cores", "2", "--until", "download_dataset", check=False)
     (line,) = (checkout.folder / "results/small/logs/download_dataset.log").read_text().splitlines()[-1:]
-    aside = next(path for path in archive.parent.iterdir() if path.is_file())
+    (aside,) = (path for path in archive.parent.glob("[!.]*") if path.is_file())
     assert code != 0 and "Traceback" not in output
     assert aside != archive and aside.read_bytes() == content
     assert line.startswith("error: ") and aside.name in line and "0" * 64 in line
