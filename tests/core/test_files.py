@@ -13,6 +13,7 @@ from nasmake.core.files import (
     fingerprint,
     read_csv,
     read_json,
+    read_text,
     sha256_of,
     write_atomically,
     write_csv,
@@ -72,7 +73,7 @@ def test_numbers_without_json_form_are_refused_and_nothing_is_written(tmp_path, 
     [
         (None, "no such file"),
         (b'{"a": 1', "not JSON"),
-        (b"\xff\xfe", "not JSON"),
+        (b"\xff\xfe", "not UTF-8"),
         (b"", "not JSON"),
         (b"[1]", "expected a JSON object, found list"),
     ],
@@ -98,7 +99,7 @@ def test_csv_keeps_order_of_columns_and_leaves_missing_cells_empty(tmp_path):
     ("content", "message"),
     [
         (None, "no such file"),
-        (b"\xff", "not CSV"),
+        (b"\xff", "line 1: not UTF-8"),
         (b'a,b\n"1,2\n', "not CSV"),
         (b"a,c\n1,2\n", "column b is missing; the file has a, c"),
         (b"", "column a is missing; the file has none"),
@@ -162,3 +163,27 @@ def test_path_without_permission_is_the_systems_error_and_keeps_the_old(tmp_path
     with pytest.raises(OSError):
         write_atomically(Path(tmp_path / "file" / "x"), b"")
     assert (tmp_path / "file").read_bytes() == b"a file, no folder"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "shift_jis", "latin-1"])
+def test_other_encoding_names_file_and_line(tmp_path, encoding):
+    path = tmp_path / "x.yaml"
+    path.write_text("seed: 1\n# " + ("é" if encoding == "latin-1" else "テスト"), encoding=encoding)
+    with pytest.raises(InputError) as error:
+        read_text(path)
+    line = 1 if encoding == "utf-16" else 2  # a UTF-16 file begins with a mark
+    assert str(error.value) == f"{path}: line {line}: not UTF-8; expected a text file in UTF-8"
+
+
+def test_byte_order_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
+    (tmp_path / "x.yaml").write_bytes(b"\xef\xbb\xbfrun: a\n")
+    assert read_text(tmp_path / "x.yaml") == "run: a\n"
+
+
+def test_file_that_cannot_be_read_is_one_line(tmp_path):
+    for path, text in ((tmp_path, "Is a directory"), (tmp_path / ("n" * 300), "File name too long")):
+        with pytest.raises(InputError) as error:
+            read_text(path)
+        assert str(error.value) == f"{path}: cannot be read ({text})"
+    with pytest.raises(InputError, match="cannot be read"):
+        read_text(tmp_path / "\0")

@@ -2,7 +2,7 @@
 
 import pytest
 from nasmake.core.errors import InputError
-from nasmake.core.yaml_text import key_lines, parse_yaml, read_text
+from nasmake.core.yaml_text import key_lines, parse_yaml
 
 BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 9)
@@ -59,27 +59,3 @@ def test_content_without_keys_has_no_lines(text):
 
 def test_lines_of_nested_keys():
     assert key_lines("run: a\nnas:\n  seed: 1\n", "x") == {"run": 1, "nas": 2, "nas.seed": 3}
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "shift_jis", "latin-1"])
-def test_other_encoding_names_file_and_line(tmp_path, encoding):
-    path = tmp_path / "x.yaml"
-    path.write_text("seed: 1\n# " + ("é" if encoding == "latin-1" else "テスト"), encoding=encoding)
-    with pytest.raises(InputError) as error:
-        read_text(path)
-    line = 1 if encoding == "utf-16" else 2  # a UTF-16 file begins with a mark
-    assert str(error.value) == f"{path}: line {line}: not UTF-8; expected a text file in UTF-8"
-
-
-def test_byte_order_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
-    (tmp_path / "x.yaml").write_bytes(b"\xef\xbb\xbfrun: a\n")
-    assert read_text(tmp_path / "x.yaml") == "run: a\n"
-
-
-def test_file_that_cannot_be_read_is_one_line(tmp_path):
-    for path, text in ((tmp_path, "Is a directory"), (tmp_path / ("n" * 300), "File name too long")):
-        with pytest.raises(InputError) as error:
-            read_text(path)
-        assert str(error.value) == f"{path}: cannot be read ({text})"
-    with pytest.raises(InputError, match="cannot be read"):
-        read_text(tmp_path / "\0")

@@ -11,7 +11,9 @@ from nasmake.core.files import read_json, write_json
 from nasmake.core.records import FAIL, read_result
 from nasmake.jobs.failed import write_failed
 from nasmake.jobs.given_up import give_up, plan_of, retry
+from nasmake.pipeline.current import Current
 from nasmake.pipeline.stages import STAGES
+from nasmake.pipeline.study_jobs import StudyJobs
 from nasmake.report.summary import write_resolved
 from small_jobs import TINY
 from small_results import main_of, result
@@ -25,7 +27,7 @@ def run(tmp_path, monkeypatch):
     """A run of three trials that share a supernet. Trial 1 has a suggestion only."""
     (tmp_path / "config").symlink_to(Path(__file__).parents[2] / "config")
     monkeypatch.chdir(tmp_path)
-    config = load(TINY | {"optimize": {"trial_number": 3, "parameters": [MACS]}})
+    config = load(TINY | {"optimize": {"trial_number": 3, "lag": 1, "parameters": [MACS]}})
     write_resolved(RUN / "config.yaml", config.model_dump(mode="json"))
     write_json(RUN / "shared" / "dataset.json", {"sha256": {}})
     for artefact in STAGES["train_supernet"].outputs.values():
@@ -135,3 +137,18 @@ def test_scripts_find_the_run_by_its_folder_or_by_its_configuration(run, capsys)
         "trial 1 is given up (search_architecture, retrain); start snakemake again as before",
         "trial 1 will be tried again (search_architecture, retrain); start snakemake again as before",
     ]
+
+
+def test_hyperparameters_that_observed_the_failure_stay_current(run):
+    plan = plan_of(run)
+    for trial in (0, 1):
+        StudyJobs(plan).of("suggest", {"trial": f"{trial:04d}"}).record()
+    give_up(plan, 1, "why")
+    observer = StudyJobs(plan).of("suggest", {"trial": "0002"})
+    assert observer.inputs["observed"] == f"{run}/trial-0001/result.json"
+    write_json(run / "trial-0002" / "suggestion.json", {"trial": 2, "params": {}})
+    observer.record()
+    retry(plan, 1)
+    assert Current(StudyJobs(plan)).outdated(observer) is None
+    write_json(run / "trial-0001" / "result.json", result(1, 0.9))
+    assert Current(StudyJobs(plan)).outdated(observer) is None

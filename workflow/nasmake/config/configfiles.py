@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nasmake.config.config import Config, load
 from nasmake.core.errors import InputError
-from nasmake.core.yaml_text import parse_yaml, read_text
+from nasmake.core.files import read_text
+from nasmake.core.yaml_text import parse_yaml
 
 DEFAULTS = Path("config/config.yaml")
 

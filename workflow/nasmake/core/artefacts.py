@@ -9,7 +9,7 @@ that it had before.
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from nasmake.core.errors import InputError
 from nasmake.core.files import digest_of, fingerprint, read_json, write_json
 
 RECORDS = "records"
+AS_IT_WAS = "as it was"  # in place of an input's checksum: the result stays current, whatever becomes of this input
 TRIAL = re.compile(r"trial-(\d{4})(?=/)")
 
 Inputs = Mapping[str, str | Sequence[str]]
@@ -52,6 +53,10 @@ class JobRecord:
         if content.get("check") != fingerprint(facts):
             raise InputError(f"{path}: damaged; its content does not match its checksum; type: rm {path}")
         return cls(**facts)  # type: ignore[arg-type]  # the checksum proves that these are our own fields
+
+    def with_input_as_it_was(self, name: str) -> Self:
+        """Return the record of a result that stays current if this input is made again."""
+        return replace(self, inputs=self.inputs | {name: AS_IT_WAS})
 
     def write(self, folder: Path, rule: str) -> None:
         """Write the record into the folder of the job."""

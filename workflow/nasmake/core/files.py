@@ -122,7 +122,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing or does not hold a JSON object.
     """
-    content = parse_json(_text(path, "JSON"), str(path))
+    content = parse_json(read_text(path), str(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object, found {type(content).__name__}")
     return content
@@ -152,7 +152,7 @@ def read_csv(path: Path, delimiter: str = ",", columns: Iterable[str] = ()) -> l
     Raises:
         InputError: the file is missing or damaged, lacks a column, or has a row with too few or too many cells.
     """
-    text = _text(path, "CSV")
+    text = read_text(path)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         rows, names = list(reader), reader.fieldnames or []
@@ -169,14 +169,19 @@ def read_csv(path: Path, delimiter: str = ",", columns: Iterable[str] = ()) -> l
     return rows
 
 
-def _text(path: Path, form: str) -> str:
-    """Return the text of a file that should have the form `form`, such as JSON."""
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file.
+
+    Raises:
+        InputError: the file cannot be read, or has another encoding.
+    """
     try:
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}: line {line}: not UTF-8; expected a text file in UTF-8") from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not {form} ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError:  # a NUL in the path

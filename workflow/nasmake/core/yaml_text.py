@@ -6,7 +6,6 @@ None of these is meant by a user of nasmake, so this module refuses them and nam
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -59,23 +58,6 @@ def key_lines(text: str, source: str) -> dict[str, int]:
     if not isinstance(node, yaml.MappingNode):
         raise InputError(f"{source}: content is no mapping; expected key: value")
     return dict(_lines(node, ""))
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file.
-
-    Raises:
-        InputError: the file cannot be read, or has another encoding.
-    """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}: line {line}: not UTF-8; expected a text file in UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:  # a NUL in the path
-        raise InputError(f"{path}: cannot be read (no name of a file)") from None
 
 
 def _composed(text: str, source: str) -> tuple[_Loader, yaml.Node | None]:

@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from nasmake.config.configfiles import configuration_of, merged
-from nasmake.core.artefacts import paths_of, record_path
+from nasmake.core.artefacts import JobRecord, paths_of, record_path
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json
 from nasmake.core.provenance import provenance
@@ -82,7 +82,8 @@ def retry(plan: Plan, trial: int) -> list[str]:
     """Remove the results of a trial whose state is FAIL, and return their stages, which Snakemake then runs again.
 
     Stages that all trials share, and the final training, are among them. A saved training state stays, so a training
-    goes on from its last checkpoint.
+    goes on from its last checkpoint. Later trials keep their hyperparameters, for which this trial counts as failed, so
+    none of their results is lost.
 
     Raises:
         InputError: the trial is not one of the study, or no stage of it failed.
@@ -98,7 +99,16 @@ def retry(plan: Plan, trial: int) -> list[str]:
             failed.append(stage)
     if not failed:
         raise InputError(f"{unit}: state is {_state_of(unit / 'result.json')}; expected {FAIL}")
+    _keep_suggestion_that_observed(plan, trial)
     return failed
+
+
+def _keep_suggestion_that_observed(plan: Plan, trial: int) -> None:
+    """Let the hyperparameters of later trials stay as they are. Only one suggestion reads the result of a trial."""
+    observer = Path(plan.run, trial_folder(trial + plan.config.optimize.trials_at_once))
+    record = JobRecord.read(observer, "suggest")
+    if record is not None:
+        record.with_input_as_it_was("observed").write(observer, "suggest")
 
 
 def _unit_of(plan: Plan, trial: int) -> Path:

@@ -12,8 +12,9 @@ from typing import Any
 
 from nasmake.config.aiaccel import path_of
 from nasmake.core.errors import InputError, printable
+from nasmake.core.files import read_text
 from nasmake.core.json_text import parse_json
-from nasmake.core.yaml_text import key_lines, read_text
+from nasmake.core.yaml_text import key_lines
 
 Places = Mapping[str, str]  # file and line of each dotted key, such as "config/config.yaml, line 7"
 

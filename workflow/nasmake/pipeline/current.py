@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nasmake.core.artefacts import JobFacts, JobRecord, combined, paths_of, record_path
+from nasmake.core.artefacts import AS_IT_WAS, JobFacts, JobRecord, combined, paths_of, record_path
 from nasmake.core.errors import InputError
 from nasmake.data.pointer import read_pointer
 from nasmake.pipeline.study_jobs import Jobs
@@ -96,6 +96,8 @@ class Current:
 
     def _compare_input(self, name: str, paths: list[str], recorded: str) -> str | None:
         digests = []
+        if recorded == AS_IT_WAS:
+            return None
         for path in paths:
             producer = self.jobs.producer(path)
             if producer is None:

@@ -80,16 +80,15 @@ class Plan:
         table if the study measures one.
         """
         folders = self.config.dataset.retrain
-        source = folders.train if stage in ("retrain", "retrain_final") else None
+        images = {"search": None, "train": folders.train}
         paths: dict[str, Any] = {name: self._artefact(path, unit) for name, path in STAGES[stage].takes.items()}
-        if stage != "evaluate_inherited":
-            paths["manifest"] = self.manifest(source)
+        if (source := STAGES[stage].images) is not None:
+            paths["manifest"] = self.manifest(images[source])
         if "test" in STAGES[stage].optional:
             paths["test"] = self.manifest(folders.test)
         if "latency" in STAGES[stage].optional and self.needs_latency:
             paths["latency"] = self.latency_table or self.latency[0]
-        has_suggestion = (unit != SHARED and stage in self.chain) or stage == "retrain_final"
-        return paths | ({"suggestion": f"{self.run}/{unit}/suggestion.json"} if has_suggestion else {})
+        return paths | ({"suggestion": f"{self.run}/{unit}/suggestion.json"} if unit != SHARED else {})
 
     def outputs(self, stage: str, unit: str = "{unit}") -> dict[str, str]:
         """Return the outputs of a stage by name, by default with Snakemake's wildcard for the unit."""

@@ -7,7 +7,7 @@ module, so it loads no torch, lightning or optuna. It imports core and config.
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from nasmake.config import Config
 from nasmake.config.aiaccel import path_of
@@ -54,6 +54,8 @@ class Stage:
         takes: artefacts of earlier stages, by the name of the input.
         outputs: artefacts in the folder of the unit, by the name of the output.
         optional: names of inputs that only some studies have.
+        images: the data set that it reads: `search`, `train` (that of dataset.retrain.train if the study has one), or
+            none.
         has_space: the stage receives the content of the space file.
         is_parallel: the work is shared by environment.gpus processes.
     """
@@ -63,6 +65,7 @@ class Stage:
     takes: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
+    images: Literal["search", "train"] | None = "search"
     has_space: bool = False
     is_parallel: bool = False
 
@@ -112,10 +115,14 @@ STAGES: Mapping[str, Stage] = {
         reads=(*SHARED_KEYS, "retrain", "nas.num_epochs_retrain"),
         takes={"architecture": SEARCH["architecture"]},
         outputs={"weights": "model.safetensors", "result": "result.json", "history": "history/retrain.csv"},
+        images="train",
         is_parallel=True,
     ),
     "evaluate_inherited": Stage(
-        version=1, takes={"architecture": SEARCH["architecture"]}, outputs={"result": "result.json"}
+        version=1,
+        takes={"architecture": SEARCH["architecture"]},
+        outputs={"result": "result.json"},
+        images=None,
     ),
     "retrain_final": Stage(
         version=1,
@@ -123,6 +130,7 @@ STAGES: Mapping[str, Stage] = {
         takes={"architecture": SEARCH["architecture"], "result": "result.json"},
         outputs={"weights": "final.safetensors", "record": "final.json", "history": "history/retrain_final.csv"},
         optional=("test",),
+        images="train",
         is_parallel=True,
     ),
 }

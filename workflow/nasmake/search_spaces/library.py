@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nasmake.core.errors import InputError, nearest, shown
-from nasmake.core.files import is_file, read_json
-from nasmake.core.yaml_text import parse_yaml, read_text
+from nasmake.core.files import is_file, read_json, read_text
+from nasmake.core.yaml_text import parse_yaml
 from nasmake.search_spaces import Architecture, SearchSpace
 
 SPACES, ARCHITECTURES = Path("config/search_spaces"), Path("config/architectures")  # from the repository root
