@@ -27,7 +27,7 @@ def run(tmp_path, monkeypatch):
     """A run of three trials that share a supernet. Trial 1 has a suggestion only."""
     (tmp_path / "config").symlink_to(Path(__file__).parents[2] / "config")
     monkeypatch.chdir(tmp_path)
-    config = load(TINY | {"optimize": {"trial_number": 3, "lag": 1, "parameters": [MACS]}})
+    config = load(TINY | {"optimize": {"trial_number": 3, "lag": 2, "parameters": [MACS]}})
     write_resolved(RUN / "config.yaml", config.model_dump(mode="json"))
     write_json(RUN / "shared" / "dataset.json", {"sha256": {}})
     for artefact in STAGES["train_supernet"].outputs.values():
@@ -141,14 +141,15 @@ def test_scripts_find_the_run_by_its_folder_or_by_its_configuration(run, capsys)
 
 def test_hyperparameters_that_observed_the_failure_stay_current(run):
     plan = plan_of(run)
-    for trial in (0, 1):
-        StudyJobs(plan).of("suggest", {"trial": f"{trial:04d}"}).record()
-    give_up(plan, 1, "why")
-    observer = StudyJobs(plan).of("suggest", {"trial": "0002"})
-    assert observer.inputs["observed"] == f"{run}/trial-0001/result.json"
+    jobs = StudyJobs(plan)
+    (run / "trial-0000" / "result.json").unlink()
+    give_up(plan, 0, "why")
     write_json(run / "trial-0002" / "suggestion.json", {"trial": 2, "params": {}})
-    observer.record()
-    retry(plan, 1)
-    assert Current(StudyJobs(plan)).outdated(observer) is None
-    write_json(run / "trial-0001" / "result.json", result(1, 0.9))
-    assert Current(StudyJobs(plan)).outdated(observer) is None
+    *_, observer = suggestions = [jobs.of("suggest", {"trial": f"{trial:04d}"}) for trial in range(3)]
+    assert observer.inputs["observed"] == f"{run}/trial-0000/result.json"
+    for job in suggestions:
+        job.record()
+    retry(plan, 0)
+    assert Current(jobs).outdated(observer) is None
+    write_json(run / "trial-0000" / "result.json", result(0, 0.9))
+    assert Current(jobs).outdated(observer) is None
