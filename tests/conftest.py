@@ -3,6 +3,9 @@ import signal
 import pytest
 from pbs_site import Site
 
+# A shell starts a command in the background with SIGINT ignored, and so would be all processes that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_addoption(parser):
     parser.addoption("--fix", action="store_true", help="rewrite generated files that have drifted from their source")
