@@ -3,7 +3,7 @@ import signal
 import pytest
 from pbs_site import Site
 
-# A shell starts a command in the background with SIGINT ignored, and so would be all processes that the tests interrupt.
+# A shell starts a command in the background with SIGINT ignored, and its children would ignore what interrupts them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
