@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,13 @@ ENVIRONMENT = os.environ | {
 
 
 class Checkout:
-    """A folder with the project in it, where Snakemake can be started."""
+    """A folder with the project in it, where Snakemake can be started.
+
+    Attributes:
+        started: leaders of the process groups that `start` has made.
+    """
+
+    started = []
 
     def __init__(self, folder):
         self.folder = folder
@@ -42,7 +50,7 @@ class Checkout:
 
     def start(self, *arguments, output=subprocess.DEVNULL):
         """Start snakemake in a session of its own, so that it can be killed with all its jobs."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
             env=ENVIRONMENT,
@@ -51,6 +59,18 @@ class Checkout:
             stderr=output,
             start_new_session=True,
         )
+        self.started.append(process.pid)
+        return process
+
+
+@pytest.fixture(autouse=True)
+def end_what_was_started():
+    """A test that fails leaves no study running."""
+    yield
+    for group in Checkout.started:
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    Checkout.started.clear()
 
 
 @pytest.fixture

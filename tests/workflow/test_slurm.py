@@ -77,7 +77,7 @@ class Study:
         lines = [line.split() for line in notes.read_text().splitlines()] if notes.exists() else []
         return [line for line in lines if line[0] in running and line[-1] == stage]
 
-    def wait_for(self, found, seconds=180):
+    def wait_for(self, found, seconds=400):
         deadline = time.monotonic() + seconds
         while not (answer := found()):
             assert self.process.poll() is None, self.printed.read_text()[-6000:]
