@@ -15,16 +15,11 @@ ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "PYTHONPATH": os.pathsep.join(filter(None, ["workflow", os.environ.get("PYTHONPATH")])),  # of the checkout
 }
+STARTED = []  # leaders of the process groups that Checkout.start has made
 
 
 class Checkout:
-    """A folder with the project in it, where Snakemake can be started.
-
-    Attributes:
-        started: leaders of the process groups that `start` has made.
-    """
-
-    started = []
+    """A folder with the project in it, where Snakemake can be started."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -59,7 +54,7 @@ class Checkout:
             stderr=output,
             start_new_session=True,
         )
-        self.started.append(process.pid)
+        STARTED.append(process.pid)
         return process
 
 
@@ -67,10 +62,10 @@ class Checkout:
 def end_what_was_started():
     """A test that fails leaves no study running."""
     yield
-    for group in Checkout.started:
+    for group in STARTED:
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
-    Checkout.started.clear()
+    STARTED.clear()
 
 
 @pytest.fixture
