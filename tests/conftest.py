@@ -3,7 +3,7 @@ import signal
 import pytest
 from pbs_site import Site
 
-# A shell starts a command in the background with SIGINT ignored, nohup one with SIGHUP ignored, and children inherit that.
+# A shell starts background commands with SIGINT ignored, nohup with SIGHUP ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
