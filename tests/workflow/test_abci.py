@@ -96,14 +96,13 @@ def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
     def in_the_middle(stage):
         return any((checkout.folder / "results/tiny").glob(f"*/.resume/{stage}-*/training.ckpt"))
 
-    site.set("minute", 20)  # seconds of a minute of walltime
+    site.set("minute", 60)  # seconds of a minute of walltime
     site.set("kill_delay", 10)
     process = site.start(*arguments, project=None, options=())
     site.wait_for(lambda: in_the_middle("train_supernet"), seconds=200)
     with _held(site, "1.pbs1", "train_supernet"):
-        site.wait_for(lambda: site.states()["1.pbs1"] == "E/51/-29")
+        site.wait_for(lambda: site.states()["1.pbs1"] == "E/51/-29", seconds=120)
     site.wait_for(lambda: site.states()["1.pbs1"] == "F/93/-29")
-    site.set("minute", 60)
     site.wait_for(lambda: in_the_middle("retrain"), seconds=300)
     process.kill()
     process.wait()
@@ -150,12 +149,12 @@ def test_packed_study_goes_on_in_the_next_job(tmp_path, site):
 
     results = checkout.folder / "results/tiny"
     submit()
-    site.wait_for(lambda: any(results.glob("*/.resume/train_supernet-*/training.ckpt")), seconds=100)
+    site.wait_for(lambda: any(results.glob("*/.resume/train_supernet-*/training.ckpt")), seconds=300)
     subprocess.run(["pkill", "--signal", "KILL", "--session", (site.state / "1.pbs1.pid").read_text()], check=True)
     site.wait_for(lambda: site.states()["1.pbs1"] == "F/93/265")
     (checkout.folder / ".snakemake/controller").write_text("another node")  # where the lock of the first one was made
     submit()
-    site.wait_for(lambda: site.states()["2.pbs1"].startswith("F"), seconds=300)
+    site.wait_for(lambda: site.states()["2.pbs1"].startswith("F"), seconds=500)
     printed = (checkout.folder / "nasmake.o2").read_text()
     assert site.states()["2.pbs1"] == "F/92/0", printed[-6000:]
     log = (results / "shared/logs/train_supernet.log").read_text().splitlines()
