@@ -129,6 +129,16 @@ def test_missing_intermediates_are_made_again(finished):
     assert artefacts(run) == before
 
 
+@pytest.mark.slow
+def test_a_change_reaches_the_tables_and_the_report_within_one_run(finished):
+    before = artefacts(finished.folder / "results/tiny")
+    changed = write_config(finished.folder, {"retrain": {"label_smoothing": 0.2}}, name="changed.yaml")
+    for study in (changed, "study.yaml"):
+        finished.run("--configfile", study, "--cores", "2")
+        assert NOTHING in finished.run("-n", "--configfile", study, "--cores", "2")
+    assert artefacts(finished.folder / "results/tiny") == before
+
+
 def test_number_of_promoted_trials_trains_only_the_missing(finished):
     run = finished.folder / "results/tiny"
     done = {path: path.stat().st_mtime_ns for path in run.glob("*/final.json")}
