@@ -13,7 +13,7 @@ import subprocess
 import pytest
 from nasmake.config import load
 from nasmake.core.errors import InputError
-from nasmake.core.files import write_json
+from nasmake.core.files import sha256_of, write_json
 from nasmake.pipeline.controller import prologue
 from small_spaces import latency_file, shipped
 from studies import write_config
@@ -59,8 +59,10 @@ def write_files(folder, value):
     write_json(folder / f"tables {value}", latency_file(SPACE, 1, 8))
     space = {"name": SPACE.name, "hash": SPACE.hash}
     record = {"state": "COMPLETE", "search_space": space, "split": SPLIT | {"nas.seed": 42}}
-    write_json(folder / f"other {value}/shared/supernet.json", record)
-    (folder / f"other {value}/shared/supernet.safetensors").write_bytes(b"weights")
+    weights = folder / f"other {value}/shared/supernet.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    write_json(weights.with_suffix(".json"), record | {"weights": sha256_of(weights)})
 
 
 def commands(checkout, study):
