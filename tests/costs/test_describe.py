@@ -119,7 +119,7 @@ ERRORS = {
     "not JSON": (("--search-space", CIFAR10, "--decisions", "[0,"), "--decisions is [0,; expected JSON"),
     "no list": (in_space(CIFAR10, 3), f"{CIFAR10}: decisions is 3; expected a list of indices"),
     "no space": (in_space("config/config.yaml", [0]), "config/config.yaml: run: unknown key; expected one of"),
-    "no file": (in_space("nowhere.yaml", [0]), "nowhere.yaml: cannot be read (No such file or directory)"),
+    "no file": (in_space("nowhere.yaml", [0]), "nowhere.yaml: no such file"),
     "no YAML": (in_space("README.md", [0]), "README.md: "),
     "no name": (("--architecture", "mnasnet_c1"), "'mnasnet_c1': no architecture of that name"),
     "no architecture": (("--architecture", "config/none"), "config/none: no such file"),
