@@ -63,7 +63,8 @@ def test_weights_that_the_record_does_not_belong_to(supernet, tmp_path):
     (tmp_path / file).write_bytes(b"of another run")
     text = refused(nas={"supernet": file})
     assert (
-        text.startswith(f"{file}: checksum is ") and "which other/shared/supernet.json names; copy both files" in text
+        text.startswith(f"nas.supernet: {file}: checksum is ")
+        and "which other/shared/supernet.json names; copy both files" in text
     )
 
 
