@@ -73,6 +73,17 @@ def checkout(tmp_path):
     return make_checkout(tmp_path / "nasmake")
 
 
+def link_environment(checkout):
+    """Make .venv in a checkout from links to the environment of these tests, so that make takes it for the checkout's own."""
+    environment = checkout.folder / ".venv"
+    environment.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        (environment / part.name).symlink_to(part)
+    (environment / "made-for").unlink(missing_ok=True)
+    locks = [(checkout.folder / name).read_text() for name in ("requirements.lock", "requirements-torch.lock")]
+    (environment / "made-for").write_text(f"{checkout.folder.resolve()}\n" + "".join(locks))
+
+
 def make_checkout(folder):
     tracked = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(tracked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
