@@ -66,6 +66,17 @@ def test_environment_is_made_once(checkout):
     assert steps[2].endswith("--editable .")
 
 
+def test_an_environment_behind_a_link_stays(checkout, tmp_path):
+    (other := tmp_path / "other").mkdir()
+    (other / "made-for").write_text("another folder")
+    (checkout.folder / ".venv").symlink_to(other)
+    command = ["make", "environment", f"PYTHON={checkout.interpreter}"]
+    done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, timeout=60)
+    error = "error: .venv is a link to another environment, which would be made anew; type: rm .venv\n"
+    assert done.returncode != 0 and done.stdout == error
+    assert (other / "made-for").exists() and not (checkout.folder / "installed").exists()
+
+
 def test_moved_and_copied_checkouts_get_an_environment_of_their_own(checkout):
     checkout.make()
     shutil.copytree(checkout.folder, copied := checkout.folder.with_name("a copy"))

@@ -74,7 +74,7 @@ def checkout(tmp_path):
 
 
 def link_environment(checkout):
-    """Make .venv in a checkout from links to the environment of these tests, so that make takes it for the checkout's own."""
+    """Make .venv of links to the environment of these tests, so that make takes it for the checkout's own."""
     environment = checkout.folder / ".venv"
     environment.mkdir()
     for part in Path(sys.prefix).iterdir():
