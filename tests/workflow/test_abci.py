@@ -144,7 +144,8 @@ def test_packed_study_goes_on_in_the_next_job(tmp_path, site):
     site.folder = checkout.folder
 
     def submit():
-        command = ["qsub", "-P", "paying", "-v", "CONFIG=study.yaml", "profiles/abci/pack.sh"]
+        variables = "CONFIG=study.yaml,PYTHONPATH=workflow"  # the package of this checkout
+        command = ["qsub", "-P", "paying", "-v", variables, "profiles/abci/pack.sh"]
         subprocess.run(command, cwd=checkout.folder, env=site.environment, check=True, stdout=subprocess.DEVNULL)
 
     results = checkout.folder / "results/tiny"
