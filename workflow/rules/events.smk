@@ -44,7 +44,7 @@ onsuccess:
 
     forget_finished(Path(RUN))
     summary, evidence = Path(RUN) / "study" / "summary.txt", Path(RUN) / "evidence.md"
-    if Current(JOBS).outdated(JOBS.of("summarize_study", {})) is None:
+    if summary.is_file() and Current(JOBS).outdated(JOBS.of("summarize_study", {})) is None:
         print(f"\n{summary.read_text()}", end="")  # no table if only a part of the study was asked for
     if evidence.is_file() and evidence.stat().st_mtime >= STARTED:
         print(f"\n{evidence.read_text()}", end="")
