@@ -95,9 +95,9 @@ class Current:
         return _moved_data(job) if job.rule.startswith("download_") else None
 
     def _compare_input(self, name: str, paths: list[str], recorded: str) -> str | None:
-        digests = []
         if recorded == AS_IT_WAS:
             return None
+        digests = []
         for path in paths:
             producer = self.jobs.producer(path)
             if producer is None:

@@ -106,7 +106,7 @@ def read_imported_architecture(config: Config) -> dict[str, Any]:
 
 
 def read_imported_supernet(config: Config) -> dict[str, Any]:
-    """Return the files of nas.supernet and their digest.
+    """Return the files of nas.supernet, and the digest of the record, which holds the checksum of the weights.
 
     Returns:
         {"weights", "record", "digest"}.
@@ -117,12 +117,12 @@ def read_imported_supernet(config: Config) -> dict[str, Any]:
     """
     path = Path(config.nas.supernet or "")
     weights = path / "supernet.safetensors" if path.is_dir() else path
-    files = [weights, weights.with_suffix(".json")]
+    record = weights.with_suffix(".json")
     try:
-        _check_supernet(config, *files)
+        _check_supernet(config, weights, record)
     except InputError as error:
         raise InputError(str(error), "nas.supernet") from None
-    return {"weights": str(files[0]), "record": str(files[1]), "digest": digest_of(files)}
+    return {"weights": str(weights), "record": str(record), "digest": digest_of([record])}
 
 
 def _check_supernet(config: Config, weights: Path, record_file: Path) -> None:
