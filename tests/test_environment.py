@@ -70,7 +70,7 @@ def test_an_environment_behind_a_link_stays(checkout, tmp_path):
     (other := tmp_path / "other").mkdir()
     (other / "made-for").write_text("another folder")
     (checkout.folder / ".venv").symlink_to(other)
-    command = ["make", "environment", f"PYTHON={checkout.interpreter}"]
+    command = ["make", "--no-print-directory", "environment", f"PYTHON={checkout.interpreter}"]
     done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, timeout=60)
     error = "error: .venv is a link to another environment, which would be made anew; type: rm .venv\n"
     assert done.returncode != 0 and done.stdout == error
