@@ -18,7 +18,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.append(str(Path(__file__).parents[1]))  # where pytest finds the stand-in for PBS
+sys.path.append(str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parents[2] / "packages/snakemake-executor-plugin-pbs/tests"))  # stand-in for PBS
 from conftest import ENVIRONMENT, Checkout, make_checkout
 from disturbances import STAGES, Disturbance, draw, running_jobs
 from epoch_ledger import EpochLedger
@@ -241,7 +242,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--number", type=int, default=50, help="number of disturbances")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--executor", choices=OPTIONS, default="local", help="pbs: the stand-in of tests/pbs_site.py")
+    parser.add_argument("--executor", choices=OPTIONS, default="local", help="pbs: the stand-in for a PBS site")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     chaos = Chaos(folder, arguments.seed, arguments.number, arguments.executor).run()

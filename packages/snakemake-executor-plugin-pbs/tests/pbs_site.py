@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 SERVER = Path(__file__).with_name("pbs_server.py")
+SOURCES = Path(__file__).parents[1] / "src"
 PROGRAMS = ("qsub", "qstat", "qdel")
 SHAPES = ("rt_HC:gpu=0:threads=32:mem_mb=320000", "rt_HG:gpu=1:threads=16:mem_mb=160000")
 OPTIONS = (
@@ -35,8 +38,7 @@ class Site:
         for program in PROGRAMS:
             (self.programs / program).symlink_to(SERVER)
         path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-        inherited = {name: value for name, value in os.environ.items() if name != "ABCI_GROUP"}
-        self.environment = inherited | {"PATH": path, "PYTHONPATH": "workflow"}  # a checkout's own package
+        self.environment = os.environ | {"PATH": path, "PYTHONPATH": str(SOURCES)}
         self.printed = folder / "printed.txt"
 
     def workflow(self, text):
@@ -106,3 +108,11 @@ class Site:
         """Delete the jobs that a test left in the queue or running."""
         if job_ids := [job_id for job_id, job in self.jobs().items() if job["job_state"] not in "FXM"]:
             subprocess.run([self.programs / "qdel", *job_ids], env=self.environment, timeout=60)
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A work directory on a host with the stand-in for PBS."""
+    made = Site(tmp_path / "pbs")
+    yield made
+    made.end_all()
