@@ -29,10 +29,11 @@ class Site:
         state: folder of the server's state; see `pbs_server`.
         environment: environment variables of Snakemake.
         printed: file with the output of Snakemake.
+        umask: umask of Snakemake, or -1 for that of the tests.
     """
 
-    def __init__(self, folder):
-        self.folder, self.programs, self.state = folder / "work", folder / "bin", folder / "bin" / "state"
+    def __init__(self, folder, work="work"):
+        self.folder, self.programs, self.state = folder / work, folder / "bin", folder / "bin" / "state"
         self.folder.mkdir(parents=True)
         (self.state / "ends").mkdir(parents=True)
         for program in PROGRAMS:
@@ -40,6 +41,7 @@ class Site:
         path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         self.environment = os.environ | {"PATH": path, "PYTHONPATH": str(SOURCES)}
         self.printed = folder / "printed.txt"
+        self.umask = -1
 
     def workflow(self, text):
         """Write the Snakefile."""
@@ -62,6 +64,7 @@ class Site:
                 stdout=printed,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=self.umask,
             )
 
     def run(self, *arguments, project="grp", options=OPTIONS):

@@ -62,12 +62,8 @@ def test_select():
 
 
 def test_format_walltime():
-    assert [format_walltime(minutes) for minutes in (60, 1, 0.5, 10_080)] == [
-        "1:00:00",
-        "0:01:00",
-        "0:00:30",
-        "168:00:00",
-    ]
+    walltimes = [format_walltime(minutes) for minutes in (60, 1, 0.5, 0, 90.2, 10_080)]
+    assert walltimes == ["1:00:00", "0:01:00", "0:01:00", "0:01:00", "1:31:00", "168:00:00"]
 
 
 @pytest.mark.parametrize(
