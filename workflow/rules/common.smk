@@ -12,7 +12,7 @@ from nasmake.pipeline.controller import export_environment, prologue
 from nasmake.pipeline.current import Current, is_complete, unmark_incomplete
 from nasmake.pipeline.inputs import source_of_networks
 from nasmake.pipeline.plan import Plan
-from nasmake.pipeline.rule_functions import folder, folder_above, hours, oldest_first, optional
+from nasmake.pipeline.rule_functions import folder, folder_above, oldest_first, optional
 from nasmake.pipeline.stages import STAGES
 from nasmake.pipeline.study_jobs import StudyJobs
 from nasmake.pipeline.warnings import collect_warnings

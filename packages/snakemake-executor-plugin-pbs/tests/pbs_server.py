@@ -126,7 +126,8 @@ def accept_job(options, resources, script):
         umask = dict(word.split("=") for word in words).get("umask", DEFAULT_UMASK)
         extra = {"project": options["-P"][0], "Output_Path": f"host:{log}", "walltime": resources["walltime"]}
         extra["umask"] = umask
-        variables = ",".join([f"PBS_O_WORKDIR={Path.cwd()}", *options.get("-v", [])])
+        folder = str(Path.cwd()).replace(",", "\\,")
+        variables = ",".join([f"PBS_O_WORKDIR={folder}", *options.get("-v", [])])
         save(job, attributes | extra | {"select": resources["select"], "Variable_List": variables})
     if not setting("hold", "") and detached():
         try:
@@ -193,7 +194,8 @@ def run_job(job):
         return
     HOME.mkdir(exist_ok=True)
     names = {"HOME": str(HOME), "PBS_JOBID": job, "PBS_QUEUE": attributes["queue"], "PBS_ENVIRONMENT": "PBS_BATCH"}
-    names |= dict(pair.split("=", 1) for pair in attributes["Variable_List"].split(","))
+    pairs = re.split(r"(?<!\\),", attributes["Variable_List"])
+    names |= dict(pair.replace("\\,", ",").split("=", 1) for pair in pairs)
     os.umask(int(attributes["umask"], 8))
     with Path(attributes["Output_Path"].removeprefix("host:")).open("a") as log:
         process = subprocess.Popen(

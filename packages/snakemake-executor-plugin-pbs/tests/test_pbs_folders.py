@@ -49,6 +49,6 @@ def test_log_folder_with_a_name_that_qsub_refuses(site):
     status, printed = site.run("--pbs-logdir", "ログ")
     assert status == 1 and site.calls("qsub") == []
     assert printed.splitlines()[-1] == (
-        f"Error: --pbs-logdir is {site.folder}/ログ; expected a path of printable ASCII characters, or one within the work "
-        "directory whose own name has no other characters; type: --pbs-logdir .snakemake/pbs_logs"
+        f"Error: --pbs-logdir is {site.folder}/ログ; expected a path of printable ASCII characters, or one within the "
+        "work directory whose own name has no other characters; type: --pbs-logdir .snakemake/pbs_logs"
     )

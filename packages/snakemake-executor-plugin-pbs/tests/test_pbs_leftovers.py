@@ -1,4 +1,4 @@
-"""Jobs that are held, that cannot be deleted or cannot end, or whose ids were lost: a line says so, and none is doubled."""
+"""Jobs that are held, that cannot be deleted or end, or whose ids were lost: a line says so, and none is doubled."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def test_one_job_that_qdel_refuses(site):
     assert site.printed.read_text().count(refused) == 1
     entries = [json.loads(path.read_text()) for path in (site.folder / ".snakemake/pbs_jobs").glob("*.json")]
     assert sorted(entry["is_deleted"] for entry in entries) == [False, True, True]
-    assert [call for call in site.calls("qdel")][1:] == [["2.pbs1"], ["2.pbs1"]]
+    assert site.calls("qdel")[1:] == [["2.pbs1"], ["2.pbs1"]]
     process = site.start()
     site.wait_for(lambda: len(site.calls("qsub")) == 3 + 2)
     finish(site)
