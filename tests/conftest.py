@@ -36,5 +36,6 @@ def site(tmp_path):
     """A host with the stand-in for PBS. Its Snakemake finds the packages of the checkout in which it starts."""
     made = Site(tmp_path / "pbs")
     made.environment["PYTHONPATH"] = f"workflow{os.pathsep}packages/snakemake-executor-plugin-pbs/src"
+    made.environment.pop("ABCI_GROUP", None)
     yield made
     made.end_all()

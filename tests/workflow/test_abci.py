@@ -13,7 +13,9 @@ from conftest import ENVIRONMENT, make_checkout
 from studies import artefacts, write_config
 
 LOCAL = {"all", "download_dataset", "suggest", "promote", "summarize_study", "report", "choose_networks", "evidence"}
-WARNING = "warning: ABCI.group: no group pays, so PBS jobs cannot be submitted; type: export ABCI_GROUP=your-group"
+WARNING = (
+    "warning: ABCI.group: no group pays for PBS jobs, unless pbs-project names one; type: export ABCI_GROUP=your-group"
+)
 
 
 def queues(plan):
@@ -31,6 +33,17 @@ def test_plan_names_the_queue_of_every_job(checkout, gpus, queue):
         (rule, queue) for rule in ("train_supernet", "search_architecture", "retrain")
     }
     assert {name for rule, name in found if rule in LOCAL} == {None}
+
+
+def test_first_walltime_of_the_configuration_keeps_the_queues(checkout):
+    study = write_config(checkout.folder)
+    options = ("-n", "-p", "--workflow-profile", "abci", "--configfile", study)
+    walltimes = r"^rule (train_supernet|search_architecture|retrain):.*?runtime=(\d+)"
+    for arguments, minutes in (((), "120"), (("--config", "environment={first_walltime: 30}"), "30")):
+        plan = checkout.run(*options, *arguments)
+        found = set(re.findall(walltimes, plan, re.MULTILINE | re.DOTALL))
+        assert found == {(rule, minutes) for rule in ("train_supernet", "search_architecture", "retrain")}
+        assert ("retrain", "rt_HG") in queues(plan)
 
 
 def test_evidence_and_other_chains_have_queues_too(checkout):
@@ -64,6 +77,7 @@ def test_by_name_after_setup_without_a_group(checkout, tmp_path):
     assert WARNING in plan()
     assert WARNING not in plan(ABCI_GROUP="grp")
     assert WARNING not in plan("--pbs-project", "grp")
+    assert WARNING not in plan(SNAKEMAKE_PBS_PROJECT="grp")
     assert WARNING not in plan("--config", "ABCI={group: grp}")
 
 
@@ -81,7 +95,10 @@ def test_submission_without_a_group_is_refused_before_any_job(checkout, site):
     study = write_config(checkout.folder)
     status, printed = site.run("--profile", "profiles/abci", "--configfile", study, project=None, options=())
     assert status == 1
-    assert "no group or project pays for PBS jobs; type: export ABCI_GROUP=your-group, or give --pbs-project" in printed
+    assert (
+        "--pbs-project is $ABCI_GROUP: the environment variable ABCI_GROUP is not set; expected the project that pays "
+        "for PBS jobs; type: export ABCI_GROUP=your-project, or give --pbs-project"
+    ) in printed
     assert not (checkout.folder / "results").exists() and site.calls("qsub") == []
 
 

@@ -23,7 +23,8 @@ try:
     if workflow.is_main_process:
         check(CONFIG, PLAN.search_space)
         print(f"nasmake: {source_of_networks(CONFIG)}", file=sys.stderr)
-        for warning in collect_warnings(CONFIG, config, workflow.resource_settings.overwrite_resources):
+        is_paid = "SNAKEMAKE_PBS_PROJECT" in os.environ or any(word.startswith("--pbs-project") for word in sys.argv)
+        for warning in collect_warnings(CONFIG, config, workflow.resource_settings.overwrite_resources, is_paid):
             print(f"warning: {warning}", file=sys.stderr)
 except InputError as error:
     sys.exit(f"error: {with_place(error, PLACES, workflow.config_settings.config)}")
