@@ -30,6 +30,7 @@ class Site:
         environment: environment variables of Snakemake.
         printed: file with the output of Snakemake.
         umask: umask of Snakemake, or -1 for that of the tests.
+        snakemake: the program.
     """
 
     def __init__(self, folder, work="work"):
@@ -42,6 +43,7 @@ class Site:
         self.environment = os.environ | {"PATH": path, "PYTHONPATH": str(SOURCES)}
         self.printed = folder / "printed.txt"
         self.umask = -1
+        self.snakemake = Path(sys.executable).parent / "snakemake"
 
     def workflow(self, text):
         """Write the Snakefile."""
@@ -54,7 +56,7 @@ class Site:
     def start(self, *arguments, project="grp", options=OPTIONS):
         """Start Snakemake in a new session, and return the process."""
         project_options = ("--pbs-project", project) if project else ()
-        command = [Path(sys.executable).parent / "snakemake", *options, *project_options, *arguments]
+        command = [self.snakemake, *options, *project_options, *arguments]
         with self.printed.open("w") as printed:
             return subprocess.Popen(
                 [str(part) for part in command],
