@@ -1,4 +1,4 @@
-"""The wheel in an empty environment with Snakemake alone, for a workflow that knows nothing of PBS. It needs an index."""
+"""The wheel in an empty environment with Snakemake alone, for a workflow without any word of PBS. It needs an index."""
 
 import importlib.metadata
 import subprocess
