@@ -140,6 +140,26 @@ def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
     assert artefacts(checkout.folder / "results/tiny") == artefacts(_on_this_host(tmp_path / "here"))
 
 
+@pytest.mark.slow
+def test_group_reads_a_study_in_a_folder_that_is_not_ascii(tmp_path, site):
+    """The same results as on this host, each with the permissions that the user's umask gives."""
+    short = STUDY | {"nas": {"num_epochs_supernet_train": 2, "num_epochs_retrain": 2}, "optimize": {"trial_number": 1}}
+    short = short | {"final": {"baseline": False}, "ABCI": {"group": "paying"}}
+    checkout = make_checkout(tmp_path / "日本 実験")
+    write_config(checkout.folder, short)
+    site.folder, site.umask = checkout.folder, 0o027
+    quick = ("--seconds-between-status-checks", 1, "--latency-wait", 5)
+    process = site.start("--profile", "profiles/abci", "--configfile", "study.yaml", *quick, project=None, options=())
+    assert process.wait(timeout=400) == 0, site.printed.read_text()[-6000:]
+    results = checkout.folder / "results/tiny"
+    assert {job["walltime"] for job in site.jobs().values()} == {"2:00:00"}
+    assert set(site.states().values()) == {"F/92/0"}
+    written = [path for path in results.rglob("*") if ".resume" not in path.parts]
+    assert {oct(path.stat().st_mode & 0o777) for path in written if path.is_dir()} == {"0o750"}
+    assert {oct(path.stat().st_mode & 0o777) for path in written if path.is_file()} == {"0o640"}
+    assert artefacts(results) == artefacts(_on_this_host(tmp_path / "here", short))
+
+
 @contextmanager
 def _held(site, job, stage):
     """Stop a stage in the middle, and let it go on."""
@@ -180,8 +200,8 @@ def test_packed_study_goes_on_in_the_next_job(tmp_path, site):
     assert artefacts(results) == artefacts(_on_this_host(tmp_path / "here"))
 
 
-def _on_this_host(folder):
+def _on_this_host(folder, study=STUDY):
     checkout = make_checkout(folder)
-    write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
+    write_config(checkout.folder, study, {"ABCI": {"group": "paying"}})
     checkout.run("--configfile", "study.yaml", "--cores", 2)
     return Path(checkout.folder, "results/tiny")

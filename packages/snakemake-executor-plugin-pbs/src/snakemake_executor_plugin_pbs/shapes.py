@@ -15,7 +15,7 @@ SHAPE_FORMAT = "QUEUE:gpu=N:threads=N:mem_mb=N"
 
 @dataclass(frozen=True)
 class Shape:
-    """A queue that gives a job a fixed share of each node, such as a resource type of ABCI.
+    """A queue that gives a job a fixed share of each node, such as half a node.
 
     Attributes:
         queue: name of the queue.
