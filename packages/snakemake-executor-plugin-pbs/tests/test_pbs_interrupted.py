@@ -134,6 +134,8 @@ def test_new_job_waits_while_an_outdated_job_cannot_be_deleted(site):
     process = site.start()
     site.wait_for(lambda: len(site.calls("qdel")) > 3, seconds=90)
     assert list(site.states().values()) == ["R/42"]
+    cannot = "cannot be deleted (qdel: cannot connect to server pbs1 (errno=15010)); its state is R"
+    assert site.printed.read_text().count(cannot) == 1
     (site.state / "qdel_fails").unlink()
     site.wait_for(lambda: list(site.states().values()) == ["F/91/271", "R/42"])
     finish(site)

@@ -35,8 +35,8 @@ def test_leftover_that_cannot_end_is_told_once(site):
     site.set("node_down", "yes")
     process = site.start()
     line = (
-        "waits for the end of PBS job 1.pbs1 of an earlier run, which writes the same files and was deleted (state R); "
-        "if its node is down, type: qdel -W force 1.pbs1"
+        "waits for the end of PBS job 1.pbs1 of an earlier run, which writes the same files and was deleted; its state "
+        "is R; if its node is down, type: qdel -W force 1.pbs1"
     )
     site.wait_for(lambda: line in site.printed.read_text())
     rounds = len(site.calls("qstat"))

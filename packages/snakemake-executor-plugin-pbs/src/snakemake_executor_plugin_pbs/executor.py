@@ -212,9 +212,14 @@ class Executor(RemoteExecutor):
 
     def _has_ended(self, leftover: Leftover, job: JobExecutorInterface) -> bool:
         """Delete a leftover job, and return True if PBS says that it has ended; `job` waits for its end."""
-        job_id = leftover.job_id
-        if not leftover.entry.is_deleted and job_id not in self.deleted_leftovers and not commands.qdel([job_id])[0]:
-            self.deleted_leftovers.add(job_id)
+        job_id, action = leftover.job_id, "was deleted"
+        if not leftover.entry.is_deleted and job_id not in self.deleted_leftovers:
+            remaining, reason = commands.qdel([job_id])
+            if remaining:
+                action = f"cannot be deleted ({reason})"
+            else:
+                self.deleted_leftovers.add(job_id)
+                self.journal.mark_deleted(leftover.entry)
         result = commands.qstat([job_id])
         attributes = result.jobs.get(job_id, {})
         if job_id in result.unknown_ids or verdict(attributes) is not Verdict.RUNNING:
@@ -224,7 +229,7 @@ class Executor(RemoteExecutor):
             job_id,
             job,
             f"Job {job.jobid} waits for the end of PBS job {job_id} of an earlier run, which writes the same files and "
-            f"was deleted (state {attributes.get('job_state', 'unknown')}); if its node is down, type: "
+            f"{action}; its state is {attributes.get('job_state', 'unknown')}; if its node is down, type: "
             f"qdel -W force {job_id}",
         )
         return False
