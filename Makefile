@@ -57,8 +57,9 @@ test-minimum: environment ## the tests of six rooms with the lowest versions of 
 
 N ?= 50
 SEED ?= 1
+EXECUTOR ?= local
 chaos: environment ## disturb a small study N times at random, and compare its results: make chaos N=50 SEED=1
-	@python tests/workflow/chaos.py --number $(N) --seed $(SEED)
+	@python tests/workflow/chaos.py --number $(N) --seed $(SEED) --executor $(EXECUTOR)
 
 lint: environment ## ruff, snakefmt, mypy, import-linter, codespell, snakemake --lint
 	ruff check --quiet .

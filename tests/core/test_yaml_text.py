@@ -22,6 +22,8 @@ BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         ("run: 2026-01-01", 'x: line 1: 2026-01-01 is a date in YAML; expected "2026-01-01", in quotes'),
         ("a: !!timestamp x", "x: line 1: x is a date in YAML; "),
         ("a: !!int x", "x: line 1: x is no int; "),
+        ("a: !!int", 'x: line 1: "" is no int; '),
+        ("a: !!float", 'x: line 1: "" is no float; '),
         ("a: !!python/name:os.system", "x: line 1: tag tag:yaml.org,2002:python/name:os.system; expected a value wit"),
         (f"a: 0x{'f' * 10_000}", "x: line 1: 0xfff"),
         (f"a: {'9' * 5000}", "x: line 1: 999"),

@@ -17,7 +17,7 @@ from mutations import mutated, scrambled
 from nasmake.config import load
 from nasmake.config.study import Optimize
 from nasmake.core.errors import InputError
-from nasmake.core.files import read_json
+from nasmake.core.files import read_json, read_text
 from nasmake.core.records import (
     read_best,
     read_final,
@@ -26,7 +26,7 @@ from nasmake.core.records import (
     read_suggestion,
     read_supernet,
 )
-from nasmake.core.yaml_text import parse_yaml, read_text
+from nasmake.core.yaml_text import parse_yaml
 from nasmake.costs.describe import Subject, describe, from_decisions
 from nasmake.costs.latency_table import read_latency
 from nasmake.data.manifest import read_manifest, sealed

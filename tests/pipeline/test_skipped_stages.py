@@ -2,7 +2,7 @@
 
 import pytest
 from nasmake.core.errors import InputError
-from nasmake.core.files import write_json
+from nasmake.core.files import sha256_of, write_json
 from nasmake.pipeline.checks import check
 from nasmake.pipeline.inputs import read_imported_supernet, read_search_space, source_of_networks
 from small_spaces import shipped
@@ -24,9 +24,11 @@ def supernet(tmp_path):
 
     def write(split=SPLIT, **changes):
         space = shipped("proxyless_digits")
+        weights = tmp_path / "other/shared/supernet.safetensors"
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        weights.write_bytes(b"weights")
         record = {"state": "COMPLETE", "search_space": {"name": space.name, "hash": space.hash}, "split": split}
-        write_json(tmp_path / "other/shared/supernet.json", record | changes)
-        (tmp_path / "other/shared/supernet.safetensors").write_bytes(b"weights")
+        write_json(weights.with_suffix(".json"), record | {"weights": sha256_of(weights)} | changes)
         return "other/shared/supernet.safetensors"
 
     return write
@@ -54,6 +56,15 @@ def test_another_supernet_has_another_digest(supernet):
     before = read_imported_supernet(config)["digest"]
     supernet(state="COMPLETE", parameters=3)
     assert read_imported_supernet(config)["digest"] != before
+
+
+def test_weights_that_the_record_does_not_belong_to(supernet, tmp_path):
+    file = supernet()
+    (tmp_path / file).write_bytes(b"of another run")
+    text = refused(nas={"supernet": file})
+    assert (
+        text.startswith(f"{file}: checksum is ") and "which other/shared/supernet.json names; copy both files" in text
+    )
 
 
 def test_supernet_that_is_not_there():

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from conftest import ENVIRONMENT, Checkout, make_checkout
 from disturbances import STAGES, Disturbance, draw, running_jobs
 from epoch_ledger import EpochLedger
 from pbs_site import Site
+from slurm_daemons import OPTIONS as SLURM_OPTIONS
+from slurm_daemons import Slurm, missing
 from studies import artefacts, write_config
 
 STUDY = {
@@ -38,6 +41,7 @@ STUDY_FILE = ("--configfile", "study.yaml")
 OPTIONS = {
     "local": ("--cores", 2),
     "pbs": ("--profile", "profiles/abci", "--jobs", 2, "--seconds-between-status-checks", 1, "--latency-wait", 5),
+    "slurm": SLURM_OPTIONS,
 }
 TIMED = "study/records/summarize_study.json"  # it has the checksum of Optuna's journal, which holds times
 LONGEST = 900.0  # seconds of one start
@@ -59,7 +63,7 @@ class Study:
 
     Attributes:
         folder: the checkout.
-        executor: `local`, or `pbs` for the stand-in of a PBS site.
+        executor: `local`, `pbs` for the stand-in of a PBS site, or `slurm` for a real one on this host.
         ledger: epochs of all starts.
         stages: stage of each job of all starts, by process id.
         began: when each job was first seen.
@@ -242,10 +246,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--number", type=int, default=50, help="number of disturbances")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--executor", choices=OPTIONS, default="local", help="pbs: the stand-in for a PBS site")
+    parser.add_argument("--executor", choices=OPTIONS, default="local", help="pbs: a stand-in; slurm: a real one")
     arguments = parser.parse_args()
+    if arguments.executor == "slurm" and missing():
+        parser.error(missing())
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    chaos = Chaos(folder, arguments.seed, arguments.number, arguments.executor).run()
+    with Slurm(folder) if arguments.executor == "slurm" else nullcontext():
+        chaos = Chaos(folder, arguments.seed, arguments.number, arguments.executor).run()
     print(*chaos.report(), sep="\n")
     if chaos.faults:
         sys.exit(f"error: {folder}: faults are {len(chaos.faults)}; expected 0; the studies and outputs are kept there")

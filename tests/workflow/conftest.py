@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "PYTHONPATH": os.pathsep.join(filter(None, [OF_CHECKOUT, os.environ.get("PYTHONPATH")])),
 }
+STARTED = []  # leaders of the process groups that Checkout.start has made
 
 
 class Checkout:
@@ -43,7 +46,7 @@ class Checkout:
 
     def start(self, *arguments, output=subprocess.DEVNULL):
         """Start snakemake in a session of its own, so that it can be killed with all its jobs."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
             env=ENVIRONMENT,
@@ -52,6 +55,18 @@ class Checkout:
             stderr=output,
             start_new_session=True,
         )
+        STARTED.append(process.pid)
+        return process
+
+
+@pytest.fixture(autouse=True)
+def end_what_was_started():
+    """A test that fails leaves no study running."""
+    yield
+    for group in STARTED:
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    STARTED.clear()
 
 
 @pytest.fixture

@@ -13,6 +13,13 @@ DAEMONS = ("slurmctld", "slurmd")
 PROGRAMS = ("munge", "munged", *DAEMONS, "sbatch")
 INSTALL = "apt-get install -y --no-install-recommends slurmctld slurmd slurm-client munge"
 MARK = "# of nasmake's tests\n"
+OPTIONS = (  # of Snakemake, without pauses that a test needs not make
+    *("--profile", "profiles/slurm", "--latency-wait", 5),
+    *("--seconds-between-status-checks", 1, "--slurm-init-seconds-before-status-checks", 1),
+    *("--slurm-status-command", "squeue", "--slurm-no-account"),  # there is no accounting here
+    *("--default-resources", "mem_mb=1000", "--set-resources", *(f"{rule}:mem_mb=1000" for rule in (
+        "train_supernet", "search_architecture", "retrain", "retrain_final"))),
+)  # fmt: skip
 
 
 def missing():
@@ -27,12 +34,12 @@ def missing():
 
 
 class Slurm:
-    """Munge, slurmctld and slurmd, from start to stop."""
+    """Munge, slurmctld and slurmd, while the context lasts."""
 
     def __init__(self, folder):
         self.folder = folder
 
-    def start(self):
+    def __enter__(self):
         node = socket.gethostname().split(".")[0]
         CONFIG.write_text(MARK + _config(node, self.folder))
         GPUS.write_text("".join(f"NodeName={node} Name=gpu File=/dev/{file}\n" for file in ("null", "zero")))
@@ -43,15 +50,20 @@ class Slurm:
         while "idle" not in self.ask("sinfo", "--noheader", "--format", "%T"):
             assert time.monotonic() < deadline, f"no node: {(self.folder / 'slurmctld.log').read_text()[-2000:]}"
             time.sleep(0.2)
+        return self
 
-    def stop(self):
-        self.ask("scancel", "--user", "root")
+    def __exit__(self, *_):
+        self.end_all()
         self.ask("scontrol", "shutdown")
         subprocess.run(
             ["pkill", "--signal", "KILL", "--exact", "slurmd"], check=False
         )  # it would wait for jobs that hang
         CONFIG.unlink()
         GPUS.unlink()
+
+    def end_all(self):
+        """Cancel the jobs that are left."""
+        self.ask("scancel", "--user", "root")
 
     def ask(self, *command):
         """What a program of Slurm prints."""

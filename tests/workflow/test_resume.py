@@ -33,7 +33,7 @@ def undisturbed(tmp_path_factory):
     return artefacts(results(checkout))
 
 
-def wait_for(condition, process, seconds=120):
+def wait_for(condition, process, seconds=400):
     """Poll until `condition()`; the process must not end before."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -95,7 +95,7 @@ def test_terminated_job_is_tried_again_and_goes_on(tmp_path, undisturbed):
     wait_for(in_the_middle_of(checkout, "train_supernet"), process)
     (job,) = (pid for pid in jobs_of(checkout) if b"train_supernet" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(job, signal.SIGTERM)
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=400) == 0
     log = (results(checkout) / "shared/logs/train_supernet.log").read_text()
     assert sum(line.startswith("epoch    1 ") for line in log.splitlines()) == 1
     assert equal_supernet(checkout, undisturbed)
@@ -147,7 +147,7 @@ def equal_supernet(checkout, undisturbed):
     return all(mine[name] == undisturbed[name] for name in names)
 
 
-def wait_for_end_of_jobs(checkout, seconds=60):
+def wait_for_end_of_jobs(checkout, seconds=120):
     deadline = time.monotonic() + seconds
     while jobs_of(checkout):
         assert time.monotonic() < deadline

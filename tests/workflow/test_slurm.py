@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ENVIRONMENT, make_checkout
-from slurm_daemons import Slurm, missing
+from slurm_daemons import OPTIONS, Slurm, missing
 from studies import artefacts, write_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.skipif(bool(missing()), reason=missing())]
@@ -20,12 +20,6 @@ STUDY = {
     "optimize": {"trial_number": 2},
     "promote": {"top": 1},
 }
-SHORT = (  # pauses that a test needs not make
-    *("--seconds-between-status-checks", 1, "--slurm-init-seconds-before-status-checks", 1, "--latency-wait", 5),
-    *("--slurm-status-command", "squeue", "--slurm-no-account"),  # there is no accounting here
-    *("--default-resources", "mem_mb=1000", "--set-resources", *(f"{rule}:mem_mb=1000" for rule in (
-        "train_supernet", "search_architecture", "retrain", "retrain_final"))),
-)  # fmt: skip
 NOTED = """import os, pathlib
 folder, job, devices = pathlib.Path({folder!r}), os.environ["SLURM_JOB_ID"], os.environ["CUDA_VISIBLE_DEVICES"]
 with (folder / "jobs.txt").open("a") as notes:
@@ -42,10 +36,8 @@ else:
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
-    cluster = Slurm(tmp_path_factory.mktemp("slurm"))
-    cluster.start()
-    yield cluster
-    cluster.stop()
+    with Slurm(tmp_path_factory.mktemp("slurm")) as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -65,7 +57,7 @@ class Study:
             script = self.checkout.folder / f"scripts/{stage}.py"
             fails = FAILS_ONCE if stage == "search_architecture" else ""
             script.write_text(NOTED.format(folder=str(folder), stage=stage) + fails + script.read_text())
-        command = self.checkout.command("--profile", "profiles/slurm", "--configfile", "study.yaml", *SHORT)
+        command = self.checkout.command(*OPTIONS, "--configfile", "study.yaml")
         self.printed = folder / "printed.txt"
         with self.printed.open("w") as printed:
             self.process = subprocess.Popen(
@@ -85,7 +77,7 @@ class Study:
         lines = [line.split() for line in notes.read_text().splitlines()] if notes.exists() else []
         return [line for line in lines if line[0] in running and line[-1] == stage]
 
-    def wait_for(self, found, seconds=180):
+    def wait_for(self, found, seconds=400):
         deadline = time.monotonic() + seconds
         while not (answer := found()):
             assert self.process.poll() is None, self.printed.read_text()[-6000:]

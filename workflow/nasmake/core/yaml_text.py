@@ -120,7 +120,7 @@ def _check_scalar(node: yaml.ScalarNode, loader: _Loader, where: str) -> None:
         if len(node.value) > LONGEST_NUMBER:
             raise ValueError
         loader.construct_object(node)
-    except (ValueError, KeyError, yaml.YAMLError):  # !!int x, !!bool x
+    except (ValueError, KeyError, IndexError, yaml.YAMLError):  # !!int x, !!bool x, !!int ""
         raise InputError(f"{where}: {text} is no {kind}; expected one of fewer than {LONGEST_NUMBER} digits") from None
 
 

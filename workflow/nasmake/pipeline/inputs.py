@@ -10,7 +10,7 @@ from typing import Any
 
 from nasmake.config import Config
 from nasmake.core.errors import InputError, nearest, shown
-from nasmake.core.files import digest_of, read_json
+from nasmake.core.files import digest_of, read_json, sha256_of
 from nasmake.data.manifest import read_manifest
 from nasmake.data.preparing.image_folder import check_image_folder
 from nasmake.pipeline.searched import search_spaces_of
@@ -132,6 +132,11 @@ def _check_supernet(config: Config, weights: Path, record_file: Path) -> None:
     record = read_json(record_file)
     if record.get("state") != "COMPLETE" or "split" not in record:
         raise InputError(f"{record_file}: expected the record of a supernet that was trained to its end")
+    if record.get("weights") != (found := sha256_of(weights)):
+        raise InputError(
+            f"{weights}: checksum is {found}; expected {shown(record.get('weights'))}, which {record_file} names; "
+            "copy both files from the run that trained the supernet"
+        )
     if SPACE_KEY in [parameter.name for parameter in config.optimize.parameters]:
         raise InputError(f"{weights}: has one search space, but {SPACE_KEY} is searched; remove one of them")
     read = _read_space(config, config.nas.search_space)

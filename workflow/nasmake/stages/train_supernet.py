@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from nasmake.config import Config
-from nasmake.core.files import write_csv, write_json
+from nasmake.core.files import sha256_of, write_csv, write_json
 from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.core.seeding import python_random
 from nasmake.data.loading.arrays import BatchSource
@@ -148,7 +148,10 @@ def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | 
     """
     job, settings = run.job, run.job.settings
     outcome = {"state": COMPLETE} if reason is None else {"state": PRUNED, "reason": reason}
+    weights = job.unit / "supernet.safetensors"
+    write_weights(weights, {} if reason else run.weights("supernet."))
     record = {
+        "weights": sha256_of(weights),
         "search_space": {"name": supernet.space.name, "hash": supernet.space.hash},
         "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
         "parameters": sum(parameter.numel() for parameter in supernet.parameters()),
@@ -156,5 +159,4 @@ def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | 
         "data": run.splits.manifest["sha256"],
     }
     write_csv(job.history("train_supernet"), [{name: row[name] for name in COLUMNS} for row in rows], COLUMNS)
-    write_weights(job.unit / "supernet.safetensors", {} if reason else run.weights("supernet."))
     write_json(job.unit / "supernet.json", record | outcome | {"provenance": job.provenance(run.runtime.name)})
