@@ -70,7 +70,13 @@ def test_next_run_waits_for_deleted_jobs_that_still_run(site):
     site.wait_for(lambda: len(site.calls("qsub")) == 2)
     assert site.states()["1.pbs1"] == "F/91/271"
     assert process.wait(timeout=60) == 0
-    assert "of an earlier run" not in site.printed.read_text() and len(site.calls("qdel")) == 1
+    printed = site.printed.read_text()
+    assert "earlier run is queued or running" not in printed and len(site.calls("qdel")) == 1
+    assert (
+        printed.count("waits for the end of PBS job 1.pbs1")
+        == printed.count("job 1.pbs1 of an earlier run has ended")
+        == 1
+    )
 
 
 def test_restart_after_a_crash_follows_running_jobs(site):
