@@ -71,7 +71,7 @@ class Site:
 
     def run(self, *arguments, project="grp", options=OPTIONS):
         """Run Snakemake until it ends, and return its exit status and its output."""
-        status = self.start(*arguments, project=project, options=options).wait(timeout=120)
+        status = self.start(*arguments, project=project, options=options).wait(timeout=300)
         return status, self.printed.read_text()
 
     def calls(self, program):
@@ -90,7 +90,7 @@ class Site:
         names = ("job_state", "substate", "Exit_status")
         return {job_id: "/".join(job[name] for name in names if name in job) for job_id, job in self.jobs().items()}
 
-    def wait_for(self, condition, seconds=60):
+    def wait_for(self, condition, seconds=180):
         """Wait until a function returns a true value, and return this value."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):

@@ -21,7 +21,7 @@ def test_held_jobs_are_told_once(site):
     site.set("held", "[]")
     site.wait_for(lambda: "PBS job 1.pbs1 is no longer held" in site.printed.read_text())
     finish(site)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=180) == 0
     printed = site.printed.read_text()
     assert printed.count("is held") == printed.count("no longer held") == 1
 
@@ -46,7 +46,7 @@ def test_leftover_that_cannot_end_is_told_once(site):
     subprocess.run([site.programs / "qdel", "1.pbs1"], env=site.environment, check=True)  # stands for -W force
     site.wait_for(lambda: len(site.calls("qsub")) == 2)
     finish(site)
-    assert process.wait(timeout=60) == 0, site.printed.read_text()
+    assert process.wait(timeout=180) == 0, site.printed.read_text()
     printed = site.printed.read_text()
     assert printed.count(line) == printed.count("PBS job 1.pbs1 of an earlier run has ended") == 1
     assert (site.folder / "tail.txt").read_text() == "second\n"
@@ -60,7 +60,7 @@ def test_one_job_that_qdel_refuses(site):
     site.wait_for(lambda: site.all_running(3))
     site.set("qdel_refuses", "2.pbs1")
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) != 0
+    assert process.wait(timeout=180) != 0
     refused = "qdel: 1 jobs may still run (qdel: Unauthorized Request 2.pbs1); type: qdel 2.pbs1"
     assert site.printed.read_text().count(refused) == 1
     entries = [json.loads(path.read_text()) for path in (site.folder / ".snakemake/pbs_jobs").glob("*.json")]
@@ -69,7 +69,7 @@ def test_one_job_that_qdel_refuses(site):
     process = site.start()
     site.wait_for(lambda: len(site.calls("qsub")) == 3 + 2)
     finish(site)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=180) == 0
     assert site.printed.read_text().count("PBS job 2.pbs1 of an earlier run is queued or running") == 1
 
 
@@ -92,7 +92,7 @@ def test_host_dies_between_the_acceptance_and_the_answer_of_qsub(site, has_ended
     if not has_ended:
         site.wait_for(lambda: "PBS job 1.pbs1 of an earlier run is queued or running" in site.printed.read_text())
         finish(site)
-    assert process.wait(timeout=60) == 0, site.printed.read_text()
+    assert process.wait(timeout=180) == 0, site.printed.read_text()
     assert len(site.calls("qsub")) == 1 + 1  # one for rule tail
     assert list((site.folder / ".snakemake/pbs_jobs").iterdir()) == []
 
@@ -125,4 +125,4 @@ def test_neither_qsub_nor_qstat_answers(site):
     process = site.start()
     site.wait_for(lambda: "PBS job 1.pbs1 of an earlier run is queued or running" in site.printed.read_text())
     finish(site)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=180) == 0

@@ -134,7 +134,7 @@ def test_queue_that_accepts_no_jobs_for_a_while(site, setting, value, refused):
     process = site.start()
     site.wait_for(lambda: len(site.calls("qsub")) >= 3)  # asked again in each round, with one job
     (site.state / setting).unlink()
-    assert process.wait(timeout=60) == 0, site.printed.read_text()
+    assert process.wait(timeout=180) == 0, site.printed.read_text()
     printed = site.printed.read_text()
     assert printed.count(f"later jobs for queue rt_HC wait: {refused}") == printed.count("exit status") == 1
     assert printed.count("qsub accepts jobs again; no job of queue rt_HC waits to be submitted") == 1
