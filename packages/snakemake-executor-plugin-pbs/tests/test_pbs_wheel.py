@@ -27,6 +27,7 @@ rule sort:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_wheel_with_snakemake_alone(site, tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=Path(__file__).parents[1], check=True, capture_output=True)
@@ -36,7 +37,7 @@ def test_wheel_with_snakemake_alone(site, tmp_path):
     snakemake = f"snakemake=={importlib.metadata.version('snakemake')}"
     environment = {name: value for name, value in site.environment.items() if name != "PYTHONPATH"}
     install = [programs / "python", "-m", "pip", "install", "--quiet", str(wheel), snakemake]
-    subprocess.run(install, env=environment, check=True, timeout=500)
+    subprocess.run(install, env=environment, check=True)
     site.snakemake, site.environment = programs / "snakemake", environment
     site.workflow(FOREIGN)
     status, printed = site.run()
