@@ -102,10 +102,18 @@ def test_submission_without_a_group_is_refused_before_any_job(checkout, site):
     assert not (checkout.folder / "results").exists() and site.calls("qsub") == []
 
 
+def _checkout(folder):
+    """Make a checkout whose PBS jobs use its own package: they do not have the environment of the tests."""
+    checkout = make_checkout(folder)
+    with (folder / "profiles/abci/prologue.sh").open("a") as prologue:
+        prologue.write('export PYTHONPATH="$PWD/workflow"\n')
+    return checkout
+
+
 @pytest.mark.slow
 def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
     """Supernet training outlives a walltime; Snakemake is killed while retraining runs; the same results."""
-    checkout = make_checkout(tmp_path / "nasmake")
+    checkout = _checkout(tmp_path / "nasmake")
     write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
     site.folder = checkout.folder
     arguments = ("--profile", "profiles/abci", "--configfile", "study.yaml", *QUICK)
@@ -145,7 +153,7 @@ def test_group_reads_a_study_in_a_folder_that_is_not_ascii(tmp_path, site):
     """The same results as on this host, each with the permissions that the user's umask gives."""
     short = STUDY | {"nas": {"num_epochs_supernet_train": 2, "num_epochs_retrain": 2}, "optimize": {"trial_number": 1}}
     short = short | {"final": {"baseline": False}, "ABCI": {"group": "paying"}}
-    checkout = make_checkout(tmp_path / "日本 実験")
+    checkout = _checkout(tmp_path / "日本 実験")
     write_config(checkout.folder, short)
     site.folder, site.umask = checkout.folder, 0o027
     quick = ("--seconds-between-status-checks", 1, "--latency-wait", 5)
@@ -176,7 +184,7 @@ def _held(site, job, stage):
 @pytest.mark.slow
 def test_packed_study_goes_on_in_the_next_job(tmp_path, site):
     """pack.sh on one node: killed in supernet training, its lock left behind, submitted again."""
-    checkout = make_checkout(tmp_path / "nasmake")
+    checkout = _checkout(tmp_path / "nasmake")
     (checkout.folder / ".venv").symlink_to(sys.prefix)
     write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
     site.folder = checkout.folder
