@@ -1,3 +1,4 @@
+import os
 import signal
 
 import pytest
@@ -33,7 +34,9 @@ def keep_signal_handlers():
 
 @pytest.fixture
 def site(tmp_path):
-    """A work directory on a host with the stand-in for PBS."""
+    """A host with the stand-in for PBS. Its Snakemake finds the packages of the checkout in which it starts."""
     made = Site(tmp_path / "pbs")
+    made.environment["PYTHONPATH"] = f"workflow{os.pathsep}packages/snakemake-executor-plugin-pbs/src"
+    made.environment.pop("ABCI_GROUP", None)
     yield made
     made.end_all()

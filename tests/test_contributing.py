@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n\n(.*?)(?=\n## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 EXAMPLES = [title for title, text in SECTIONS.items() if "```sh" in text]
-FOLDERS = ("config", "profiles", "scripts", "tests", "workflow")
+FOLDERS = ("config", "packages", "profiles", "scripts", "tests", "workflow")
 
 
 def changed(text, hunk):

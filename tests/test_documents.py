@@ -9,7 +9,13 @@ from nasmake.config import load
 
 ROOT = Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "config" / "guides").glob("*.md"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "config").glob("*.md")), *GUIDES, *sorted(ROOT.glob("profiles/*/*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "config").glob("*.md")),
+    *GUIDES,
+    *sorted(ROOT.glob("profiles/*/*.md")),
+    *sorted(ROOT.glob("packages/**/*.md")),
+]
 
 
 def name(path):

@@ -63,7 +63,7 @@ def test_environment_is_made_once(checkout):
     assert len(steps) == 3
     assert "--require-hashes --requirement requirements.lock" in steps[0]
     assert "--requirement requirements-torch.lock" in steps[1]
-    assert steps[2].endswith("--editable .")
+    assert steps[2].endswith("--editable . --editable ./packages/snakemake-executor-plugin-pbs")
 
 
 def test_an_environment_behind_a_link_stays(checkout, tmp_path):

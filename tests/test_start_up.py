@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "workflow" / "nasmake"
-EXECUTOR = ROOT / "workflow" / "snakemake_executor_plugin_pbs"
+EXECUTOR = ROOT / "packages/snakemake-executor-plugin-pbs/src/snakemake_executor_plugin_pbs"
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 HEAVY = {
     *("torch", "torchvision", "torchmetrics", "lightning", "optuna", "numpy", "scipy", "sklearn", "matplotlib"),

@@ -3,8 +3,7 @@
 import shlex
 from types import SimpleNamespace
 
-import pytest
-from nasmake.pipeline.rule_functions import folder, folder_above, hours, oldest_first, optional
+from nasmake.pipeline.rule_functions import folder, folder_above, oldest_first, optional
 
 
 def test_options_name_the_inputs_that_the_job_has():
@@ -29,8 +28,3 @@ def test_older_trials_come_first():
     priorities = [oldest_first(SimpleNamespace(unit=unit)) for unit in ("trial-0000", "trial-0001", "trial-9999")]
     assert priorities == [10000, 9999, 1]
     assert oldest_first(SimpleNamespace(unit="shared")) == 0
-
-
-@pytest.mark.parametrize(("number", "attempt", "minutes"), [(1, 1, 60), (12, 1, 720), (12, 3, 2160)])
-def test_walltime_grows_with_the_attempt(number, attempt, minutes):
-    assert hours(number)(None, attempt=attempt) == minutes

@@ -85,6 +85,7 @@ def test_missing_group_is_a_warning_with_a_profile_for_pbs(variables, abci, reso
         monkeypatch.setenv(name, value)
     lines = collect_warnings(study(ABCI=abci), set_resources=resources)
     assert [line.partition(":")[0] for line in lines] == ["ABCI.group"] * is_missing
+    assert collect_warnings(study(ABCI=abci), set_resources=resources, is_paid=True) == []
 
 
 def test_preamble_without_directives_gives_no_warning(tmp_path):

@@ -19,7 +19,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.append(str(Path(__file__).parents[1]))  # where pytest finds the stand-in for PBS
+sys.path.append(str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parents[2] / "packages/snakemake-executor-plugin-pbs/tests"))  # stand-in for PBS
 from conftest import ENVIRONMENT, Checkout, make_checkout
 from disturbances import STAGES, Disturbance, draw, running_jobs
 from epoch_ledger import EpochLedger

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+OF_CHECKOUT = f"workflow{os.pathsep}packages/snakemake-executor-plugin-pbs/src"  # packages, from its folder
 ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    "PYTHONPATH": os.pathsep.join(filter(None, ["workflow", os.environ.get("PYTHONPATH")])),  # of the checkout
+    "PYTHONPATH": os.pathsep.join(filter(None, [OF_CHECKOUT, os.environ.get("PYTHONPATH")])),
 }
 STARTED = []  # leaders of the process groups that Checkout.start has made
 

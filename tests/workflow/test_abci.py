@@ -13,7 +13,9 @@ from conftest import ENVIRONMENT, make_checkout
 from studies import artefacts, write_config
 
 LOCAL = {"all", "download_dataset", "suggest", "promote", "summarize_study", "report", "choose_networks", "evidence"}
-WARNING = "warning: ABCI.group: no group pays, so PBS jobs cannot be submitted; type: export ABCI_GROUP=your-group"
+WARNING = (
+    "warning: ABCI.group: no group pays for PBS jobs, unless pbs-project names one; type: export ABCI_GROUP=your-group"
+)
 
 
 def queues(plan):
@@ -31,6 +33,17 @@ def test_plan_names_the_queue_of_every_job(checkout, gpus, queue):
         (rule, queue) for rule in ("train_supernet", "search_architecture", "retrain")
     }
     assert {name for rule, name in found if rule in LOCAL} == {None}
+
+
+def test_first_walltime_of_the_configuration_keeps_the_queues(checkout):
+    study = write_config(checkout.folder)
+    options = ("-n", "-p", "--workflow-profile", "abci", "--configfile", study)
+    walltimes = r"^rule (train_supernet|search_architecture|retrain):.*?runtime=(\d+)"
+    for arguments, minutes in (((), "120"), (("--config", "environment={first_walltime: 30}"), "30")):
+        plan = checkout.run(*options, *arguments)
+        found = set(re.findall(walltimes, plan, re.MULTILINE | re.DOTALL))
+        assert found == {(rule, minutes) for rule in ("train_supernet", "search_architecture", "retrain")}
+        assert ("retrain", "rt_HG") in queues(plan)
 
 
 def test_evidence_and_other_chains_have_queues_too(checkout):
@@ -64,6 +77,7 @@ def test_by_name_after_setup_without_a_group(checkout, tmp_path):
     assert WARNING in plan()
     assert WARNING not in plan(ABCI_GROUP="grp")
     assert WARNING not in plan("--pbs-project", "grp")
+    assert WARNING not in plan(SNAKEMAKE_PBS_PROJECT="grp")
     assert WARNING not in plan("--config", "ABCI={group: grp}")
 
 
@@ -81,14 +95,25 @@ def test_submission_without_a_group_is_refused_before_any_job(checkout, site):
     study = write_config(checkout.folder)
     status, printed = site.run("--profile", "profiles/abci", "--configfile", study, project=None, options=())
     assert status == 1
-    assert "no group or project pays for PBS jobs; type: export ABCI_GROUP=your-group, or give --pbs-project" in printed
+    assert (
+        "--pbs-project is $ABCI_GROUP: the environment variable ABCI_GROUP is not set; expected the project that pays "
+        "for PBS jobs; type: export ABCI_GROUP=your-project, or give --pbs-project"
+    ) in printed
     assert not (checkout.folder / "results").exists() and site.calls("qsub") == []
+
+
+def _checkout(folder):
+    """Make a checkout whose PBS jobs use its own package: they do not have the environment of the tests."""
+    checkout = make_checkout(folder)
+    with (folder / "profiles/abci/prologue.sh").open("a") as prologue:
+        prologue.write('export PYTHONPATH="$PWD/workflow"\n')
+    return checkout
 
 
 @pytest.mark.slow
 def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
     """Supernet training outlives a walltime; Snakemake is killed while retraining runs; the same results."""
-    checkout = make_checkout(tmp_path / "nasmake")
+    checkout = _checkout(tmp_path / "nasmake")
     write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
     site.folder = checkout.folder
     arguments = ("--profile", "profiles/abci", "--configfile", "study.yaml", *QUICK)
@@ -122,6 +147,26 @@ def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
     assert artefacts(checkout.folder / "results/tiny") == artefacts(_on_this_host(tmp_path / "here"))
 
 
+@pytest.mark.slow
+def test_group_reads_a_study_in_a_folder_that_is_not_ascii(tmp_path, site):
+    """The same results as on this host, each with the permissions that the user's umask gives."""
+    short = STUDY | {"nas": {"num_epochs_supernet_train": 2, "num_epochs_retrain": 2}, "optimize": {"trial_number": 1}}
+    short = short | {"final": {"baseline": False}, "ABCI": {"group": "paying"}}
+    checkout = _checkout(tmp_path / "日本 実験")
+    write_config(checkout.folder, short)
+    site.folder, site.umask = checkout.folder, 0o027
+    quick = ("--seconds-between-status-checks", 1, "--latency-wait", 5)
+    process = site.start("--profile", "profiles/abci", "--configfile", "study.yaml", *quick, project=None, options=())
+    assert process.wait(timeout=400) == 0, site.printed.read_text()[-6000:]
+    results = checkout.folder / "results/tiny"
+    assert {job["walltime"] for job in site.jobs().values()} == {"2:00:00"}
+    assert set(site.states().values()) == {"F/92/0"}
+    written = [path for path in results.rglob("*") if ".resume" not in path.parts]
+    assert {oct(path.stat().st_mode & 0o777) for path in written if path.is_dir()} == {"0o750"}
+    assert {oct(path.stat().st_mode & 0o777) for path in written if path.is_file()} == {"0o640"}
+    assert artefacts(results) == artefacts(_on_this_host(tmp_path / "here", short))
+
+
 @contextmanager
 def _held(site, job, stage):
     """Stop a stage in the middle, and let it go on."""
@@ -138,7 +183,7 @@ def _held(site, job, stage):
 @pytest.mark.slow
 def test_packed_study_goes_on_in_the_next_job(tmp_path, site):
     """pack.sh on one node: killed in supernet training, its lock left behind, submitted again."""
-    checkout = make_checkout(tmp_path / "nasmake")
+    checkout = _checkout(tmp_path / "nasmake")
     (checkout.folder / ".venv").symlink_to(sys.prefix)
     write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
     site.folder = checkout.folder
@@ -163,8 +208,8 @@ def test_packed_study_goes_on_in_the_next_job(tmp_path, site):
     assert artefacts(results) == artefacts(_on_this_host(tmp_path / "here"))
 
 
-def _on_this_host(folder):
+def _on_this_host(folder, study=STUDY):
     checkout = make_checkout(folder)
-    write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
+    write_config(checkout.folder, study, {"ABCI": {"group": "paying"}})
     checkout.run("--configfile", "study.yaml", "--cores", 2)
     return Path(checkout.folder, "results/tiny")

@@ -12,7 +12,7 @@ from nasmake.pipeline.controller import export_environment, prologue
 from nasmake.pipeline.current import Current, is_complete, unmark_incomplete
 from nasmake.pipeline.inputs import source_of_networks
 from nasmake.pipeline.plan import Plan
-from nasmake.pipeline.rule_functions import folder, folder_above, hours, oldest_first, optional
+from nasmake.pipeline.rule_functions import folder, folder_above, oldest_first, optional
 from nasmake.pipeline.stages import STAGES
 from nasmake.pipeline.study_jobs import StudyJobs
 from nasmake.pipeline.warnings import collect_warnings
@@ -23,7 +23,8 @@ try:
     if workflow.is_main_process:
         check(CONFIG, PLAN.search_space)
         print(f"nasmake: {source_of_networks(CONFIG)}", file=sys.stderr)
-        for warning in collect_warnings(CONFIG, config, workflow.resource_settings.overwrite_resources):
+        is_paid = "SNAKEMAKE_PBS_PROJECT" in os.environ or any(word.startswith("--pbs-project") for word in sys.argv)
+        for warning in collect_warnings(CONFIG, config, workflow.resource_settings.overwrite_resources, is_paid):
             print(f"warning: {warning}", file=sys.stderr)
 except InputError as error:
     sys.exit(f"error: {with_place(error, PLACES, workflow.config_settings.config)}")

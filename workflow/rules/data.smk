@@ -12,7 +12,7 @@ rule download_dataset:
     conda:
         "../envs/nasmake.yaml"
     resources:
-        runtime=hours(1),
+        runtime=60,  # minutes
     params:
         settings=PLAN.source_settings(CONFIG.dataset.path),
         job=job("download_dataset"),

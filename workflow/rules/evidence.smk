@@ -96,7 +96,7 @@ rule score_networks:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        **PLAN.resources(1),
+        **PLAN.resources("score_networks"),
     params:
         job=job("score_networks", EVIDENCE),
         settings=EVIDENCE.settings("score_networks"),
@@ -121,7 +121,7 @@ rule train_networks:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        **PLAN.resources(1),
+        **PLAN.resources("train_networks"),
     params:
         job=job("train_networks", EVIDENCE),
         settings=EVIDENCE.settings("train_networks"),

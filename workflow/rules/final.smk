@@ -16,7 +16,7 @@ rule retrain_final:
         "../envs/nasmake.yaml"
     threads: PLAN.threads
     resources:
-        **PLAN.resources(12),
+        **PLAN.resources("retrain_final"),
     params:
         settings=PLAN.settings("retrain_final"),
         job=job("retrain_final"),

@@ -16,7 +16,7 @@ rule measure_latency:
         "../envs/nasmake.yaml"
     threads: CONFIG.trainer.num_threads
     resources:
-        **PLAN.resources(1),
+        **PLAN.resources("measure_latency"),
     params:
         settings=PLAN.settings("measure_latency"),
         job=job("measure_latency"),

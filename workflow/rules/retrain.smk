@@ -16,7 +16,7 @@ rule retrain:
         "../envs/nasmake.yaml"
     threads: PLAN.threads
     resources:
-        **PLAN.resources(12),
+        **PLAN.resources("retrain"),
     params:
         settings=PLAN.settings("retrain"),
         job=job("retrain"),

@@ -16,7 +16,7 @@ rule search_architecture:
         "../envs/nasmake.yaml"
     threads: PLAN.threads
     resources:
-        **PLAN.resources(6),
+        **PLAN.resources("search_architecture"),
     params:
         settings=PLAN.settings("search_architecture"),
         job=job("search_architecture"),

@@ -16,7 +16,7 @@ rule search_supernet:
         "../envs/nasmake.yaml"
     threads: PLAN.threads
     resources:
-        **PLAN.resources(12),
+        **PLAN.resources("search_supernet"),
     params:
         settings=PLAN.settings("search_supernet"),
         job=job("search_supernet"),

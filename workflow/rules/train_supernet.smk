@@ -16,7 +16,7 @@ rule train_supernet:
         "../envs/nasmake.yaml"
     threads: PLAN.threads
     resources:
-        **PLAN.resources(12),
+        **PLAN.resources("train_supernet"),
     params:
         settings=PLAN.settings("train_supernet"),
         job=job("train_supernet"),

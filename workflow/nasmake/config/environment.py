@@ -24,6 +24,11 @@ class Environment(Section):
     num_workers: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="number of processes that load images for a job of imagenet; other data sets are held in memory"
     )
+    first_walltime: Annotated[int, Field(ge=1, le=10080)] | None = Field(
+        None,
+        description="minutes that the first attempt of a training or search requests from a cluster; each retry "
+        "requests as much again; null: from the measured times of this run's epochs, or else 120",
+    )
 
     @model_validator(mode="after")
     def _check_devices(self) -> "Environment":

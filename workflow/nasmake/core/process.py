@@ -13,7 +13,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"  # numbers of the GPUs that CUDA shows to this 
 CANDIDATES = "NASMAKE_DEVICE_IDS"  # environment.device_ids: numbers of the GPUs that jobs may use
 GPUS_OF_A_JOB = "NASMAKE_GPUS"  # environment.gpus; profiles/abci chooses the queue by this number
 DATASET_URL = "NASMAKE_URL_OF_{}"  # dataset.url, for the data set of this name: it may have secrets, so no log shows it
-PAYS = "ABCI_GROUP"  # the group that pays for jobs on ABCI; the option --pbs-project sets it too
+PAYS = "ABCI_GROUP"  # the group that pays for jobs on ABCI; profiles/abci passes it to the executor
 
 
 def is_rank() -> bool:

@@ -14,9 +14,10 @@ from nasmake.core.files import canonical_json, digest_of, read_json
 from nasmake.core.records import SHARED, trial_folder
 from nasmake.pipeline.conditions import with_conditions
 from nasmake.pipeline.inputs import read_imported_architecture, read_imported_supernet, read_search_space
-from nasmake.pipeline.rule_functions import attempt_number, hours
+from nasmake.pipeline.rule_functions import attempt_number
 from nasmake.pipeline.searched import needs_latency
 from nasmake.pipeline.stages import CHAIN, STAGES, chain_of, first_searched, settings_of, settings_of_job
+from nasmake.pipeline.walltime import walltime
 from nasmake.study.parameter_space import sampled_parameters
 
 
@@ -198,13 +199,10 @@ class Plan:
         """Number of CPU threads of a training job, summed over its processes."""
         return self.config.trainer.num_threads * max(1, self.config.environment.gpus)
 
-    def resources(self, walltime: int) -> dict[str, Any]:
-        """Return the resources of a training rule.
+    def resources(self, stage: str) -> dict[str, Any]:
+        """Return the resources of the rule of a stage that trains, searches or measures.
 
         Changing a Snakemake resource does not trigger a rerun, unlike changing a parameter.
-
-        Args:
-            walltime: hours of the first attempt.
         """
         trainer = self.config.trainer
         displays = {
@@ -217,7 +215,7 @@ class Plan:
             "accelerator": trainer.accelerator,
             "display": "+".join(name for name, is_enabled in displays.items() if is_enabled) or "lines",
             "mem_mb": 8000,
-            "runtime": hours(walltime),
+            "runtime": walltime(stage, self.config),
             "attempt": attempt_number,
         }
 

@@ -40,11 +40,3 @@ def oldest_first(wildcards: Any) -> int:
 def attempt_number(wildcards: Any, attempt: int) -> int:
     """Return the number of the attempt, from 1, as a resource, since a resource that changes reruns nothing."""
     return attempt
-
-
-def hours(number: int) -> Callable[[Any, int], int]:
-    """Return a resource function for the walltime in minutes: `number` hours in the first attempt, twice in the second.
-
-    A job resumes its training in the next attempt, so a longer walltime is not lost on repeated work.
-    """
-    return lambda wildcards, attempt: 60 * number * attempt

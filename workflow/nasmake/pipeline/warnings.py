@@ -24,7 +24,10 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def collect_warnings(
-    config: Config, raw: Mapping[str, Any] = NOTHING, set_resources: Mapping[str, Mapping[str, Any]] = NOTHING
+    config: Config,
+    raw: Mapping[str, Any] = NOTHING,
+    set_resources: Mapping[str, Mapping[str, Any]] = NOTHING,
+    is_paid: bool = False,
 ) -> list[str]:
     """Return the warnings about a study, one line each.
 
@@ -32,6 +35,7 @@ def collect_warnings(
         config: the configuration of the study.
         raw: the configuration as the user gave it.
         set_resources: resources that the profile sets, by rule.
+        is_paid: True if the command line names a project that pays for PBS jobs.
     """
     return [
         *without_effect(raw),
@@ -40,7 +44,7 @@ def collect_warnings(
         *_skipped_stages(config),
         *_hyperparameters(config),
         *_paths_per_step(config),
-        *_group(config, set_resources),
+        *([] if is_paid else _group(config, set_resources)),
     ]
 
 
@@ -117,4 +121,4 @@ def _group(config: Config, set_resources: Mapping[str, Mapping[str, Any]]) -> li
     is_for_pbs = any("pbs_queue" in resources for resources in set_resources.values())
     if not is_for_pbs or PAYS in os.environ or config.ABCI.group != NO_GROUP:
         return []
-    return [f"ABCI.group: no group pays, so PBS jobs cannot be submitted; type: export {PAYS}=your-group"]
+    return [f"ABCI.group: no group pays for PBS jobs, unless pbs-project names one; type: export {PAYS}=your-group"]

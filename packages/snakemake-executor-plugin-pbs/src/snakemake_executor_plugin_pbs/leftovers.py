@@ -62,7 +62,7 @@ def find_leftovers(journal: Journal, workflow: WorkflowExecutorInterface) -> dic
     Raises:
         ApiError: PBS does not report the state of a job, or a result was made from other inputs or params.
     """
-    entries = journal.read(timeout=commands.QSUB_TIMEOUT)
+    entries = _identify(journal)
     leftovers: dict[str, Leftover] = {}
     if not entries:
         return leftovers
@@ -77,6 +77,31 @@ def find_leftovers(journal: Journal, workflow: WorkflowExecutorInterface) -> dic
         else:
             leftovers[entry.key] = Leftover(job_id, entry, state is Verdict.SUCCESS)
     return leftovers
+
+
+def _identify(journal: Journal) -> dict[str, Entry]:
+    """Return the entries of the journal by job id; an entry whose job PBS never accepted is removed.
+
+    If the host died before qsub wrote the id of an accepted job, the name of its log identifies the job.
+
+    Raises:
+        ApiError: qstat does not answer, although a job has to be identified.
+    """
+    entries = journal.read(timeout=commands.QSUB_TIMEOUT)
+    unidentified = {Path(entry.log).name: entry for job_id, entry in entries if not job_id}
+    try:
+        ids = commands.find_jobs_by_log(unidentified) if unidentified else {}
+    except commands.NoAnswerError as error:
+        raise ApiError(
+            f"qstat: cannot tell whether PBS accepted {len(unidentified)} jobs of an earlier run ({error}); "
+            "try again when the PBS server answers"
+        ) from None
+    for name, entry in unidentified.items():
+        if name in ids:
+            journal.write_id(entry, ids[name])
+        else:
+            journal.remove(entry)
+    return {job_id: entry for job_id, entry in entries if job_id} | {ids[name]: unidentified[name] for name in ids}
 
 
 def _record_provenance(

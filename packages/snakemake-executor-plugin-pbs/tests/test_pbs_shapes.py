@@ -4,7 +4,7 @@ import pytest
 from snakemake_executor_plugin_pbs.shapes import Request, Shape, choose_queue, format_walltime
 from snakemake_interface_common.exceptions import ApiError
 
-ABCI = [
+SHAPES = [
     Shape.parse(text)
     for text in (
         "rt_HC:gpu=0:threads=32:mem_mb=320000",
@@ -36,17 +36,17 @@ def test_first_shape_that_the_request_fits(gpu, threads, mem_mb, queue):
         with pytest.raises(
             ValueError, match=f"--pbs-shapes: request per node is {request}; expected .* that fits one of the queues"
         ):
-            choose_queue(ABCI, request, None)
+            choose_queue(SHAPES, request, None)
     else:
-        assert choose_queue(ABCI, request, None) == queue
+        assert choose_queue(SHAPES, request, None) == queue
 
 
 def test_pbs_queue_overrides_the_shapes_unless_it_has_too_few_gpus():
-    assert choose_queue(ABCI, Request(1, 1, 8000), "rt_HF") == "rt_HF"
-    assert choose_queue(ABCI, Request(1, 64, 8000), "rt_HG") == "rt_HG"
-    assert choose_queue(ABCI, Request(9, 1, 8000), "R1234") == "R1234"
+    assert choose_queue(SHAPES, Request(1, 1, 8000), "rt_HF") == "rt_HF"
+    assert choose_queue(SHAPES, Request(1, 64, 8000), "rt_HG") == "rt_HG"
+    assert choose_queue(SHAPES, Request(9, 1, 8000), "R1234") == "R1234"
     with pytest.raises(ValueError, match="pbs_queue rt_HG: gpu is 2; expected at most 1 per node; request fewer GPUs"):
-        choose_queue(ABCI, Request(2, 1, 8000), "rt_HG")
+        choose_queue(SHAPES, Request(2, 1, 8000), "rt_HG")
 
 
 def test_without_shapes_pbs_chooses_the_queue():
@@ -62,12 +62,8 @@ def test_select():
 
 
 def test_format_walltime():
-    assert [format_walltime(minutes) for minutes in (60, 1, 0.5, 10_080)] == [
-        "1:00:00",
-        "0:01:00",
-        "0:00:30",
-        "168:00:00",
-    ]
+    walltimes = [format_walltime(minutes) for minutes in (60, 1, 0.5, 0, 90.2, 10_080)]
+    assert walltimes == ["1:00:00", "0:01:00", "0:01:00", "0:01:00", "1:31:00", "168:00:00"]
 
 
 @pytest.mark.parametrize(

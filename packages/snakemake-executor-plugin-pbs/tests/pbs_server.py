@@ -1,19 +1,28 @@
 #!/usr/bin/env -S python3 -S -E
 """A PBS server for tests, on one host. A symbolic link named qsub, qstat or qdel runs that command.
 
-Job states, exit statuses and messages are copied from an OpenPBS 23.06 server that was used as an ordinary user. Jobs
-start in a home folder with a minimal environment. The folder `state`, next to the links, holds the state of the server.
-A test can write these files to the folder to change the behaviour of the server:
+Job states, exit statuses and messages are those of OpenPBS servers that were used as an ordinary user: each is a line
+of `transcripts.txt`. Jobs start in a home folder with a minimal environment and the umask 077. The folder `state`, next
+to the links, holds the state of the server. A test can write these files to the folder to change what the server does:
 
   minute          seconds that a minute of walltime takes; default 60
   kill_delay      seconds between SIGTERM and SIGKILL; default 1 (a real server waits 10)
   hold            if this file exists, jobs stay queued
+  held            JSON list of job ids that qstat reports as held
   qstat_seconds   seconds that qstat takes
   qsub_seconds    seconds until qsub accepts a job
   qsub_no_reply   if this file exists, qsub accepts jobs but reports that the server did not reply
+  qsub_hangs      if this file exists, qsub accepts jobs but never prints their ids
+  disabled        name of a queue that is not enabled
+  shutting_down   if this file exists, the server accepts no jobs because it shuts down
+  unreachable     if this file exists, qsub cannot connect to the server
+  group           the only project that may submit jobs
   qdel_fails      if this file exists, qdel cannot connect to the server
+  qdel_refuses    id of a job that the user may not delete
+  node_down       if this file exists, jobs that are deleted do not end
   qstat_failures  number of calls of qstat that fail; each failure decreases it
   limit           maximum number of queued and running jobs
+  shell_ends      if this file exists, a deleted job ends with the status that its shell gives to the signal
   ends/<name>     JSON list of attributes that a job of this name gets, one after the other, instead of running
 """
 
@@ -32,6 +41,8 @@ HOME = STATE / "home"
 QUEUES = ("rt_HC", "rt_HG", "rt_HF", "R1234")
 USER_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C"}
 DELETED = "91"  # substate
+DEFAULT_UMASK = "77"
+USAGE = "\nusage: qsub [-a date_time] [-A account_string] [-c interval]\n\t[-C directive_prefix] [-e path] [-f]"
 
 
 def main():
@@ -60,18 +71,47 @@ def qsub(arguments):
     options, script = parse_arguments(arguments)
     options = parse_directives(script) | options
     resources = dict(part.split("=", 1) for part in options.get("-l", []))
-    if "-P" not in options:
-        return refuse("qsub: group is not specified.", 32)
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,230}", options["-N"][0]):
-        return refuse("qsub: illegal -N value", 2)
-    if options.get("-q", ["none"])[0] not in QUEUES:
-        return refuse("qsub: Unknown queue", 170)
+    status = refuse_arguments(options, script) or refuse_job(options, resources)
+    return status or accept_job(options, resources, script)
+
+
+def refuse_arguments(options, script):
+    """Refuse what qsub refuses before it asks the server; returns the exit status, or 0."""
     if not Path(script).is_file():
         return refuse("qsub: script file:: No such file or directory", 1)
+    if len(options["-N"][0]) > 230:
+        return refuse("qsub: Job name is too long" + USAGE, 2)
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", options["-N"][0]):
+        return refuse("qsub: illegal -N value" + USAGE, 2)
+    if not all(32 <= byte < 127 for path in options.get("-o", []) for byte in os.fsencode(path)):
+        return refuse("qsub: illegal -o value" + USAGE, 2)
+    if setting("unreachable", ""):
+        return refuse("qsub: cannot connect to server pbs1 (errno=15010)", 255)
+    return 0
+
+
+def refuse_job(options, resources):
+    """Refuse what the server and the hook of the site refuse; returns the exit status, or 0."""
+    if setting("shutting_down", ""):
+        return refuse("qsub: Request not allowed: Server shutting down", 212)
+    if "-P" not in options:
+        return refuse("qsub: group is not specified.", 32)
+    if options["-P"][0] != setting("group", options["-P"][0]):
+        return refuse(f"qsub: group {options['-P'][0]} is not available for you.", 32)
+    queue = options.get("-q", ["none"])[0]
+    if queue not in QUEUES:
+        return refuse("qsub: Unknown queue", 170)
+    if queue == setting("disabled", ""):
+        return refuse("qsub: Queue is not enabled", 173)
     if unknown := resources.keys() - {"select", "walltime"}:
         return refuse(f"qsub: Unknown resource Resource_List.{min(unknown)}", 187)
     if seconds(resources["walltime"]) > 168 * 3600:
         return refuse("qsub: Job violates queue and/or server resource limits", 188)
+    return 0
+
+
+def accept_job(options, resources, script):
+    """Queue a job, start it, and print its id; returns the exit status."""
     time.sleep(setting("qsub_seconds", 0.0))
     with locked():
         if len([job for job in all_jobs() if job["job_state"] != "F"]) >= setting("limit", 1000):
@@ -81,15 +121,21 @@ def qsub(arguments):
         job = f"{number}.pbs1"
         (STATE / f"{job}.sh").write_bytes(Path(script).read_bytes())
         attributes = {"Job_Name": options["-N"][0], "queue": options["-q"][0], "job_state": "Q", "substate": "10"}
-        log = options.get("-o", [f"{Path.cwd()}/{options['-N'][0]}.o{number}"])[0]
-        extra = {"project": options["-P"][0], "Output_Path": log, "walltime": resources["walltime"]}
-        variables = ",".join([f"PBS_O_WORKDIR={Path.cwd()}", *options.get("-v", [])])
+        log = Path.cwd() / options.get("-o", [f"{options['-N'][0]}.o{number}"])[0]
+        words = [word for value in options.get("-W", []) for word in value.split(",")]
+        umask = dict(word.split("=") for word in words).get("umask", DEFAULT_UMASK)
+        extra = {"project": options["-P"][0], "Output_Path": f"host:{log}", "walltime": resources["walltime"]}
+        extra["umask"] = umask
+        folder = str(Path.cwd()).replace(",", "\\,")
+        variables = ",".join([f"PBS_O_WORKDIR={folder}", *options.get("-v", [])])
         save(job, attributes | extra | {"select": resources["select"], "Variable_List": variables})
     if not setting("hold", "") and detached():
         try:
             run_job(job)
         finally:
             os._exit(0)
+    if setting("qsub_hangs", ""):
+        time.sleep(600)
     if setting("qsub_no_reply", ""):
         return refuse("Failed to recv data from background qsub", 255)
     print(job)
@@ -148,8 +194,10 @@ def run_job(job):
         return
     HOME.mkdir(exist_ok=True)
     names = {"HOME": str(HOME), "PBS_JOBID": job, "PBS_QUEUE": attributes["queue"], "PBS_ENVIRONMENT": "PBS_BATCH"}
-    names |= dict(pair.split("=", 1) for pair in attributes["Variable_List"].split(","))
-    with Path(attributes["Output_Path"]).open("a") as log:
+    pairs = re.split(r"(?<!\\),", attributes["Variable_List"])
+    names |= dict(pair.replace("\\,", ",").split("=", 1) for pair in pairs)
+    os.umask(int(attributes["umask"], 8))
+    with Path(attributes["Output_Path"].removeprefix("host:")).open("a") as log:
         process = subprocess.Popen(
             ["/bin/bash", str(STATE / f"{job}.sh")],
             cwd=HOME,
@@ -174,7 +222,8 @@ def wait_for_end(job, process, limit):
         comment = "Job has finished and exceeded resource walltime"
         return {"job_state": "F", "substate": "93", "Exit_status": "-29", "comment": comment}
     if (STATE / f"{job}.deleted").exists():
-        return {"job_state": "F", "substate": DELETED, "Exit_status": "271", "comment": "terminated by user"}
+        ended = str(128 - status) if status < 0 and setting("shell_ends", "") else "271"
+        return {"job_state": "F", "substate": DELETED, "Exit_status": ended, "comment": "terminated by user"}
     if status < 0:  # a signal killed the shell itself, as qsig does
         return {"job_state": "F", "substate": "93", "Exit_status": str(256 - status), "comment": "Job run and failed"}
     end = "finished" if status == 0 else "failed"
@@ -208,7 +257,8 @@ def qstat(arguments):
     jobs = [argument for argument in arguments if not argument.startswith("-")]
     for job in jobs or [path.stem for path in STATE.glob("*.json")]:
         if (STATE / f"{job}.json").is_file():
-            print(format_job(job, load(job)), end="\n\n")
+            shown = load(job) | ({"job_state": "H"} if job in json.loads(setting("held", "[]")) else {})
+            print(format_job(job, shown), end="\n\n")
         else:
             status = refuse(f"qstat: Unknown Job Id {job}", 153)
     return status
@@ -236,6 +286,10 @@ def qdel(jobs):
             status = refuse(f"qdel: Unknown Job Id {job}", 153)
         elif load(job)["job_state"] == "F":
             status = refuse(f"qdel: Job has finished {job}", 35)
+        elif job == setting("qdel_refuses", ""):
+            status = refuse(f"qdel: Unauthorized Request {job}", 159)
+        elif setting("node_down", ""):
+            continue
         else:
             delete(job)
     return status

@@ -12,6 +12,7 @@ ENDS = [  # job state, substate, exit status, comment, expected reason (a part o
     ("F", "93", "-29", "Job run at Tue and exceeded resource walltime", "the job exceeded its walltime; raise runtime"),
     ("F", "91", "271", "Job run at Tue and terminated by user", "the job was deleted with qdel"),
     ("F", "91", "265", "Job run at Tue and terminated by user", "the job was deleted with qdel"),
+    ("F", "91", "143", "Job run at Tue and terminated by user", "the job was deleted with qdel"),
     ("F", "91", None, "Not Running", "the job was deleted with qdel"),
     ("F", "92", None, "Not Running", "the job never started, because a job that it depends on failed"),
     ("F", "93", "-20", "", "the node was lost"),

@@ -10,13 +10,12 @@ A rule can set `threads` and the resources `gpu`, `mem_mb` (all three per node),
 This module holds the options; `executor` holds the executor.
 """
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-from snakemake_executor_plugin_pbs.executor import PROJECT_VARIABLE, Executor
+from snakemake_executor_plugin_pbs.executor import Executor
 from snakemake_executor_plugin_pbs.shapes import SHAPE_FORMAT
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
@@ -31,7 +30,8 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata={
             "type": str,
             "help": "Project or group that pays for the jobs (qsub -P), or none if the site does not charge. "
-            f"Default: the environment variable {PROJECT_VARIABLE}.",
+            "Environment variables in the value are expanded when the run starts.",
+            "env_var": True,
         },
     )
     shapes: list[str] = field(
@@ -48,7 +48,8 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata={
             "type": str,
             "help": "Queue of an advance reservation. The name of the shape is then passed as RTYPE (qsub -v), "
-            "as ABCI requires.",
+            "as some sites require.",
+            "env_var": True,
         },
     )
     prologue: list[str] = field(
@@ -56,16 +57,21 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata={"help": "Bash commands to run at the start of every job, such as 'module load cuda'.", "nargs": "+"},
     )
     extra: str | None = field(
-        default=None, metadata={"type": str, "help": "Additional arguments of qsub, such as --pbs-extra='-p 1'."}
+        default=None,
+        metadata={
+            "type": str,
+            "help": "Additional arguments of qsub, such as --pbs-extra='-p 1'.",
+            "env_var": True,
+        },
     )
     logdir: Path | None = field(
-        default=None, metadata={"type": Path, "help": "Folder of the PBS logs. Default: .snakemake/pbs_logs."}
+        default=None,
+        metadata={
+            "type": Path,
+            "help": "Folder of the PBS logs. Default: .snakemake/pbs_logs.",
+            "env_var": True,
+        },
     )
-
-    def __post_init__(self) -> None:
-        """Export the project, because the workflow's files are read before the executor starts."""
-        if self.project is not None:
-            os.environ[PROJECT_VARIABLE] = self.project
 
 
 common_settings = CommonSettings(

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
+import pytest
 from test_pbs_verdicts import ENDS, attributes
 
 ENVIRONMENT = """
@@ -22,6 +24,7 @@ rule show:
 
 def test_arguments_of_qsub_and_environment_of_a_job(site):
     site.workflow(ENVIRONMENT)
+    site.umask = 0o022
     prologue = ('export MOOD="quite ${HOME:+well}"', "echo prologue of $PBS_JOBID")
     status, printed = site.run("--pbs-extra=-p 1", "--pbs-prologue", *prologue)
     assert status == 0, printed
@@ -41,6 +44,7 @@ def test_arguments_of_qsub_and_environment_of_a_job(site):
         "-r": "n",
         "-j": "oe",
         "-k": "oed",
+        "-W": "umask=22",
         "-p": "1",
     }
     assert "select=1" in call
@@ -109,7 +113,12 @@ def test_ends_of_jobs_that_run_and_a_retry_with_more_walltime(site):
         ("long", "0:01:00", "F/93/-29"),
         ("long", "1:30:00", "F/92/0"),
     ]
-    assert ": the job exceeded its walltime; raise runtime. " in printed
+    (job,) = [job_id for job_id, state in site.states().items() if state == "F/93/-29"]
+    assert re.search(
+        rf"^Job \d \(long\), attempt 1 of 2: PBS job {job}: the job exceeded its walltime; raise runtime$",
+        printed,
+        re.M,
+    )
     ids = {job["Job_Name"]: job_id for job_id, job in site.jobs().items()}
     reasons = {line for line in printed.splitlines() if line.startswith(("bad: ", "killed: ", "long: "))}
     assert reasons == {  # no reason for a job whose retry succeeded
@@ -140,7 +149,7 @@ def test_a_refused_job_fails_with_the_message_of_pbs(site):
     )
     status, printed = site.run("--group-components", "pair=2")
     assert status == 1
-    assert "\npair_touch: not submitted: --pbs-shapes: request per node is gpu=2 threads=2" in printed
+    assert "(pair_touch): not submitted: --pbs-shapes: request per node is gpu=2 threads=2" in printed
     assert site.jobs() == {}
     assert list((site.folder / ".snakemake/pbs_jobs").iterdir()) == []
 
@@ -168,7 +177,9 @@ def test_jobs_above_the_limit_of_a_user_wait(site):
     status, printed = site.run()
     assert status == 0, printed
     assert len(site.jobs()) == 5 < len(site.calls("qsub"))
-    assert "qsub refused the job (exit status 38): qsub: would exceed queue generic's per-user limit" in printed
+    refusal = "qsub refused the job (exit status 38): qsub: would exceed queue generic's per-user limit"
+    assert printed.count(f"later jobs for queue rt_HC wait: {refusal}") == 1
+    assert printed.count("qsub accepts jobs again; no job of queue rt_HC waits to be submitted") == 1
 
 
 def test_a_failed_qstat_is_called_again(site):
@@ -177,6 +188,8 @@ def test_a_failed_qstat_is_called_again(site):
     status, printed = site.run()
     assert status == 0, printed
     assert (site.state / "qstat_failures").read_text() == "0"
+    failure = "qstat fails, and jobs go on (qstat: cannot connect to server pbs1 (errno=15010)); it is called again"
+    assert printed.count(failure) == printed.count("qstat answers again") == 1
     assert set(site.states().values()) == {"F/92/0"}
 
 
@@ -198,10 +211,28 @@ def test_without_a_project(site):
     site.workflow(TOUCH)
     status, printed = site.run(project=None)
     assert status == 1
-    remedy = "type: export ABCI_GROUP=your-group, or give --pbs-project"
-    assert printed.splitlines()[-1] == f"Error: --pbs-project: no group or project pays for PBS jobs; {remedy}"
+    assert printed.splitlines()[-1] == (
+        "Error: --pbs-project: no project pays for PBS jobs; expected a project, or none at a site without charges; "
+        "type: export SNAKEMAKE_PBS_PROJECT=your-project, or give --pbs-project"
+    )
     assert site.calls("qsub") == []
     assert site.run("-n", project=None)[0] == 0
+    status, printed = site.run(project="$PAYS_FOR_IT")
+    assert printed.splitlines()[-1] == (
+        "Error: --pbs-project is $PAYS_FOR_IT: the environment variable PAYS_FOR_IT is not set; expected the project "
+        "that pays for PBS jobs; type: export PAYS_FOR_IT=your-project, or give --pbs-project"
+    )
+    assert status == 1 and site.calls("qsub") == []
+
+
+@pytest.mark.parametrize("project", [None, "$PAYS_FOR_IT"])
+def test_project_of_the_environment(site, project):
+    """The workflow's own files may set the variable that --pbs-project names."""
+    site.workflow("import os\nos.environ['PAYS_FOR_IT'] = 'theirs'\n" + TOUCH.replace("range(5)", "range(1)"))
+    site.environment["SNAKEMAKE_PBS_PROJECT"] = "theirs"
+    assert site.run(project=project)[0] == 0
+    (call,) = site.calls("qsub")
+    assert call[call.index("-P") + 1] == "theirs"
 
 
 def test_site_without_charges(site):
@@ -211,7 +242,7 @@ def test_site_without_charges(site):
     status, printed = site.run("--profile", "profile", project=None)
     assert status == 1
     assert len(site.calls("qsub")) == 5 and all("-P" not in call for call in site.calls("qsub"))
-    assert "qsub refused the job (exit status 32): qsub: group is not specified" in printed
+    assert printed.count("qsub refused the job (exit status 32): qsub: group is not specified.") == 1
 
 
 def test_jobscript_option_is_refused(site):

@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 SERVER = Path(__file__).with_name("pbs_server.py")
+SOURCES = Path(__file__).parents[1] / "src"
 PROGRAMS = ("qsub", "qstat", "qdel")
 SHAPES = ("rt_HC:gpu=0:threads=32:mem_mb=320000", "rt_HG:gpu=1:threads=16:mem_mb=160000")
 OPTIONS = (
@@ -26,18 +29,21 @@ class Site:
         state: folder of the server's state; see `pbs_server`.
         environment: environment variables of Snakemake.
         printed: file with the output of Snakemake.
+        umask: umask of Snakemake, or -1 for that of the tests.
+        snakemake: the program.
     """
 
-    def __init__(self, folder):
-        self.folder, self.programs, self.state = folder / "work", folder / "bin", folder / "bin" / "state"
+    def __init__(self, folder, work="work"):
+        self.folder, self.programs, self.state = folder / work, folder / "bin", folder / "bin" / "state"
         self.folder.mkdir(parents=True)
         (self.state / "ends").mkdir(parents=True)
         for program in PROGRAMS:
             (self.programs / program).symlink_to(SERVER)
         path = os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-        inherited = {name: value for name, value in os.environ.items() if name != "ABCI_GROUP"}
-        self.environment = inherited | {"PATH": path, "PYTHONPATH": "workflow"}  # a checkout's own package
+        self.environment = os.environ | {"PATH": path, "PYTHONPATH": str(SOURCES)}
         self.printed = folder / "printed.txt"
+        self.umask = -1
+        self.snakemake = Path(sys.executable).parent / "snakemake"
 
     def workflow(self, text):
         """Write the Snakefile."""
@@ -50,7 +56,7 @@ class Site:
     def start(self, *arguments, project="grp", options=OPTIONS):
         """Start Snakemake in a new session, and return the process."""
         project_options = ("--pbs-project", project) if project else ()
-        command = [Path(sys.executable).parent / "snakemake", *options, *project_options, *arguments]
+        command = [self.snakemake, *options, *project_options, *arguments]
         with self.printed.open("w") as printed:
             return subprocess.Popen(
                 [str(part) for part in command],
@@ -60,11 +66,12 @@ class Site:
                 stdout=printed,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=self.umask,
             )
 
     def run(self, *arguments, project="grp", options=OPTIONS):
         """Run Snakemake until it ends, and return its exit status and its output."""
-        status = self.start(*arguments, project=project, options=options).wait(timeout=120)
+        status = self.start(*arguments, project=project, options=options).wait(timeout=300)
         return status, self.printed.read_text()
 
     def calls(self, program):
@@ -83,7 +90,7 @@ class Site:
         names = ("job_state", "substate", "Exit_status")
         return {job_id: "/".join(job[name] for name in names if name in job) for job_id, job in self.jobs().items()}
 
-    def wait_for(self, condition, seconds=60):
+    def wait_for(self, condition, seconds=180):
         """Wait until a function returns a true value, and return this value."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
@@ -106,3 +113,11 @@ class Site:
         """Delete the jobs that a test left in the queue or running."""
         if job_ids := [job_id for job_id, job in self.jobs().items() if job["job_state"] not in "FXM"]:
             subprocess.run([self.programs / "qdel", *job_ids], env=self.environment, timeout=60)
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A work directory on a host with the stand-in for PBS."""
+    made = Site(tmp_path / "pbs")
+    yield made
+    made.end_all()

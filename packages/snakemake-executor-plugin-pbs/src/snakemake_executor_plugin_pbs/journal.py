@@ -27,7 +27,7 @@ class Entry:
         outputs: output files of the job, or of all members of a group job. Only one job at a time may write them.
             Snakemake can form the groups differently in each run, so the key alone does not identify an output.
         members: provenance digest of each member, by the member's key. A job without a group is its only member.
-        log: path of the log that PBS writes.
+        log: path of the log that PBS writes. No other job has a log of the same name.
         is_deleted: True if qdel was called for this job. The job may still be running, or may have succeeded just
             before the call.
     """
@@ -79,30 +79,35 @@ class Journal:
         self.id_file(entry.key).unlink(missing_ok=True)
         self._entry_file(entry.key).unlink(missing_ok=True)
 
-    def read(self, timeout: float) -> dict[str, Entry]:
-        """Read the entries of all jobs that PBS accepted.
+    def read(self, timeout: float) -> list[tuple[str, Entry]]:
+        """Read the entries of all jobs that were submitted.
 
         Args:
             timeout: seconds to wait for calls of qsub that an earlier Snakemake started and that still run.
 
         Returns:
-            The entries, by job id.
+            The job id and the entry of each job. The id is "" if the host or qsub died before qsub wrote the id.
         """
-        entries, deadline = {}, time.monotonic() + timeout
+        entries, deadline = [], time.monotonic() + timeout
         for path in sorted(self.folder.glob("*.json")):
             id_file = self.id_file(path.stem)
             while _is_locked(id_file) and time.monotonic() < deadline:
                 time.sleep(0.1)
-            if job_id := read_job_id(id_file):
-                entries[job_id] = Entry(**json.loads(path.read_text()))
+            entries.append((read_job_id(id_file), Entry(**json.loads(path.read_text()))))
         return entries
+
+    def write_id(self, entry: Entry, job_id: str) -> None:
+        """Record the id of a job whose qsub did not print it."""
+        self.id_file(entry.key).write_text(job_id)
 
     def id_file(self, key: str) -> Path:
         """Return the path of the file that receives the job id from qsub."""
         return self.folder / f"{key}.id"
 
     def _write_entry(self, entry: Entry) -> None:
-        self._entry_file(entry.key).write_text(json.dumps(asdict(entry)))
+        new = self.folder / f"{entry.key}.new"
+        new.write_text(json.dumps(asdict(entry)))
+        new.replace(self._entry_file(entry.key))
 
     def _entry_file(self, key: str) -> Path:
         return self.folder / f"{key}.json"

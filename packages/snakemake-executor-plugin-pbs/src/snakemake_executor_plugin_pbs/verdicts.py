@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 
+HELD = "H"  # job state
 MOVED = "M"  # job state
 ENDED_STATES = ("F", "X", MOVED)  # finished, expired (member of an array), moved to another server
 NORMAL_END = "92"  # substate of a job that ended by itself without an error

@@ -8,8 +8,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import IO, TypeVar
 
 from snakemake_executor_plugin_pbs.verdicts import parse_qstat, parse_unknown_ids
@@ -17,13 +18,10 @@ from snakemake_executor_plugin_pbs.verdicts import parse_qstat, parse_unknown_id
 BATCH_SIZE = 100  # jobs in one call of qstat or qdel; a call per job would overload the PBS server
 QUERY_TIMEOUT = 60.0  # seconds, for qstat and qdel
 QSUB_TIMEOUT = 120.0  # seconds; a job can be queued although its qsub exceeded this limit
-QDEL_ATTEMPTS = 3
 RETRY_DELAY = 5.0  # seconds
 NO_ANSWER = -1  # status of a program that did not start, or did not end within its time limit
-# Exit statuses of qsub. They are PBS error numbers modulo 256 (pbs_error.h of OpenPBS).
-LIMIT_REACHED = (38, 39, 198)  # jobs of a user, resources of queued jobs, jobs in a queue
-SERVER_SHUTTING_DOWN = 212
-NO_REPLY = 255  # the server did not reply, but may have accepted the job
+NO_REPLY = 255  # exit status of qsub: the server did not reply, but may have accepted the job
+ATTEMPTS = 3  # calls of qdel, and of qstat for a job without a known id
 
 T = TypeVar("T")
 
@@ -50,10 +48,16 @@ class QstatResult:
     Attributes:
         jobs: attributes of each job that qstat reported, by job id.
         unknown_ids: ids of the jobs that PBS does not know.
+        error: why qstat reported nothing at all, or "".
     """
 
     jobs: dict[str, dict[str, str]]
     unknown_ids: set[str]
+    error: str = ""
+
+
+class NoAnswerError(Exception):
+    """qstat did not answer in ATTEMPTS calls. The message is its last error."""
 
 
 def run(command: Sequence[str], timeout: float, output: IO[str] | None = None) -> CommandResult:
@@ -91,47 +95,60 @@ def qsub(arguments: Sequence[str], id_file: IO[str]) -> CommandResult:
         return run(["qsub", *arguments], QSUB_TIMEOUT, id_file)
 
 
-def find_job_by_log(log: str) -> str:
-    """Return the id of the job that writes this log, or "" if there is none.
+def find_jobs_by_log(names: Collection[str]) -> dict[str, str]:
+    """Return the ids of the jobs, also of ended ones, that write logs with these names, by the name of the log.
 
-    Call this function if qsub did not report whether PBS accepted the job.
+    Call this function if it is unknown whether PBS accepted a job. The names of logs are unique.
+
+    Raises:
+        NoAnswerError: qstat does not answer.
     """
-    time.sleep(RETRY_DELAY)  # a background process of qsub may still be submitting the job
-    jobs = parse_qstat(run(["qstat", "-f"], QUERY_TIMEOUT).out)
-    return next((job_id for job_id, job in jobs.items() if job.get("Output_Path", "").endswith(log)), "")
+    for _ in range(ATTEMPTS):
+        time.sleep(RETRY_DELAY)  # a background process of qsub may still be submitting the job
+        result = run(["qstat", "-x", "-f"], QUERY_TIMEOUT)
+        if result.status == 0:
+            logs = {
+                PurePath(job.get("Output_Path", "")).name: job_id for job_id, job in parse_qstat(result.out).items()
+            }
+            return {name: logs[name] for name in names if name in logs}
+    raise NoAnswerError(result.err.strip())
 
 
 def qstat(job_ids: Sequence[str]) -> QstatResult:
     """Query jobs, including jobs that have ended."""
     # No -F json: the JSON output of OpenPBS 23.06 contains only the first of several jobs.
     result = run(["qstat", "-x", "-f", *job_ids], QUERY_TIMEOUT)
-    return QstatResult(parse_qstat(result.out), parse_unknown_ids(result.err))
+    jobs, unknown_ids = parse_qstat(result.out), parse_unknown_ids(result.err)
+    return QstatResult(jobs, unknown_ids, "" if jobs or unknown_ids else one_line(result.err))
 
 
-def qdel(job_ids: Sequence[str]) -> str:
+def qdel(job_ids: Sequence[str]) -> tuple[list[str], str]:
     """Delete jobs; a job that has ended or is unknown is not an error.
 
     Returns:
-        "" on success, otherwise the errors that PBS printed.
+        The ids of the jobs that PBS did not delete, and why. Both are empty on success.
     """
-    for attempt in range(QDEL_ATTEMPTS):
-        result = run(["qdel", *job_ids], QUERY_TIMEOUT)
+    remaining, reason = list(job_ids), ""
+    for attempt in range(ATTEMPTS):
+        result = run(["qdel", *remaining], QUERY_TIMEOUT)
         errors = [
             line
             for line in result.err.splitlines()
             if line and "has finished" not in line and "Unknown Job Id" not in line
         ]
         if result.status == 0 or (result.status != NO_ANSWER and not errors):
-            return ""
-        if attempt + 1 < QDEL_ATTEMPTS:
+            return [], ""
+        reason = one_line(" ".join(errors))
+        words = set(reason.split())
+        remaining = [job_id for job_id in remaining if job_id in words] or remaining
+        if attempt + 1 < ATTEMPTS:
             time.sleep(RETRY_DELAY)
-    return " ".join(errors)
+    return remaining, reason
 
 
-def is_temporary_refusal(result: CommandResult) -> bool:
-    """Return True if the same qsub can succeed later: a limit is reached, or the server restarts."""
-    server_is_down = result.status == SERVER_SHUTTING_DOWN or "cannot connect to server" in result.err.lower()
-    return result.status in LIMIT_REACHED or server_is_down
+def one_line(text: str) -> str:
+    """Return a text with all white space, also the ends of lines, replaced by single spaces."""
+    return " ".join(text.split())
 
 
 def batches(items: Sequence[T]) -> list[Sequence[T]]:

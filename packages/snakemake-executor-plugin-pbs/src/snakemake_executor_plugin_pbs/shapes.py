@@ -3,6 +3,7 @@
 This module starts no program and imports nothing from the package.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ SHAPE_FORMAT = "QUEUE:gpu=N:threads=N:mem_mb=N"
 
 @dataclass(frozen=True)
 class Shape:
-    """A queue that gives a job a fixed share of each node, such as a resource type of ABCI.
+    """A queue that gives a job a fixed share of each node, such as half a node.
 
     Attributes:
         queue: name of the queue.
@@ -124,6 +125,6 @@ def choose_queue(shapes: Sequence[Shape], request: Request, pbs_queue: str | Non
 
 
 def format_walltime(minutes: float) -> str:
-    """Return a walltime of `minutes` in the form h:mm:ss, rounded to seconds."""
-    seconds = round(minutes * 60)
-    return f"{seconds // 3600}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
+    """Return a walltime of `minutes` in the form h:mm:ss, rounded up to whole minutes, and at least one minute."""
+    whole = max(1, math.ceil(minutes))
+    return f"{whole // 60}:{whole % 60:02d}:00"
