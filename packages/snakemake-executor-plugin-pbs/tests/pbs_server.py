@@ -9,6 +9,7 @@ to the links, holds the state of the server. A test can write these files to the
   kill_delay      seconds between SIGTERM and SIGKILL; default 1 (a real server waits 10)
   hold            if this file exists, jobs stay queued
   held            JSON list of job ids that qstat reports as held
+  stopped         name of a queue that does not start jobs; `hold` has to exist too
   qstat_seconds   seconds that qstat takes
   qsub_seconds    seconds until qsub accepts a job
   qsub_no_reply   if this file exists, qsub accepts jobs but reports that the server did not reply
@@ -257,11 +258,20 @@ def qstat(arguments):
     jobs = [argument for argument in arguments if not argument.startswith("-")]
     for job in jobs or [path.stem for path in STATE.glob("*.json")]:
         if (STATE / f"{job}.json").is_file():
-            shown = load(job) | ({"job_state": "H"} if job in json.loads(setting("held", "[]")) else {})
-            print(format_job(job, shown), end="\n\n")
+            print(format_job(job, shown(job)), end="\n\n")
         else:
             status = refuse(f"qstat: Unknown Job Id {job}", 153)
     return status
+
+
+def shown(job):
+    """Return the attributes of a job as qstat reports them."""
+    attributes = load(job)
+    if job in json.loads(setting("held", "[]")):
+        return attributes | {"job_state": "H"}
+    if attributes["job_state"] == "Q" and attributes["queue"] == setting("stopped", ""):
+        return attributes | {"comment": "Not Running: Queue not started."}
+    return attributes
 
 
 def format_job(job, attributes):

@@ -1,4 +1,4 @@
-"""Jobs that are held, that cannot be deleted or end, or whose ids were lost: a line says so, and none is doubled."""
+"""Jobs that do not start, cannot be deleted or end, or whose ids were lost: a line says so, and none is doubled."""
 
 import json
 import os
@@ -24,6 +24,23 @@ def test_held_jobs_are_told_once(site):
     assert process.wait(timeout=180) == 0
     printed = site.printed.read_text()
     assert printed.count("is held") == printed.count("no longer held") == 1
+
+
+def test_stopped_queue_is_told_once(site):
+    write_workflow(site, 2)
+    site.set("hold", "yes")
+    site.set("stopped", "rt_HG")
+    process = site.start()
+    line = "and later jobs wait: queue rt_HG is stopped, and its administrators can start it again"
+    site.wait_for(lambda: line in site.printed.read_text())
+    rounds = len(site.calls("qstat"))
+    site.wait_for(lambda: len(site.calls("qstat")) > rounds + 2)
+    (site.state / "stopped").unlink()
+    ended = "no job waits for the stopped queue rt_HG any more"
+    site.wait_for(lambda: ended in site.printed.read_text())
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    assert site.printed.read_text().count(line) == site.printed.read_text().count(ended) == 1
 
 
 @pytest.mark.slow

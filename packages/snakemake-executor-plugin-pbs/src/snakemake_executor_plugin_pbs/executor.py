@@ -29,7 +29,14 @@ from snakemake_executor_plugin_pbs.leftovers import QSTAT_ROUNDS, Leftover, find
 from snakemake_executor_plugin_pbs.refusals import Refusal, message, refusal
 from snakemake_executor_plugin_pbs.shapes import Request, Shape, choose_queue
 from snakemake_executor_plugin_pbs.submission import Options, Submission, job_name, printable_path
-from snakemake_executor_plugin_pbs.verdicts import HELD, Attributes, Verdict, failure_reason, verdict
+from snakemake_executor_plugin_pbs.verdicts import (
+    HELD,
+    Attributes,
+    Verdict,
+    failure_reason,
+    verdict,
+    waits_for_stopped_queue,
+)
 from snakemake_executor_plugin_pbs.waits import Waits
 
 PROGRAMS = ("qsub", "qstat", "qdel")
@@ -288,7 +295,7 @@ class Executor(RemoteExecutor):
         self.unknown_rounds[job_id] = self.unknown_rounds[job_id] + 1 if job_id in result.unknown_ids else 0
         attributes = result.jobs.get(job_id, {})
         state = verdict(attributes)
-        self._print_hold(info, attributes)
+        self._print_waits(info, attributes)
         if self.unknown_rounds[job_id] >= QSTAT_ROUNDS:
             self._fail(info, f"PBS did not know the job in {QSTAT_ROUNDS} consecutive status rounds")
         elif state is Verdict.SUCCESS:
@@ -299,16 +306,21 @@ class Executor(RemoteExecutor):
             return False
         return True
 
-    def _print_hold(self, info: SubmittedJobInfo, attributes: Attributes) -> None:
-        """Print once that a job is held, and once that it is not any more."""
-        job_id = str(info.external_jobid)
+    def _print_waits(self, info: SubmittedJobInfo, attributes: Attributes) -> None:
+        """Print once that a job is held or that its queue is stopped, and once that it is not any more."""
+        if not attributes:
+            return
+        job_id, job, queue = str(info.external_jobid), info.job.jobid, attributes.get("queue", "")
         if attributes.get("job_state") == HELD:
-            line = (
-                f"Job {info.job.jobid}: PBS job {job_id} is held and does not start; to release it, type: qrls {job_id}"
-            )
+            line = f"Job {job}: PBS job {job_id} is held and does not start; to release it, type: qrls {job_id}"
             self.waits.begin(("held", job_id), job_id, line)
-        elif attributes:
-            self.waits.end(("held", job_id), job_id, f"Job {info.job.jobid}: PBS job {job_id} is no longer held")
+        else:
+            self.waits.end(("held", job_id), job_id, f"Job {job}: PBS job {job_id} is no longer held")
+        if waits_for_stopped_queue(attributes):
+            line = f"Job {job} and later jobs wait: queue {queue} is stopped, and its administrators can start it again"
+            self.waits.begin(("stopped", queue), job_id, line)
+        else:
+            self.waits.end(("stopped", queue), job_id, f"no job waits for the stopped queue {queue} any more")
 
     def _fail(self, info: SubmittedJobInfo, reason: str) -> None:
         """Report a failure to Snakemake and keep the reason for the end of the run.

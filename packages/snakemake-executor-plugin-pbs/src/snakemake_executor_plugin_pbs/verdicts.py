@@ -76,6 +76,11 @@ def verdict(job: Attributes) -> Verdict:
     return Verdict.SUCCESS if succeeded else Verdict.FAILED
 
 
+def waits_for_stopped_queue(job: Attributes) -> bool:
+    """Return True if a job is queued and its queue starts no jobs, as the scheduler's comment says (job_info.cpp)."""
+    return job.get("job_state") == "Q" and "Queue not started" in job.get("comment", "")
+
+
 def failure_reason(job: Attributes, log: str = "") -> str:
     """Return why a job failed and, if the user can change a setting, which one.
 
