@@ -7,6 +7,7 @@ from pbs_site import Site
 # A shell starts background commands with SIGINT ignored, nohup with SIGHUP ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.environ["OMP_NUM_THREADS"] = "1"  # the tests run side by side; stages set the number of their threads themselves
 
 
 def pytest_addoption(parser):

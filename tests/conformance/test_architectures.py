@@ -13,7 +13,6 @@ from nasmake.search_spaces import Architecture
 from nasmake.search_spaces.library import read_architecture
 from torch.utils.flop_counter import FlopCounterMode
 
-torch.set_num_threads(1)
 FOLDER = Path(__file__).parents[2] / "config" / "architectures"
 PUBLISHED = sorted(path.stem for path in FOLDER.glob("*.json"))
 every_network = pytest.mark.parametrize("name", PUBLISHED)

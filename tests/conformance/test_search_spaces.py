@@ -15,7 +15,6 @@ from small_spaces import SHIPPED, made_up, shipped
 from subnets import gradients, measured
 from torch.nn.functional import cross_entropy
 
-torch.set_num_threads(1)
 SIZE = 32
 every_space = pytest.mark.parametrize("space", [shipped(name) for name in SHIPPED], ids=SHIPPED)
 

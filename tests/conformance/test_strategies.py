@@ -142,8 +142,7 @@ def test_all_limits_at_once(name, space):
 
 
 @every_strategy
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("number", [1, 3, 10])
+@pytest.mark.parametrize(("number", "metric"), [(1, "parameters"), (3, "latency_ms"), (10, "macs")])
 def test_where_a_handful_of_networks_are_feasible_they_are_found_and_then_it_ends(name, metric, number):
     def cost(decisions):
         return COSTS["proxyless"].of(decisions)[metric]

@@ -6,8 +6,6 @@ from nasmake.models.network import Network
 from nasmake.search_spaces import LayerSpec, NetworkSpec
 from small_spaces import build, shipped, small
 
-torch.set_num_threads(1)
-
 
 def all_layers():
     space = build(small())

@@ -14,7 +14,6 @@ from small_spaces import build, shipped, small
 from subnets import gradients
 from torch import nn
 
-torch.set_num_threads(1)
 SPACES = {
     "proxyless_digits": shipped("proxyless_digits"),
     "mnasnet": build(small()),

@@ -57,8 +57,7 @@ def test_history_has_the_gate_steps_and_the_evaluated_modes(unit, digits):
     )
 
 
-@pytest.mark.parametrize("changes", [{}, LINEAR], ids=["free", "linear"])
-@pytest.mark.parametrize("wanted", [0, 1, 3, 4, 5])
+@pytest.mark.parametrize(("changes", "wanted"), [({}, 0), (LINEAR, 1), ({}, 3), (LINEAR, 4), ({}, 5)])
 def test_terminated_at_a_step_ends_the_same(unit, digits, monkeypatch, wanted, changes):
     whole = run(unit, digits, **changes)
     (unit / "architecture.json").unlink()

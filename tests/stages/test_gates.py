@@ -15,7 +15,6 @@ from nasmake.strategies.proxyless import Gates, ProxylessSearch, gate_gradient, 
 from small_spaces import build, small
 from torch.nn.functional import cross_entropy
 
-torch.set_num_threads(1)
 SPACE = build(
     small(
         first_mbconv_filter_size=8,

@@ -190,6 +190,7 @@ def test_script_is_the_function_and_the_environments_threads_do_not_count(unit, 
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["device:", "epoch", "epoch"]
 
 
+@pytest.mark.slow
 def test_script_terminated_in_the_middle_fails_and_goes_on_where_it_stopped(tmp_path, digits, capsys):
     long = {
         "nas__num_epochs_supernet_train": 60,
@@ -239,8 +240,7 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
 DIAGNOSTICS = {"asng": {"entropy", "Delta", "snr"}, "reinforce": {"max_probability"}, "nsga2": {"front_size"}}
 
 
-@pytest.mark.parametrize("algorithm", DIAGNOSTICS)
-@pytest.mark.parametrize("wanted", [1, 3, 5])
+@pytest.mark.parametrize(("algorithm", "wanted"), [*zip(DIAGNOSTICS, (1, 3, 5), strict=True)])
 def test_search_by_reward_terminated_at_a_step_ends_the_same(copy, digits, monkeypatch, algorithm, wanted):
     """Two epochs of three steps. Generations of a distribution are of two: the second spans both, the last is one."""
     changes = {"search__algorithm": algorithm, "search__samples_per_update": 2}

@@ -131,8 +131,7 @@ def failing_at(step_of, wanted):
     return training_step
 
 
-@pytest.mark.parametrize("ending", [dying_at, failing_at])
-@pytest.mark.parametrize("wanted", [0, 2, 4])
+@pytest.mark.parametrize(("ending", "wanted"), [(dying_at, 0), (failing_at, 2), (dying_at, 4)])
 def test_stopped_in_the_baseline_it_ends_the_same(unit, digits, monkeypatch, wanted, ending):
     whole = search(unit, digits)
     (unit / "architecture.json").unlink()

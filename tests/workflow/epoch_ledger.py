@@ -7,7 +7,8 @@ import re
 from collections import defaultdict
 from itertools import pairwise
 
-EPOCH = re.compile(r"^epoch +(\d+)  (.*)", re.MULTILINE)
+# A resumed job first prints the rows of the epochs before it again, without the time that an epoch took.
+COMPUTED = re.compile(r"^epoch +(\d+)  (.*) +[\d.]+ s$", re.MULTILINE)
 
 
 class EpochLedger:
@@ -64,7 +65,7 @@ class EpochLedger:
         for path, texts in self.texts.items():
             for text in texts:
                 epochs = defaultdict(list)
-                for number, values in EPOCH.findall(text):
+                for number, values in COMPUTED.findall(text):
                     epochs["random" if "random_" in values else "main"].append(int(number))
                 for name, numbers in epochs.items():
                     found[str(path.relative_to(self.run)), name].append(numbers)

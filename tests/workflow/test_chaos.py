@@ -23,8 +23,11 @@ def test_each_kind_happens_once_in_a_row_of_all_kinds_and_is_a_function_of_the_s
     assert drawn != [draw(2, number) for number in range(len(KINDS))]
 
 
-def log(numbers):
-    return "device: CPU\n" + "".join(f"epoch {number:>4}  val_loss    2.1     0.3 s\n" for number in numbers)
+def log(numbers, before=0):
+    """Return the log of a process that resumes after `before` epochs and computes those of the given numbers."""
+    printed_again = "".join(f"epoch {number:>4}  val_loss    2.1\n" for number in range(1, before + 1))
+    computed = "".join(f"epoch {number:>4}  val_loss    2.1     0.3 s\n" for number in numbers)
+    return f"device: CPU\n{printed_again}{computed}"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,7 @@ def test_ledger_tells_lost_epochs_from_the_one_that_was_under_way(tmp_path, star
     path.parent.mkdir(parents=True)
     for numbers in starts:
         for end in range(len(numbers) + 1):
-            path.write_text(log(numbers[:end]))
+            path.write_text(log(numbers[:end], before=(numbers or [1])[0] - 1))
             ledger.collect()
     assert ledger.epochs() == sum(map(len, starts))
     assert bool(ledger.lost()) == lost

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import pytest
 from studies import write_config
 
 SEARCHED = {"name": "retrain.hyperparameters.base_lr", "type": "categorical"}
@@ -22,6 +23,7 @@ def states(checkout):
     return [json.loads(path.read_text())["state"] for path in results]
 
 
+@pytest.mark.slow
 def test_no_completed_trial_is_one_line_and_exit_1(checkout):
     study = write_config(checkout.folder, STUDY, searching(1e9, initial=1e9))
     code, output = checkout.run("--configfile", study, "--cores", "2", check=False)
@@ -31,6 +33,7 @@ def test_no_completed_trial_is_one_line_and_exit_1(checkout):
     assert "no trial of 2 completed, so there is nothing to promote; retrain: not finite in epoch" in line
 
 
+@pytest.mark.slow
 def test_diverged_trials_are_left_out_of_the_promotion(checkout):
     study = write_config(checkout.folder, STUDY, searching(0.05, 1e9, initial=1e9), {"optimize": {"rand_seed": 1}})
     output = checkout.run("--configfile", study, "--cores", "2")

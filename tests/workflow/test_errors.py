@@ -110,6 +110,7 @@ def test_started_from_another_folder(checkout, tmp_path):
     assert f"error: nasmake is started in its own folder; type: cd {root}" in output.splitlines()
 
 
+@pytest.mark.slow
 def test_missing_hardware_is_an_error_of_the_job_and_not_of_the_plan(checkout):
     study = write_config(checkout.folder, {"trainer": {"accelerator": "mps"}, "nas": {"num_epochs_supernet_train": 1}})
     checkout.run("-n", "--configfile", study)

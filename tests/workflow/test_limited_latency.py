@@ -6,6 +6,7 @@ No test asks how long anything took.
 import csv
 import json
 
+import pytest
 from small_spaces import latency_file, shipped, table_with_latency
 from studies import write_config
 from test_dag import ONCE, job_counts
@@ -26,6 +27,7 @@ def write_table(folder, **changes):
     (folder / "table.json").write_text(json.dumps(latency_file(SPACE, 1, 8) | changes))
 
 
+@pytest.mark.slow
 def test_given_table_from_limit_to_summary(checkout):
     write_table(checkout.folder)
     study = write_config(checkout.folder, limited())
@@ -95,6 +97,7 @@ def test_only_a_limit_without_a_table_plans_a_measurement(checkout):
     assert planned(several, {"latency": {"table": "table.json"}}) == ONCE | three
 
 
+@pytest.mark.slow
 def test_measurement_by_name_and_searches_with_it(checkout):
     shared = checkout.folder / "results/tiny/shared"
     study = write_config(checkout.folder, limited(limit=1e-6, table=None))

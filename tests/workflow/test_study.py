@@ -140,6 +140,7 @@ def test_a_change_reaches_the_tables_and_the_report_within_one_run(finished, tmp
     assert NOTHING in copy.run("-n", "--configfile", "study.yaml", "--cores", "2")
 
 
+@pytest.mark.slow
 def test_number_of_promoted_trials_trains_only_the_missing(finished):
     run = finished.folder / "results/tiny"
     done = {path: path.stat().st_mtime_ns for path in run.glob("*/final.json")}
