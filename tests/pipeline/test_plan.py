@@ -206,12 +206,12 @@ def test_study_can_be_extended():
     ],
 )
 def test_display_has_a_word_for_each_key(trainer, display):
-    assert plan(trainer=trainer).resources(1)["display"] == display
+    assert plan(trainer=trainer).resources("retrain")["display"] == display
 
 
 @pytest.mark.parametrize(("gpus", "threads"), [(0, 2), (1, 2), (3, 6)])
 def test_resources_and_threads_of_all_processes(gpus, threads):
     study = plan(environment={"gpus": gpus}, trainer={"num_threads": 2, "accelerator": "cpu"})
-    resources = study.resources(12)
+    resources = study.resources("retrain")
     assert (resources["gpu"], resources["accelerator"], study.threads) == (gpus, "cpu", threads)
-    assert resources["runtime"](None, attempt=2) == 24 * 60
+    assert resources["runtime"](None, attempt=2) == 2 * 120
