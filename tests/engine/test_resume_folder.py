@@ -64,6 +64,22 @@ def test_finished_outputs_are_put_back_after_snakemake_has_deleted_them(tmp_path
     assert output.read_text() == '{"value": 1}'
 
 
+def test_if_another_start_deletes_an_output_its_job_makes_it_again_from_the_state(tmp_path):
+    outputs = [tmp_path / "history.csv", tmp_path / "result.json"]
+    with resume_folder(tmp_path, "retrain", "f1", outputs) as folder:
+        folder.checkpoint.write_text("after the last epoch")
+        for output in outputs:
+            output.write_text("1")
+        outputs[0].unlink()  # the other start deletes what it finds before its job begins
+    with resume_folder(tmp_path, "retrain", "f1", outputs) as folder:
+        assert folder.checkpoint.read_text() == "after the last epoch"
+        outputs[0].write_text("1")
+    outputs[0].unlink()
+    with pytest.raises(AlreadyDoneError), resume_folder(tmp_path, "retrain", "f1", outputs):
+        raise AssertionError("computed again")
+    assert outputs[0].read_text() == "1"
+
+
 def test_damaged_kept_outputs_are_computed_again(tmp_path):
     output = tmp_path / "result.json"
     with hold(tmp_path):

@@ -132,8 +132,10 @@ def test_a_job_that_was_killed_without_a_word_is_named(tmp_path):
     done = log_of(tmp_path / "trial-0002", "epoch 1\n").parents[1]
     write_failed("retrain", done, BOOM, {})
     error = log_of(tmp_path / "trial-0003", "error: nas.seed is x\n")
-    (first, second) = failures(tmp_path, time.time() - 60)
+    silent = log_of(tmp_path / "trial-0004", "")
+    (first, second, third) = failures(tmp_path, time.time() - 60)
     assert first.startswith(
         f"{killed}: ended without an error; the system may have killed the job, as it does when memory"
     )
     assert second == f"{error}: error: nas.seed is x"
+    assert third.startswith(f"{silent}: is empty: the job did not start, as when the cluster refuses it, or")

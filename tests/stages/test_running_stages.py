@@ -257,6 +257,7 @@ def test_search_by_reward_terminated_at_a_step_ends_the_same(copy, digits, monke
     best = whole["architecture.json"]["scores"]["objective"]
     assert best == float(rows[-1]["best_objective"]) == min(float(row["objective"]) for row in evaluations)
     (copy / "architecture.json").unlink()
+    forget_finished(copy.parent)
     with monkeypatch.context() as patch:
         patch.setattr(ArchitectureSearch, "training_step", dying_at(ArchitectureSearch.training_step, wanted))
         with pytest.raises(SystemExit):

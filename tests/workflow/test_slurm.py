@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -51,7 +52,7 @@ class Study:
     """A study under way, and what its jobs noted."""
 
     def __init__(self, folder, slurm):
-        self.checkout, self.slurm, self.folder = make_checkout(folder / "nasmake"), slurm, folder
+        self.checkout, self.slurm, self.folder = make_checkout(folder / "日本 実験"), slurm, folder
         write_config(self.checkout.folder, STUDY)
         for stage in ("train_supernet", "search_architecture", "retrain"):
             script = self.checkout.folder / f"scripts/{stage}.py"
@@ -68,6 +69,7 @@ class Study:
                 stdout=printed,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=0o027,
             )
 
     def jobs(self, stage):
@@ -118,6 +120,30 @@ def test_study_with_failed_cut_off_and_cancelled_jobs(tmp_path, study):
     assert "stopped by SIGTERM; the training state is saved" in study.printed.read_text()
     assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
     assert artefacts(results) == artefacts(on_this_host(tmp_path / "here"))
+    assert not [path for path in results.rglob("*") if not path.stat().st_mode & stat.S_IRGRP]
+
+
+def test_job_that_slurm_refuses_and_job_that_is_held(tmp_path, slurm):
+    checkout = make_checkout(tmp_path / "nasmake")
+    write_config(checkout.folder, STUDY, {"nas": {"num_epochs_supernet_train": 1}})
+    only = [*OPTIONS, "--configfile", "study.yaml", "--until", "train_supernet", "--set-resources"]
+    code, output = checkout.run(*only, "train_supernet:slurm_partition=nowhere", check=False)
+    assert code == 1
+    assert "Invalid partition name specified" in output
+    assert "results/tiny/shared/logs/train_supernet.log: is empty: the job did not start" in output
+
+    def held():
+        waiting = slurm.ask("squeue", "--noheader", "--format", "%i %r")
+        return [line.split()[0] for line in waiting.splitlines() if "JobHeldUser" in line]
+
+    command = checkout.command(*only, "train_supernet:slurm_extra='--hold'")
+    with subprocess.Popen(command, cwd=checkout.folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 200
+        while not (jobs := held()):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.2)
+        slurm.ask("scontrol", "release", jobs[0])
+        assert process.wait(timeout=400) == 0
 
 
 def on_this_host(folder):

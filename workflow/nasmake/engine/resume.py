@@ -93,8 +93,14 @@ class FinishedStage:
     outputs: Sequence[Path]
 
     def keep(self) -> None:
-        """Link the outputs, and remove the training state."""
-        for output in filter(Path.is_file, self.outputs):
+        """Link the outputs, and remove the training state.
+
+        The state stays if an output is missing. In that case, another start of the study has deleted it, and the job
+        of that start waits for this one. It makes the outputs again from the state.
+        """
+        if not all(map(Path.is_file, self.outputs)):
+            return
+        for output in self.outputs:
             kept = self._kept(output)
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.unlink(missing_ok=True)
@@ -107,13 +113,13 @@ class FinishedStage:
     def restore(self) -> bool:
         """Put the kept outputs back in their place after Snakemake has deleted them, and return whether that was done.
 
-        If there are none, or one is damaged, nothing is done.
+        If no output is missing, none was kept, or one is damaged, nothing is done.
 
         Raises:
             InputError: the list of checksums is damaged.
         """
         checksums = self.folder / CHECKSUMS
-        if any(map(Path.exists, self.outputs)) or not checksums.is_file():
+        if all(map(Path.exists, self.outputs)) or not checksums.is_file():
             return False
         if read_json(checksums) != self._checksums():
             return False

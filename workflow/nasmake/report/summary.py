@@ -35,6 +35,10 @@ KILLED = (
     "ended without an error; the system may have killed the job, as it does when memory is used up; run fewer jobs at "
     "once (--cores, --jobs), lower the batch size, or raise mem_mb (--set-resources RULE:mem_mb=16000)"
 )
+SILENT = (
+    "is empty: the job did not start, as when the cluster refuses it, or it was killed before it printed anything; the "
+    "lines above and the logs in .snakemake tell which"
+)
 STOPPED_LINE = re.compile(r"stopped by |interrupted")  # the user stopped the job
 ERROR_LINE = re.compile(r"error: |[\w.]*(Error|Exception)\b")  # ours, or the last line of a Python traceback
 
@@ -178,7 +182,7 @@ def failures(run: Path, since: float) -> list[str]:
         if ERROR_LINE.match(line):
             lines.append(f"{log}: {line}")
         elif not STOPPED_LINE.match(line) and _lacks_artefacts(log):
-            lines.append(f"{log}: {KILLED}")
+            lines.append(f"{log}: {KILLED if line else SILENT}")
     return lines
 
 
