@@ -264,3 +264,10 @@ def test_batch_that_leaves_a_process_less_than_two_images_is_refused(key):
     assert error_of(study(**raw)).startswith(
         f"{key} is 3; expected 4 or more, because 2 processes (environment.gpus) share"
     )
+
+
+@pytest.mark.parametrize("key", ["supernet.batch_size", "search.batch_size", "retrain.hyperparameters.batch_size"])
+def test_batch_of_one_image_is_refused(key):
+    raw = {}
+    assign(raw, key, 1)
+    assert error_of(study(**raw)) == f"{key} is 1; expected 2 or more, because BatchNorm needs 2 images"

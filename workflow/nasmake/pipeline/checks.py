@@ -140,11 +140,13 @@ def _check_skipped_stages(config: Config) -> None:
 
 
 def _check_batch_sizes(config: Config) -> None:
-    """Refuse batches that leave a process fewer than the two images that BatchNorm needs."""
-    processes = config.environment.gpus
-    for key in ("supernet.batch_size", "retrain.hyperparameters.batch_size"):
+    """Refuse batches with fewer than the two images that BatchNorm needs, in all or in one process."""
+    processes = max(1, config.environment.gpus)
+    for key in ("supernet.batch_size", "search.batch_size", "retrain.hyperparameters.batch_size"):
         smallest = min(possible_values(config, key))
-        if processes > 1 and smallest < 2 * processes:
+        if smallest < 2:
+            raise InputError(f"{key} is {smallest}; expected 2 or more, because BatchNorm needs 2 images")
+        if smallest < 2 * processes and key != "search.batch_size":  # a process of a search takes whole batches
             raise InputError(
                 f"{key} is {smallest}; expected {2 * processes} or more, because {processes} processes "
                 "(environment.gpus) share a batch and each one needs 2 images"

@@ -8,12 +8,25 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
 from nasmake.core.errors import InputError
 
 CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")  # the last range stands for bytes that are not UTF-8
+
+
+class UnreadableImagesError(Exception):
+    """Some image files cannot be read.
+
+    Attributes:
+        problems: one line for each file.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(f"{len(problems)} unreadable image(s)")
+        self.problems = problems
 
 
 def check_image_folder(path: Path, test: str = "test") -> dict[str, dict[str, int]]:
@@ -78,12 +91,21 @@ def digest_of_images(path: Path, test: str = "test") -> str:
     digest = hashlib.sha256()
     for classes in list_images(path, test).values():
         for image in chain.from_iterable(classes.values()):
-            try:
-                facts = image.stat()
-            except OSError as error:
-                raise _unreadable(image, error) from None
-            digest.update(f"{image.relative_to(path)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+            size, time = _size_and_time(image)
+            digest.update(f"{image.relative_to(path)}\0{size}\0{time}\0".encode())
     return digest.hexdigest()
+
+
+def _size_and_time(image: Path) -> tuple[int, int]:
+    """Return the size of a file in bytes and its time in nanoseconds; zeros for a link to a missing file.
+
+    The preparation reports this file together with all other images that cannot be read.
+    """
+    try:
+        facts = image.stat()
+    except OSError:
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns
 
 
 def _list_split(folder: Path) -> dict[str, list[Path]]:
@@ -99,6 +121,11 @@ def _list_split(folder: Path) -> dict[str, list[Path]]:
                     "ways of Unicode; put the images into one of the folders and remove the other one"
                 )
             classes[name] = _list_class(entry)
+        elif entry.is_symlink() and not Path(entry).exists():
+            raise InputError(
+                f"dataset.path: {entry.path} is a link to a place that does not exist; expected the folder of a class; "
+                f"type: rm {entry.path}, or repair the link"
+            )
     return dict(sorted(classes.items()))
 
 

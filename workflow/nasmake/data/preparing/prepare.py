@@ -11,8 +11,9 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from nasmake.core.errors import InputError
-from nasmake.data.preparing.image_folder import digest_of_images
+from nasmake.core.errors import InputError, printable
+from nasmake.core.files import write_atomically
+from nasmake.data.preparing.image_folder import UnreadableImagesError, digest_of_images
 from nasmake.data.preparing.shared_folder import intact_manifest, locked, new_folder
 
 MAKERS = {  # dataset.name -> "module:function"
@@ -63,6 +64,12 @@ def _make(settings: Mapping[str, Any], folder: Path, source: Mapping[str, Any], 
     from nasmake.data.prepared import write_prepared
 
     started, name = time.time(), settings["name"]
-    data = resolve_name(MAKERS[name])(settings)
+    report = folder.with_name(f"{folder.name}.unreadable.txt")
+    try:
+        data = resolve_name(MAKERS[name])(settings)
+    except UnreadableImagesError as error:
+        write_atomically(report, "".join(f"{printable(problem)}\n" for problem in error.problems).encode())
+        raise InputError(f"{error.problems[0]}; {error}, all in {report}; repair or remove them") from None
+    report.unlink(missing_ok=True)
     with new_folder(folder) as private:
         return write_prepared(private, name, data, started, source, listing=listing)
