@@ -8,16 +8,22 @@ import numpy as np
 import pytest
 from nasmake.core.errors import InputError
 from nasmake.data.prepared import Prepared
-from nasmake.data.preparing.decode import decode_all, depth_of, open_upright
+from nasmake.data.preparing import decode
+from nasmake.data.preparing.decode import depth_of, open_upright
 from nasmake.data.preparing.image_folder import UnreadableImagesError, check_image_folder
 from nasmake.data.preparing.prepare import prepare
 from PIL import Image, ImageOps
 from small_data import write_image_folder
 
 
-def make(path, image_size=16):
-    prepare({"name": "image_folder", "path": str(path), "image_size": image_size}, path / "image_folder")
+def make(path, image_size=16, **settings):
+    settings |= {"name": "image_folder", "path": str(path), "image_size": image_size}
+    prepare(settings, path / "image_folder")
     return Prepared.open(path / "image_folder")
+
+
+def decode_all(paths, size, channels=3):
+    return decode.decode_all(paths, size, channels)
 
 
 def half_and_half(mode="RGB", size=(60, 40)):
@@ -40,6 +46,34 @@ def test_mixed_modes_and_sizes(tmp_path):
     added = images[8:14].astype(int)
     assert added[:, :, :6].max() < 20 and added[:, :, 10:].min() > 235
     assert prepared.split("test").labels.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def write_greys(path):
+    """Write greys in the modes that have them."""
+    for name in ("apple", "bee"):
+        (path / "train" / name).mkdir(parents=True)
+        for mode in ("1", "L", "LA"):
+            half_and_half(mode).save(path / "train" / name / f"{mode}.png")
+        write_deep(path / "train" / name / "deep.png", 0x80FF)
+
+
+def test_greys_stay_one_channel(tmp_path):
+    write_greys(tmp_path)
+    prepared = make(tmp_path)
+    grey, _ = prepared.split("train")
+    assert prepared.manifest["image_shape"] == [16, 16, 1] and len(prepared.manifest["mean"]) == 1
+    rgb, _ = make(tmp_path, channels=3).split("train")
+    np.testing.assert_array_equal(rgb, np.repeat(grey, 3, axis=-1))
+    np.testing.assert_array_equal(make(tmp_path, channels=1).split("train").images, grey)
+
+
+def test_one_picture_with_colours_makes_three_channels(tmp_path):
+    write_greys(tmp_path)
+    Image.new("RGB", (20, 20), (255, 0, 0)).save(tmp_path / "train" / "bee" / "red.png")
+    images, _ = make(tmp_path).split("train")
+    assert images[-1, 0, 0].tolist() == [255, 0, 0]
+    luma, _ = make(tmp_path, channels=1).split("train")
+    assert luma[-1, 0, 0].tolist() == [76]  # .299 * 255
 
 
 def test_shorter_side_is_scaled_and_the_centre_cut_out(tmp_path):

@@ -95,7 +95,7 @@ def _check_writable(key: str, folder: Path) -> None:
 
 def _check_images(config: Config) -> None:
     """Refuse a split that leaves no image to train on, and a baseline for images that are not held in memory."""
-    images, _, _ = dataset_facts(config)
+    images = dataset_facts(config).images
     held_out = config.dataset.num_data_architecture_search
     if images is not None and held_out >= images:
         raise InputError(
@@ -157,11 +157,11 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
     """Refuse a space that does not fit the data or the strategy, and limits that none of its networks keeps."""
     name = search_space["name"]
     space = SearchSpace.from_mapping(search_space["content"], name, f"config_{name}.yaml")
-    _, classes, shape = dataset_facts(config)
-    if classes is not None and space.num_classes != classes:
+    facts = dataset_facts(config)
+    if space.num_classes != facts.num_classes:
         raise InputError(
-            f"config_{name}.yaml: settings.class_num is {space.num_classes}; expected {classes}, the number of "
-            f"classes of {config.dataset.name}"
+            f"config_{name}.yaml: settings.class_num is {space.num_classes}; expected {facts.num_classes}, the number "
+            f"of classes of {config.dataset.name}"
         )
     subset = config.dataset.num_search_classes
     if subset is not None and not 2 <= subset <= space.num_classes:
@@ -174,11 +174,9 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
     _check_type(config)
     _check_reward(config)
     _check_expected_cost(config)
-    if shape is not None:
-        edge, _, channels = shape
-        table = needs_latency(config) and config.latency.table
-        latency = read_latency(Path(table), space, channels, edge) if table else None
-        _check_limits(config, CostTable(space, channels, edge, latency))
+    table = needs_latency(config) and config.latency.table
+    latency = read_latency(Path(table), space, facts.channels, facts.size) if table and facts.channels else None
+    _check_limits(config, CostTable(space, facts.channels or 1, facts.size, latency))  # 1 channel has the lowest costs
 
 
 def _check_type(config: Config) -> None:

@@ -1,4 +1,4 @@
-"""Decode image files: images of any size and colour mode become RGB images of one size."""
+"""Decode image files: images of any size and colour mode become images of one size, in RGB or in greys."""
 
 import logging
 import warnings
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ORIENTATION = 0x0112  # number of the EXIF field
+GREYS = ("1", "L", "LA", "La")  # PIL's modes of images without colours, beside those of 16 bits
 DEPTHS = (8, 10, 12, 14, 16)  # bits of a grey that cameras and scanners store in 16 bits
 log = logging.getLogger(__name__)
 
 
 def make_image_folder(settings: Mapping[str, Any]) -> DataSet:
-    """Return the images of `<dataset.path>/{train,test}/<class>/` as uint8 [N, image_size, image_size, 3].
+    """Return the images of `<dataset.path>/{train,test}/<class>/` as uint8 [N, image_size, image_size, C].
 
     The shorter side is scaled to `image_size` (bicubic, antialiased), and the centre is cut out. Classes and images are
     in the order of their names. All images are held in memory.
 
     Args:
-        settings: `path` and `image_size` of section `dataset`.
+        settings: `path`, `image_size` and `channels` of section `dataset`.
 
     Raises:
         InputError: `image_size` is missing, or the folders have another layout.
@@ -43,7 +44,9 @@ def make_image_folder(settings: Mapping[str, Any]) -> DataSet:
         part: [(path, classes.index(name)) for name, paths in folders[part].items() for path in paths]
         for part in ("train", "test")
     }
-    images = decode_all([path for part in labelled.values() for path, _ in part], size)
+    images = decode_all(
+        [path for part in labelled.values() for path, _ in part], size, settings.get("channels", "auto")
+    )
     labels = np.array([label for part in labelled.values() for _, label in part], dtype=np.int64)
     first_test = len(labelled["train"])
     return DataSet(
@@ -54,24 +57,31 @@ def make_image_folder(settings: Mapping[str, Any]) -> DataSet:
     )
 
 
-def decode_all(paths: Sequence[Path], size: int) -> NDArray[np.uint8]:
-    """Return the centres of images as uint8 [N, size, size, 3].
+def decode_all(paths: Sequence[Path], size: int, channels: int | str) -> NDArray[np.uint8]:
+    """Return the centres of images as uint8 [N, size, size, C].
 
     All files with greys of 16 bits are scaled alike. If none of their values needs more than 12 bits, for example, then
     the greys are those of a device with 12 bits, and 4095 is white.
 
+    Args:
+        paths: the files.
+        size: height and width of the result in pixels.
+        channels: C, which is 1 (greys) or 3 (RGB); with `auto` it is 1 if the files of all images have greys only.
+
     Raises:
         UnreadableImagesError: at least one file cannot be read.
     """
-    images = np.zeros((len(paths), size, size, 3), np.uint8)
+    images = np.zeros((len(paths), size, size, 1 if channels == 1 else 3), np.uint8)
     problems: list[str] = []
+    has_colours = False
     deep: dict[int, int] = {}  # largest value of each image with greys of 16 bits, by its row
     for row, path in enumerate(paths):
         try:
             image = open_upright(path)
             if has_deep_greys(image):
                 deep[row] = int(np.asarray(image).max())
-            images[row] = centre(to_rgb(image), size)
+            has_colours |= image.mode not in GREYS and not has_deep_greys(image)
+            images[row] = centre(to_rgb(image), size, images.shape[-1])
         except Exception as error:  # decoders raise exceptions of many types for damaged files
             problems.append(f"{path}: cannot be read as an image ({' '.join(str(error).split())})")
     if problems:
@@ -82,8 +92,8 @@ def decode_all(paths: Sequence[Path], size: int) -> NDArray[np.uint8]:
             "greys: %d files of 16 bits with values up to %d: read as %d bits", len(deep), max(deep.values()), bits
         )
         for row in deep:
-            images[row] = centre(to_rgb(open_upright(paths[row]), bits), size)
-    return images
+            images[row] = centre(to_rgb(open_upright(paths[row]), bits), size, images.shape[-1])
+    return images if has_colours or channels != "auto" else images[..., :1]
 
 
 def depth_of(largest: int) -> int:
@@ -91,11 +101,12 @@ def depth_of(largest: int) -> int:
     return next(bits for bits in DEPTHS if largest < 2**bits)
 
 
-def centre(image: "Image", size: int) -> NDArray[np.uint8]:
-    """Return the centre of an RGB image as uint8 [size, size, 3], after its shorter side was scaled to `size`."""
+def centre(image: "Image", size: int, channels: int) -> NDArray[np.uint8]:
+    """Return the centre of an RGB image as uint8 [size, size, channels]; its shorter side is scaled to `size`."""
     from PIL import Image, ImageOps
 
-    return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))
+    converted = image.convert("L" if channels == 1 else "RGB")
+    return np.asarray(ImageOps.fit(converted, (size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
 
 
 def read_rgb(path: Path) -> "Image":

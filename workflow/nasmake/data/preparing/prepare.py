@@ -25,6 +25,7 @@ MAKERS = {  # dataset.name -> "module:function"
     "image_folder": "nasmake.data.preparing.decode:make_image_folder",
 }
 DECIDING = ("name", "sha256", "image_size", "version")  # settings that decide the arrays; paths do not
+CHANNELS = "channels"  # decides the arrays of an image_folder too; other sets have one number of channels
 TEST_FOLDERS = {"imagenet": "val", "image_folder": "test"}  # names of the folders of test images, beside `train`
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
     Args:
         settings: keys of section `dataset`: `name`; `path`, the folder of archives or images; and `url`, `sha256` and
-            `image_size` for the data sets that use them; `version` of the stage.
+            `image_size` and `channels` for the data sets that use them; `version` of the stage.
         folder: `<dataset.path>/<name>`. It is created if necessary, and a damaged set in it is replaced.
 
     Returns:
@@ -50,6 +51,8 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if name not in MAKERS:
         raise InputError(f"dataset.name is {name}; expected one of {', '.join(MAKERS)}")
     source = {key: settings.get(key) for key in DECIDING}
+    if name == "image_folder":
+        source[CHANNELS] = settings.get(CHANNELS, "auto")
     listing = digest_of_images(Path(settings["path"]), TEST_FOLDERS[name]) if name in TEST_FOLDERS else None
     manifest = intact_manifest(folder, source, listing)
     if manifest is None:
