@@ -4,7 +4,6 @@ The configuration checks each section by itself; conditions of hyperparameters a
 imports this module, so it loads no torch. It imports core, config, search_spaces, costs, strategies and study.
 """
 
-import os
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -16,7 +15,10 @@ from nasmake.config.search import Constraint, ExpectedCost, Reward, Search
 from nasmake.core.errors import InputError, nearest
 from nasmake.costs.latency_table import read_latency
 from nasmake.costs.table import CostTable
+from nasmake.data.manifest import MANIFEST
+from nasmake.data.preparing.image_folder import TEST_FOLDERS
 from nasmake.pipeline.conditions import check_conditions, check_value, with_conditions
+from nasmake.pipeline.data_folders import first_existing, is_writable, place_of
 from nasmake.pipeline.inputs import dataset_facts
 from nasmake.pipeline.searched import needs_latency, possible_values, values_of
 from nasmake.pipeline.stages import RESOLVED_KEYS, chain_of, first_searched, stage_of
@@ -41,7 +43,9 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
     check_parameters(config)
     check_conditions(config)
     _check_writable("environment.result_dir", Path(config.environment.result_dir))
-    _check_writable("dataset.path", Path(config.dataset.path))
+    is_prepared = Path(place_of(config, config.dataset.name), MANIFEST).is_file()
+    if config.dataset.name not in TEST_FOLDERS and not is_prepared:  # images can be prepared elsewhere
+        _check_writable("dataset.path", Path(config.dataset.path))
     _check_images(config)
     _check_objectives(config)
     _check_skipped_stages(config)
@@ -88,9 +92,10 @@ def check_parameters(config: Config) -> None:
 
 def _check_writable(key: str, folder: Path) -> None:
     """Refuse a folder that a job could neither create nor write to."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(f"{key} is {folder}; expected a folder that can be written, but {existing} is none")
+    if not is_writable(folder):
+        raise InputError(
+            f"{key} is {folder}; expected a folder that can be written, but {first_existing(folder)} is none"
+        )
 
 
 def _check_images(config: Config) -> None:

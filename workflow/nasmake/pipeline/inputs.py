@@ -13,7 +13,8 @@ from nasmake.config import Config
 from nasmake.core.errors import InputError, nearest, shown
 from nasmake.core.files import digest_of, read_json, sha256_of
 from nasmake.data.manifest import read_manifest
-from nasmake.data.preparing.image_folder import check_image_folder
+from nasmake.data.preparing.image_folder import TEST_FOLDERS, check_image_folder
+from nasmake.pipeline.data_folders import listing_of, prepared_folder
 from nasmake.pipeline.searched import search_spaces_of
 from nasmake.pipeline.stages import SPACE_KEY, SPLIT_KEYS
 from nasmake.search_spaces import SearchSpace
@@ -190,17 +191,15 @@ class DatasetFacts:
 def dataset_facts(config: Config) -> DatasetFacts:
     """Return the facts about a data set: those of the prepared set, of the folder of images, or of KNOWN."""
     dataset = config.dataset
-    size = dataset.image_size or 0
-    if dataset.name == "image_folder":
-        counts = check_image_folder(Path(dataset.path))["train"]
-        given = None if dataset.channels == "auto" else dataset.channels
-        return DatasetFacts(sum(counts.values()), len(counts), size, given)
-    if manifest := _readable_manifest(Path(dataset.path) / dataset.name):
+    listing = listing_of(config)
+    if manifest := _readable_manifest(prepared_folder(config, listing)):
         height, _, channels = manifest["image_shape"]
-        return DatasetFacts(manifest["train"]["count"], len(manifest["classes"]), size or height, channels)
-    if dataset.name == "imagenet":
-        counts = check_image_folder(Path(dataset.path), "val")["train"]
-        return DatasetFacts(sum(counts.values()), len(counts), size, 3)
+        return DatasetFacts(manifest["train"]["count"], len(manifest["classes"]), height, channels)
+    if dataset.name in TEST_FOLDERS:
+        counts = check_image_folder(Path(dataset.path), TEST_FOLDERS[dataset.name])["train"]
+        given = None if dataset.channels == "auto" else dataset.channels
+        known = 3 if dataset.name == "imagenet" else given
+        return DatasetFacts(sum(counts.values()), len(counts), dataset.image_size or 0, known)
     images, classes, (height, _, channels) = KNOWN[dataset.name]
     return DatasetFacts(None if dataset.sha256 else images, classes, height, channels)  # an own archive may hold fewer
 
