@@ -1,14 +1,11 @@
 """A finished study on a folder of images, and what the user then changes in this folder."""
 
-import json
-import os
 import shutil
 
 import pytest
 import small_data
 from conftest import make_checkout
-from PIL import Image
-from studies import artefacts, write_config
+from studies import write_config
 from test_dag import job_counts
 
 pytestmark = pytest.mark.slow
@@ -52,10 +49,6 @@ def files_of(checkout):
     return sorted(path for path in (checkout.folder / "results").rglob("*") if path.suffix in (".json", ".safetensors"))
 
 
-def sets_in(checkout):
-    return sorted(path.name for path in (checkout.folder / "photos").glob("image_folder-*"))
-
-
 def add_class(photos):
     small_data.write_image_folder(photos, classes=["dog"], per_class=12, test_per_class=2)
 
@@ -85,47 +78,3 @@ def test_changed_images_plan_the_preparation_and_what_follows(copy, change, phra
     assert output.count(line) == 1
     assert set(job_counts(output)) == FOLLOWS and set(job_counts(output).values()) == {1}
     assert files_of(copy) == before
-
-
-def test_new_class_is_trained(copy):
-    add_class(copy.folder / "photos")
-    (old,) = sets_in(copy)
-    output = copy.run(*RUN)
-    assert output.index("1 class added (dog)") < output.index("rule download_dataset")
-    facts = json.loads((copy.folder / "results/photos/shared/dataset.json").read_text())
-    assert facts["classes"] == ["apple", "bee", "cat", "dog"]
-    assert old in sets_in(copy) and len(sets_in(copy)) == 2
-    assert NOTHING in copy.run("-n", *RUN)
-
-
-def test_nothing_finished_is_deleted_if_the_new_images_cannot_be_read(copy):
-    add_class(copy.folder / "photos")
-    (copy.folder / "photos/train/dog/000.png").write_bytes(b"no image")
-    before = artefacts(copy.folder / "results/photos")
-    del before["shared/dataset.json"]  # Snakemake removes the output of the job that failed; the set itself is there
-    code, output = copy.run(*RUN, check=False)
-    assert code != 0 and "1 unreadable image(s), all in photos/image_folder-" in output
-    assert before.items() <= artefacts(copy.folder / "results/photos").items()
-    shutil.rmtree(copy.folder / "photos/train/dog")
-    shutil.rmtree(copy.folder / "photos/test/dog")
-    assert set(job_counts(copy.run("-n", *RUN))) <= FOLLOWS
-    assert artefacts(copy.folder / "results/photos").items() >= before.items()
-
-
-def test_another_image_size_does_not_touch_the_first_run(copy):
-    (first,) = sets_in(copy)
-    other = write_config(copy.folder, STUDY, {"run": "larger", "dataset": {"image_size": 24}}, name="larger.yaml")
-    copy.run("results/larger/shared/supernet.json", "--configfile", other, "--cores", "2")
-    larger = json.loads((copy.folder / "results/larger/shared/dataset.json").read_text())
-    assert larger["image_shape"] == [24, 24, 3]
-    assert sets_in(copy) == sorted([first, first.replace("-16-", "-24-")])
-    assert NOTHING in copy.run("-n", *RUN)
-
-
-def test_grey_images_are_trained_with_one_channel(copy):
-    for path in (copy.folder / "photos").glob("t*/*/*.png"):
-        Image.open(path).convert("L").save(path)
-        os.utime(path, (1, 1))
-    copy.run("results/photos/trial-0000/result.json", *RUN)
-    facts = json.loads((copy.folder / "results/photos/shared/dataset.json").read_text())
-    assert facts["image_shape"] == [16, 16, 1]
