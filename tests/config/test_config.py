@@ -147,6 +147,14 @@ def test_unknown_key_is_told_before_other_problems():
             "dataset.image_size is 32; expected null, except for image_folder and imagenet",
         ),
         (
+            {"dataset": {"channels": 1}},
+            "dataset.channels is 1; expected auto, except for image_folder",
+        ),
+        (
+            {"dataset": {"name": "image_folder", "image_size": 8, "channels": 2}},
+            "dataset.channels is 2; expected auto, 1 or 3",
+        ),
+        (
             {"dataset": {"name": "image_folder"}},
             "dataset.image_size is null; expected a number of pixels for image_folder",
         ),
@@ -357,3 +365,23 @@ def test_empty_list_of_parameters():
 def test_type_decides_strategy_and_sampler_where_none_is_given(given, algorithm, sampler):
     config = load({"optimize": {"trial_number": 1}} | given)
     assert (config.search.algorithm, config.supernet.sampler) == (algorithm, sampler)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "flip"),
+    [
+        ("digits", "x", False),
+        ("digits_canvas", "x", False),
+        ("cifar10", "digits", True),
+        ("image_folder", "photos", True),
+        ("image_folder", "data/EMNIST/", False),
+        ("image_folder", "handwritten_letters", False),
+        ("image_folder", "mnist/photos", True),
+        ("image_folder", "FashionMNIST", True),
+    ],
+)
+def test_digits_and_letters_are_not_mirrored(name, path, flip):
+    size = {"image_size": 8} if name == "image_folder" else {}
+    dataset = {"name": name, "path": path} | size
+    for given, expected in ({}, flip), ({"flip": True}, True), ({"flip": False}, False):
+        assert load({"dataset": dataset | given, "optimize": {"trial_number": 1}}).dataset.flip is expected

@@ -87,6 +87,20 @@ def test_images_and_classes_of_an_image_folder_are_counted(tmp_path):
     assert "is 12; expected 1 to 11" in error_of(study(dataset=dataset | {"num_data_architecture_search": 12}))
 
 
+def test_costs_of_grey_images_are_those_of_one_channel(tmp_path):
+    write_image_folder(tmp_path / "images", per_class=4)
+    dataset = {"name": "image_folder", "path": "images", "image_size": 16, "num_data_architecture_search": 6}
+    for channels, known in (("auto", 1), (1, 1), (3, 3)):
+        config = study(dataset=dataset | {"channels": channels})
+        space = read_search_space(config)
+        costs = CostTable(SearchSpace.from_mapping(space["content"], space["name"], "x"), known, 16)
+        least = costs.of(costs.cheapest("macs"))["macs"]
+        start(study(dataset=dataset | {"channels": channels}, search={"constraint": {"macs": least}}))
+        assert "expected" in error_of(
+            study(dataset=dataset | {"channels": channels}, search={"constraint": {"macs": least - 1}})
+        )
+
+
 def test_images_and_classes_of_imagenet_are_counted(tmp_path):
     dataset = {"name": "imagenet", "path": "images", "num_data_architecture_search": 6}
     sections = {"dataset": dataset, "nas": {"search_space": "proxyless"}}
@@ -264,3 +278,10 @@ def test_batch_that_leaves_a_process_less_than_two_images_is_refused(key):
     assert error_of(study(**raw)).startswith(
         f"{key} is 3; expected 4 or more, because 2 processes (environment.gpus) share"
     )
+
+
+@pytest.mark.parametrize("key", ["supernet.batch_size", "search.batch_size", "retrain.hyperparameters.batch_size"])
+def test_batch_of_one_image_is_refused(key):
+    raw = {}
+    assign(raw, key, 1)
+    assert error_of(study(**raw)) == f"{key} is 1; expected 2 or more, because BatchNorm needs 2 images"

@@ -174,8 +174,9 @@ def test_retraining_may_read_data_sets_of_its_own():
 
 def test_source_of_the_data_set_has_its_folder_and_no_url():
     digest = "0" * 64
-    study = plan(dataset={"name": "cifar10", "path": "data", "url": "file:///x", "sha256": digest})
-    expected = {"name": "cifar10", "path": "data", "sha256": digest, "image_size": None}
+    others = {"retrain": {"train": "other"}}
+    study = plan(dataset={"name": "cifar10", "path": "data", "url": "file:///x", "sha256": digest, **others})
+    expected = {"name": "cifar10", "path": "data", "sha256": digest, "image_size": None, "channels": "auto"}
     expected |= {"version": STAGES["download_dataset"].version}
     assert json.loads(study.source_settings()) == expected
     assert json.loads(study.source_settings("other")) == expected | {"path": "other"}

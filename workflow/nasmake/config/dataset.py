@@ -1,6 +1,7 @@
 """Section `dataset`: the data, and how its training images are divided."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
@@ -9,6 +10,7 @@ from nasmake.config.base import Count, FilePath, Section
 from nasmake.core.urls import without_secrets
 
 DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "imagenet", "image_folder"]
+TEXT_SETS = ("digit", "letter", "mnist", "svhn", "omniglot")  # in names of data sets of digits or letters
 SCHEMES = ("http://", "https://", "file://")
 SHA256 = "^[0-9a-f]{64}$"
 
@@ -17,6 +19,12 @@ def _check_sha256(text: str) -> str:
     if not re.fullmatch(SHA256, text):
         raise ValueError("expected 64 hexadecimal digits in lower case")
     return text
+
+
+def _is_text(name: str) -> bool:
+    """Return True if the images of a data set are digits or letters, which must not be mirrored, by its name."""
+    lowered = name.lower()
+    return "fashion" not in lowered and any(part in lowered for part in TEXT_SETS)
 
 
 class DatasetRetrain(Section):
@@ -48,13 +56,21 @@ class Dataset(Section):
     image_size: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="height and width of the images in pixels; required for image_folder; null: 224 for imagenet"
     )
+    channels: Literal["auto", 1, 3] = Field(
+        "auto",
+        description="channels of the images of an image_folder: 1 (greys) or 3 (RGB); auto: 1 if all files have greys "
+        "only; other data sets have their own number",
+    )
     crop_padding: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
         None,
         description="pixels of black on each side of a training image before a random crop; null: 4, 1 for the digits "
         "sets, 0 for imagenet",
     )
     flip: bool | None = Field(
-        None, description="mirror training images at random, left to right; null: true, false for the digits sets"
+        None,
+        description="mirror training images at random, left to right; null: true, false for digits and letters, which "
+        "are the digits sets, and image folders with digit, letter, mnist (but not fashion), svhn or omniglot in their "
+        "name",
     )
     url: str | None = Field(
         None, description="URL of another source of the CIFAR archive (http, https or file); requires dataset.sha256"
@@ -71,7 +87,7 @@ class Dataset(Section):
         if self.crop_padding is None:
             self.crop_padding = {"imagenet": 0}.get(self.name, 1 if digits else 4)
         if self.flip is None:
-            self.flip = not digits
+            self.flip = not _is_text(Path(self.path).absolute().name if self.name == "image_folder" else self.name)
         if self.url is not None and self.sha256 is None:
             raise ValueError(
                 f"url is {without_secrets(self.url)}; expected dataset.sha256 with it; type: shasum -a 256 FILE"
@@ -90,4 +106,6 @@ class Dataset(Section):
             raise ValueError("image_size is null; expected a number of pixels for image_folder, such as 32")
         elif self.name != "image_folder" and self.image_size is not None:
             raise ValueError(f"image_size is {self.image_size}; expected null, except for image_folder and imagenet")
+        if self.name != "image_folder" and self.channels != "auto":
+            raise ValueError(f"channels is {self.channels}; expected auto, except for image_folder")
         return self

@@ -1,6 +1,6 @@
 """The file of a run that holds the facts about a prepared data set, and in its provenance the folder of the arrays.
 
-Prepared data sets are shared by all runs. A run compares the facts of its own file with the manifest before it opens
+Prepared data sets are shared by all runs. A run compares all facts of its own file with the manifest before it opens
 the arrays, so it notices when another run has prepared another data set in that folder. NumPy is not needed here.
 """
 
@@ -38,6 +38,8 @@ def read_pointer(path: Path) -> Path:
             f"{path}: provenance.folder is missing; type: rm {path}, then the same command again"
         ) from None
     manifest = read_json(folder / MANIFEST)
-    if manifest.get("sha256") != content.get("sha256"):
-        raise InputError(f"{folder}: holds another data set than {path} says; start the study again to compare them")
+    if differing := [name for name in FACTS if manifest.get(name) != content.get(name)]:
+        raise InputError(
+            f"{folder}: holds another data set than {path} says: {differing[0]} differs; type: the same command again"
+        )
     return folder

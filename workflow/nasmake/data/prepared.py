@@ -1,7 +1,7 @@
 """A prepared data set on disk: four array files and a manifest that describes them.
 
 The files are `{train,test}_{images,labels}.npy` and `manifest.json`. They are mapped into memory, not read. If the
-manifest has the key `stored`, the image arrays hold the paths of image files instead, relative to the folder above.
+manifest has the key `stored`, the image arrays hold the paths of image files instead, relative to `Prepared.root`.
 """
 
 import io
@@ -79,6 +79,11 @@ class Prepared:
     def in_files(self) -> bool:
         """Whether the image arrays hold paths of image files."""
         return "stored" in self.manifest
+
+    @property
+    def root(self) -> Path:
+        """The folder that paths of image files are relative to: the folder above, or what the provenance names."""
+        return Path(self.manifest.get(PROVENANCE, {}).get("images", self.folder.parent))
 
     def split(self, name: StoredSplit) -> Split:
         """Map one split into memory, read-only.

@@ -116,7 +116,7 @@ class Splits:
         labels, seed_key = torch.from_numpy(numbers).to(self.device), (self.settings.nas.seed, stage)
         options |= {key: self.manifest[key] for key in ("mean", "std")}
         if self.prepared.in_files:
-            root = (self.tested if name == "test" else self.prepared).folder.parent
+            root = (self.tested if name == "test" else self.prepared).root
             options |= {"size": self.input_size, "workers": self.workers, "training": "augment" in options}
             return FileSource(root, images, labels, batch_size, seed_key, **options)
         return ArraySource(torch.from_numpy(images).to(self.device), labels, batch_size, seed_key, **options)

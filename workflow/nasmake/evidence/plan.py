@@ -5,13 +5,13 @@ Imported by the Snakefile: no torch or numpy here.
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from nasmake.config import Config, load
 from nasmake.core.artefacts import JobFacts
 from nasmake.core.files import canonical_json, fingerprint
 from nasmake.core.nested import assign
+from nasmake.pipeline.data_folders import place_of
 from nasmake.pipeline.inputs import read_search_space
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES, Stage, settings_of
@@ -68,7 +68,7 @@ class EvidencePlan:
         evidence = plan.config.evidence
         self.plan, self.study = plan, study
         self._identity = cache(self._make_identity)
-        self.easy = str(Path(plan.config.dataset.path, evidence.easy_dataset))
+        self.easy = str(place_of(plan.config, evidence.easy_dataset))
         seeds = {kind: evidence.seeds[:EASY_SEEDS] if kind == "easy" else evidence.seeds for kind in KINDS}
         self.supernets = [f"{kind}-{seed}" for kind in KINDS for seed in seeds[kind]]
         self.lists = ["ranking", *(f"selection-{seed}" for seed in evidence.seeds)]
@@ -102,6 +102,10 @@ class EvidencePlan:
                 return self.of("choose_networks", {"list": unit})
             return self.of("train_networks", {"list": unit, "seed": artefact.split("/")[0].removeprefix("seed-")})
         return self.study.producer(path)
+
+    def changed_images(self, job: JobFacts) -> str | None:
+        """Return what changed in the image folder that a job of the study prepares; the easy data set is none."""
+        return self.study.changed_images(job)
 
     def _files(self, rule: str, named: Mapping[str, str]) -> tuple[str, dict[str, Any], list[str]]:
         """Return the folder of a job, its inputs and its outputs."""

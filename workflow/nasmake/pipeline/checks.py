@@ -4,7 +4,6 @@ The configuration checks each section by itself; conditions of hyperparameters a
 imports this module, so it loads no torch. It imports core, config, search_spaces, costs, strategies and study.
 """
 
-import os
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -16,7 +15,10 @@ from nasmake.config.search import Constraint, ExpectedCost, Reward, Search
 from nasmake.core.errors import InputError, nearest
 from nasmake.costs.latency_table import read_latency
 from nasmake.costs.table import CostTable
+from nasmake.data.manifest import MANIFEST
+from nasmake.data.preparing.image_folder import TEST_FOLDERS
 from nasmake.pipeline.conditions import check_conditions, check_value, with_conditions
+from nasmake.pipeline.data_folders import first_existing, is_writable, place_of
 from nasmake.pipeline.inputs import dataset_facts
 from nasmake.pipeline.searched import needs_latency, possible_values, values_of
 from nasmake.pipeline.stages import RESOLVED_KEYS, chain_of, first_searched, stage_of
@@ -41,7 +43,9 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
     check_parameters(config)
     check_conditions(config)
     _check_writable("environment.result_dir", Path(config.environment.result_dir))
-    _check_writable("dataset.path", Path(config.dataset.path))
+    is_prepared = Path(place_of(config, config.dataset.name), MANIFEST).is_file()
+    if config.dataset.name not in TEST_FOLDERS and not is_prepared:  # images can be prepared elsewhere
+        _check_writable("dataset.path", Path(config.dataset.path))
     _check_images(config)
     _check_objectives(config)
     _check_skipped_stages(config)
@@ -88,14 +92,15 @@ def check_parameters(config: Config) -> None:
 
 def _check_writable(key: str, folder: Path) -> None:
     """Refuse a folder that a job could neither create nor write to."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(f"{key} is {folder}; expected a folder that can be written, but {existing} is none")
+    if not is_writable(folder):
+        raise InputError(
+            f"{key} is {folder}; expected a folder that can be written, but {first_existing(folder)} is none"
+        )
 
 
 def _check_images(config: Config) -> None:
     """Refuse a split that leaves no image to train on, and a baseline for images that are not held in memory."""
-    images, _, _ = dataset_facts(config)
+    images = dataset_facts(config).images
     held_out = config.dataset.num_data_architecture_search
     if images is not None and held_out >= images:
         raise InputError(
@@ -140,11 +145,13 @@ def _check_skipped_stages(config: Config) -> None:
 
 
 def _check_batch_sizes(config: Config) -> None:
-    """Refuse batches that leave a process fewer than the two images that BatchNorm needs."""
-    processes = config.environment.gpus
-    for key in ("supernet.batch_size", "retrain.hyperparameters.batch_size"):
+    """Refuse batches with fewer than the two images that BatchNorm needs, in all or in one process."""
+    processes = max(1, config.environment.gpus)
+    for key in ("supernet.batch_size", "search.batch_size", "retrain.hyperparameters.batch_size"):
         smallest = min(possible_values(config, key))
-        if processes > 1 and smallest < 2 * processes:
+        if smallest < 2:
+            raise InputError(f"{key} is {smallest}; expected 2 or more, because BatchNorm needs 2 images")
+        if smallest < 2 * processes and key != "search.batch_size":  # a process of a search takes whole batches
             raise InputError(
                 f"{key} is {smallest}; expected {2 * processes} or more, because {processes} processes "
                 "(environment.gpus) share a batch and each one needs 2 images"
@@ -155,11 +162,11 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
     """Refuse a space that does not fit the data or the strategy, and limits that none of its networks keeps."""
     name = search_space["name"]
     space = SearchSpace.from_mapping(search_space["content"], name, f"config_{name}.yaml")
-    _, classes, shape = dataset_facts(config)
-    if classes is not None and space.num_classes != classes:
+    facts = dataset_facts(config)
+    if space.num_classes != facts.num_classes:
         raise InputError(
-            f"config_{name}.yaml: settings.class_num is {space.num_classes}; expected {classes}, the number of "
-            f"classes of {config.dataset.name}"
+            f"config_{name}.yaml: settings.class_num is {space.num_classes}; expected {facts.num_classes}, the number "
+            f"of classes of {config.dataset.name}"
         )
     subset = config.dataset.num_search_classes
     if subset is not None and not 2 <= subset <= space.num_classes:
@@ -172,11 +179,9 @@ def _check_space(config: Config, search_space: Mapping[str, Any]) -> None:
     _check_type(config)
     _check_reward(config)
     _check_expected_cost(config)
-    if shape is not None:
-        edge, _, channels = shape
-        table = needs_latency(config) and config.latency.table
-        latency = read_latency(Path(table), space, channels, edge) if table else None
-        _check_limits(config, CostTable(space, channels, edge, latency))
+    table = needs_latency(config) and config.latency.table
+    latency = read_latency(Path(table), space, facts.channels, facts.size) if table and facts.channels else None
+    _check_limits(config, CostTable(space, facts.channels or 1, facts.size, latency))  # 1 channel has the lowest costs
 
 
 def _check_type(config: Config) -> None:

@@ -85,7 +85,7 @@ class Current:
         if record is None:
             return "no record of a finished job"
         if record.identity != job.identity:
-            return "its settings changed"
+            return self.jobs.changed_images(job) or "its settings changed"
         if record.inputs.keys() != job.inputs.keys():
             return "its inputs changed"
         for name, value in job.inputs.items():

@@ -4,6 +4,7 @@ The facts about known data sets are here too. The Snakefile imports this module,
 config, search_spaces and the parts of data that list images and read manifests.
 """
 
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from nasmake.config import Config
 from nasmake.core.errors import InputError, nearest, shown
 from nasmake.core.files import digest_of, read_json, sha256_of
 from nasmake.data.manifest import read_manifest
-from nasmake.data.preparing.image_folder import check_image_folder
+from nasmake.data.preparing.image_folder import TEST_FOLDERS, check_image_folder
+from nasmake.pipeline.data_folders import listing_of, prepared_folder
 from nasmake.pipeline.searched import search_spaces_of
 from nasmake.pipeline.stages import SPACE_KEY, SPLIT_KEYS
 from nasmake.search_spaces import SearchSpace
@@ -79,7 +81,7 @@ def _read_space(config: Config, name: str) -> dict[str, Any]:
     content = read_mapping(path)
     dataset = config.dataset.name
     if dataset == "imagenet" or (dataset == "image_folder" and not path.stem.endswith(dataset)):
-        _, classes, _ = dataset_facts(config)
+        classes = dataset_facts(config).num_classes
         content["settings"] = dict(content.get("settings", {})) | {"class_num": classes}
     return {"name": path.stem.removeprefix("config_"), "content": content}
 
@@ -94,7 +96,7 @@ def read_imported_architecture(config: Config) -> dict[str, Any]:
     Raises:
         InputError: there is no such file, it holds no network, or this run would overwrite it.
     """
-    _, classes, _ = dataset_facts(config)
+    classes = dataset_facts(config).num_classes
     try:
         path = architecture_file(config.nas.architecture or "", Path())
         _check_not_of_this_run(config, path)
@@ -169,28 +171,37 @@ def source_of_networks(config: Config) -> str:
     return spaces if config.nas.supernet is None else f"{spaces}, supernet {config.nas.supernet}"
 
 
-def dataset_facts(config: Config) -> tuple[int | None, int | None, tuple[int, int, int] | None]:
-    """Return the facts about the data set that are known before any job.
+@dataclass(frozen=True)
+class DatasetFacts:
+    """The facts about a data set that are known before any job.
 
-    The facts come from the prepared data set if there is one, else from the folder of images or from KNOWN.
-
-    Returns:
-        Number of training images, number of classes, and image shape [height, width, channels]; None for an unknown
-        fact.
+    Attributes:
+        images: number of training images; None if it is unknown.
+        num_classes: number of classes.
+        size: height and width of an image in pixels.
+        channels: channels of an image; None if dataset.channels is auto and the images were not decoded yet.
     """
+
+    images: int | None
+    num_classes: int
+    size: int
+    channels: int | None
+
+
+def dataset_facts(config: Config) -> DatasetFacts:
+    """Return the facts about a data set: those of the prepared set, of the folder of images, or of KNOWN."""
     dataset = config.dataset
-    size = dataset.image_size or 0
-    if dataset.name == "image_folder":
-        counts = check_image_folder(Path(dataset.path))["train"]
-        return sum(counts.values()), len(counts), (size, size, 3)
-    if manifest := _readable_manifest(Path(dataset.path) / dataset.name):
-        height, width, channels = (size, size, 3) if size else manifest["image_shape"]
-        return manifest["train"]["count"], len(manifest["classes"]), (height, width, channels)
-    if dataset.name == "imagenet":
-        counts = check_image_folder(Path(dataset.path), "val")["train"]
-        return sum(counts.values()), len(counts), (size, size, 3)
-    images, classes, shape = KNOWN[dataset.name]
-    return (None if dataset.sha256 else images), classes, shape  # the user's own archive may hold fewer images
+    listing = listing_of(config)
+    if manifest := _readable_manifest(prepared_folder(config, listing)):
+        height, _, channels = manifest["image_shape"]
+        return DatasetFacts(manifest["train"]["count"], len(manifest["classes"]), height, channels)
+    if dataset.name in TEST_FOLDERS:
+        counts = check_image_folder(Path(dataset.path), TEST_FOLDERS[dataset.name])["train"]
+        given = None if dataset.channels == "auto" else dataset.channels
+        known = 3 if dataset.name == "imagenet" else given
+        return DatasetFacts(sum(counts.values()), len(counts), dataset.image_size or 0, known)
+    images, classes, (height, _, channels) = KNOWN[dataset.name]
+    return DatasetFacts(None if dataset.sha256 else images, classes, height, channels)  # an own archive may hold fewer
 
 
 def _readable_manifest(folder: Path) -> dict[str, Any] | None:

@@ -10,15 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from nasmake.config import load
+from nasmake.core.errors import InputError
 from nasmake.core.files import canonical_json, digest_of, read_json
 from nasmake.core.records import SHARED, trial_folder
+from nasmake.data.preparing.listing import Listing
 from nasmake.pipeline.conditions import with_conditions
+from nasmake.pipeline.data_folders import listing_of, prepared_folder
 from nasmake.pipeline.inputs import read_imported_architecture, read_imported_supernet, read_search_space
 from nasmake.pipeline.rule_functions import attempt_number
 from nasmake.pipeline.searched import needs_latency
 from nasmake.pipeline.stages import CHAIN, STAGES, chain_of, first_searched, settings_of, settings_of_job
 from nasmake.pipeline.walltime import walltime
 from nasmake.study.parameter_space import sampled_parameters
+
+# The key of each folder of a data set, by the name of the file that holds the facts about the set.
+FOLDER_KEYS = {
+    "dataset": "dataset.path",
+    "retrain_train": "dataset.retrain.train",
+    "retrain_test": "dataset.retrain.test",
+}
 
 
 class Plan:
@@ -39,6 +49,7 @@ class Plan:
         needs_latency: True if a search of this study uses latencies.
         latency_table: the file that latency.table names; None if it names none or the study needs no latencies.
         latency_digest: digest of that file.
+        listings: the listing of the images in each folder of dataset_paths; None for a data set without images there.
 
     Raises:
         InputError: the configuration, or a file that it names, is wrong.
@@ -57,6 +68,7 @@ class Plan:
         self.latency_table = config.latency.table if self.needs_latency else None
         self.latency_digest = digest_of([Path(self.latency_table)]) if self.latency_table else None
         names = [parameter.name for parameter in sampled_parameters(self.study.parameters)]
+        self.listings = {path: self._listing(name, path) for name, path in self.dataset_paths.items()}
         self._first_searched = first_searched(names, self.chain)
 
     @property
@@ -148,7 +160,8 @@ class Plan:
 
     def dataset(self, path: str | None = None) -> str:
         """Return the folder of the prepared data set whose source lies in `path`, by default dataset.path."""
-        return str(Path(path or self.config.dataset.path, self.config.dataset.name))
+        path = path or self.config.dataset.path
+        return str(prepared_folder(self.config, self.listings[path], path))
 
     @cached_property
     def dataset_paths(self) -> dict[str, str]:
@@ -177,11 +190,14 @@ class Plan:
 
         Args:
             path: folder of the source; None for dataset.path.
-            changes: other values of settings, by name.
+            changes: other values of settings, by name, for a data set that is no image folder.
         """
         stage = STAGES["download_dataset"]
-        dataset = settings_of(stage, self.config)["dataset"] | ({"path": path} if path else {})
-        return canonical_json(dataset | changes | {"version": stage.version})
+        path = path or self.config.dataset.path
+        dataset = settings_of(stage, self.config)["dataset"] | {"path": path}
+        listing = None if changes else self.listings[path]
+        images = {} if listing is None else {"listing": listing.digest}
+        return canonical_json(dataset | changes | images | {"version": stage.version})
 
     def settings(self, stage: str) -> str:
         """Return the settings that the job of a stage receives, as JSON.
@@ -218,6 +234,13 @@ class Plan:
             "runtime": walltime(stage, self.config),
             "attempt": attempt_number,
         }
+
+    def _listing(self, name: str, path: str) -> Listing | None:
+        """Return the listing of the images in `path`; an error names the key of the folder."""
+        try:
+            return listing_of(self.config, path)
+        except InputError as error:
+            raise InputError(error.problem.removeprefix("dataset.path: "), FOLDER_KEYS[name]) from None
 
     def _artefact(self, artefact: str, unit: str) -> str:
         """Return the path of an artefact, in the folder of the last stage of the chain that writes it."""

@@ -72,7 +72,8 @@ class Stage:
 
 STAGES: Mapping[str, Stage] = {
     "download_dataset": Stage(
-        version=1, reads=("dataset.name", "dataset.path", "dataset.sha256", "dataset.image_size")
+        version=1,
+        reads=("dataset.name", "dataset.path", "dataset.sha256", "dataset.image_size", "dataset.channels"),
     ),
     "suggest": Stage(version=3),
     "train_supernet": Stage(

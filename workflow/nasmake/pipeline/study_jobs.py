@@ -13,6 +13,7 @@ from nasmake.core.artefacts import Inputs, JobFacts
 from nasmake.core.errors import InputError
 from nasmake.core.files import fingerprint, read_json
 from nasmake.core.records import SHARED, trial_folder, trial_number
+from nasmake.pipeline.data_folders import changed_images
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 
@@ -29,6 +30,9 @@ class Jobs(Protocol):
 
     def producer(self, path: str) -> JobFacts | None:
         """Return the job that writes a file; None for a file from outside of the run."""
+
+    def changed_images(self, job: JobFacts) -> str | None:
+        """Return what changed in the image folder that a job prepares; None if nothing did."""
 
 
 class StudyJobs:
@@ -55,6 +59,14 @@ class StudyJobs:
             return self.of("promote" if f"{unit}/{artefact}" == PROMOTED else "summarize_study", {})
         rule = self._rules.get(artefact)
         return None if rule is None else self._job(rule, unit)
+
+    def changed_images(self, job: JobFacts) -> str | None:
+        """Return what changed in the image folder that a job prepares; None if nothing did."""
+        for slot, rule in self.plan.dataset_rules.items():
+            if rule == job.rule:
+                path = self.plan.dataset_paths[slot]
+                return changed_images(Path(job.outputs[0]), path, self.plan.listings[path])
+        return None
 
     @cached_property
     def _rules(self) -> dict[str, str]:

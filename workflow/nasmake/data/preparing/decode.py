@@ -1,7 +1,8 @@
-"""Decode image files: images of any size and colour mode become RGB images of one size."""
+"""Decode image files: images of any size and colour mode become images of one size, in RGB or in greys."""
 
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,71 +11,170 @@ from numpy.typing import NDArray
 
 from nasmake.core.errors import InputError
 from nasmake.data.prepared import DataSet, Split
-from nasmake.data.preparing.image_folder import list_images
+from nasmake.data.preparing.image_folder import UnreadableImagesError, list_images
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ORIENTATION = 0x0112  # number of the EXIF field
+GREYS = ("1", "L", "LA", "La")  # PIL's modes of images without colours, beside those of 16 bits
+DEPTHS = (8, 10, 12, 14, 16)  # bits of a grey that cameras and scanners store in 16 bits
+log = logging.getLogger(__name__)
+
 
 def make_image_folder(settings: Mapping[str, Any]) -> DataSet:
-    """Return the images of `<dataset.path>/{train,test}/<class>/` as uint8 [N, image_size, image_size, 3].
+    """Return the images of `<dataset.path>/{train,test}/<class>/` as uint8 [N, image_size, image_size, C].
 
     The shorter side is scaled to `image_size` (bicubic, antialiased), and the centre is cut out. Classes and images are
     in the order of their names. All images are held in memory.
 
     Args:
-        settings: `path` and `image_size` of section `dataset`.
+        settings: `path`, `image_size` and `channels` of section `dataset`.
 
     Raises:
-        InputError: `image_size` is missing, the folders have another layout, or images cannot be read.
+        InputError: `image_size` is missing, or the folders have another layout.
+        UnreadableImagesError: images cannot be read.
     """
     size = settings.get("image_size")
     if not size:
         raise InputError("dataset.image_size is null; expected a number of pixels for image_folder, such as 64")
     folders = list_images(Path(settings["path"]))
     classes = list(folders["train"])
-    splits, unreadable = [], []
-    for folder in ("train", "test"):
-        labelled = [(path, classes.index(name)) for name, paths in folders[folder].items() for path in paths]
-        images = np.zeros((len(labelled), size, size, 3), np.uint8)
-        for image, (path, _) in zip(images, labelled, strict=True):
-            try:
-                image[:] = decode(path, size)
-            except Exception as error:  # decoders raise exceptions of many types for damaged files
-                unreadable.append(f"{path}: cannot be read as an image ({' '.join(str(error).split())})")
-        splits.append(Split(images, np.array([label for _, label in labelled], dtype=np.int64)))
-    if unreadable:
-        raise InputError(f"{unreadable[0]}; {len(unreadable)} unreadable image(s) in all; repair or remove them")
-    train, test = splits
-    return DataSet(classes, train, test, source={"image_size": size})
+    labelled = {
+        part: [(path, classes.index(name)) for name, paths in folders[part].items() for path in paths]
+        for part in ("train", "test")
+    }
+    images = decode_all(
+        [path for part in labelled.values() for path, _ in part], size, settings.get("channels", "auto")
+    )
+    labels = np.array([label for part in labelled.values() for _, label in part], dtype=np.int64)
+    first_test = len(labelled["train"])
+    return DataSet(
+        classes,
+        train=Split(images[:first_test], labels[:first_test]),
+        test=Split(images[first_test:], labels[first_test:]),
+        source={"image_size": size},
+    )
 
 
-def decode(path: Path, size: int) -> NDArray[np.uint8]:
-    """Return the centre of one image as uint8 [size, size, 3].
+def decode_all(paths: Sequence[Path], size: int, channels: int | str) -> NDArray[np.uint8]:
+    """Return the centres of images as uint8 [N, size, size, C].
+
+    All files with greys of 16 bits are scaled alike. If none of their values needs more than 12 bits, for example, then
+    the greys are those of a device with 12 bits, and 4095 is white.
+
+    Args:
+        paths: the files.
+        size: height and width of the result in pixels.
+        channels: C, which is 1 (greys) or 3 (RGB); with `auto` it is 1 if the files of all images have greys only.
 
     Raises:
-        Exception: see `read_rgb`.
+        UnreadableImagesError: at least one file cannot be read.
     """
+    images = np.zeros((len(paths), size, size, 1 if channels == 1 else 3), np.uint8)
+    problems: list[str] = []
+    has_colours = False
+    deep: dict[int, int] = {}  # largest value of each image with greys of 16 bits, by its row
+    for row, path in enumerate(paths):
+        try:
+            image = open_upright(path)
+            if has_deep_greys(image):
+                deep[row] = int(np.asarray(image).max())
+            has_colours |= image.mode not in GREYS and not has_deep_greys(image)
+            images[row] = centre(to_rgb(image), size, images.shape[-1])
+        except Exception as error:  # decoders raise exceptions of many types for damaged files
+            problems.append(f"{path}: cannot be read as an image ({' '.join(str(error).split())})")
+    if problems:
+        raise UnreadableImagesError(problems)
+    bits = depth_of(max(deep.values(), default=0))
+    if deep and bits < max(DEPTHS):
+        log.info(
+            "greys: %d files of 16 bits with values up to %d: read as %d bits", len(deep), max(deep.values()), bits
+        )
+        for row in deep:
+            images[row] = centre(to_rgb(open_upright(paths[row]), bits), size, images.shape[-1])
+    return images if has_colours or channels != "auto" else images[..., :1]
+
+
+def depth_of(largest: int) -> int:
+    """Return the number of bits of a grey whose largest value in the data set is `largest`, 0 .. 65535."""
+    return next(bits for bits in DEPTHS if largest < 2**bits)
+
+
+def centre(image: "Image", size: int, channels: int) -> NDArray[np.uint8]:
+    """Return the centre of an RGB image as uint8 [size, size, channels]; its shorter side is scaled to `size`."""
     from PIL import Image, ImageOps
 
-    return np.asarray(ImageOps.fit(read_rgb(path), (size, size), Image.Resampling.BICUBIC))
+    converted = image.convert("L" if channels == 1 else "RGB")
+    return np.asarray(ImageOps.fit(converted, (size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
 
 
 def read_rgb(path: Path) -> "Image":
     """Return one image upright, in RGB and in its original size.
 
     Raises:
-        Exception: of many types, if the file is damaged, is no image, has pixels without a known range (modes I and F)
-            or is too large (a decompression bomb).
+        Exception: see `open_upright` and `to_rgb`.
     """
-    from PIL import Image, ImageOps
+    return to_rgb(open_upright(path))
+
+
+def open_upright(path: Path) -> "Image":
+    """Return one image in its original size and colour mode, turned as its EXIF orientation says.
+
+    EXIF data that cannot be read is left out of account: it says nothing about the pixels.
+
+    Raises:
+        Exception: of many types, if the file is damaged, is no image or has more than 179 million pixels (a
+            decompression bomb).
+    """
+    from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # of many pixels, which are refused above twice PIL's limit, and of bad EXIF
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I;16"):  # PIL would clip 16 bit greys at 255 instead of scaling them
-                return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-            if image.mode in ("I", "F"):
-                raise ValueError(f"the range of its greys is unknown: mode {image.mode}")
-            return image.convert("RGB")
+            file.load()
+            turn = _turn(file)
+            return file.copy() if turn is None else file.transpose(turn)
+
+
+def to_rgb(image: "Image", bits: int = 16) -> "Image":
+    """Return an image in RGB.
+
+    Args:
+        image: of any colour mode.
+        bits: number of bits that the greys of a file with 16 bits use.
+
+    Raises:
+        ValueError: the greys have no known range (modes I and F).
+    """
+    from PIL import Image
+
+    if has_deep_greys(image):  # PIL would clip greys of 16 bits at 255 instead of scaling them
+        return Image.fromarray((np.asarray(image) >> (bits - 8)).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"the range of its greys is unknown: mode {image.mode}")
+    return image.convert("RGB")
+
+
+def has_deep_greys(image: "Image") -> bool:
+    """Return True if the greys of an image have 16 bits."""
+    return image.mode.startswith("I;16")
+
+
+def _turn(image: "Image") -> Any:
+    """Return the transposition by which the EXIF orientation is undone; None for an upright image."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:
+        return turns.get(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # PIL's parser raises exceptions of many types for damaged EXIF data
+        return None

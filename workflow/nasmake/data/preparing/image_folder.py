@@ -4,16 +4,28 @@ The Snakefile uses this module to check the folders before any job starts. It im
 reads folders but no images.
 """
 
-import hashlib
 import os
 import re
 import unicodedata
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.core.errors import InputError
 
+TEST_FOLDERS = {"imagenet": "val", "image_folder": "test"}  # dataset.name -> folder of the test images beside `train`
 CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")  # the last range stands for bytes that are not UTF-8
+
+
+class UnreadableImagesError(Exception):
+    """Some image files cannot be read.
+
+    Attributes:
+        problems: one line for each file.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(f"{len(problems)} unreadable image(s)")
+        self.problems = problems
 
 
 def check_image_folder(path: Path, test: str = "test") -> dict[str, dict[str, int]]:
@@ -50,13 +62,15 @@ def list_images(path: Path, test: str = "test") -> dict[str, dict[str, list[Path
     Raises:
         InputError: the folders are not as described above, there are fewer than two classes, or a class has no image.
     """
-    train = _list_split(path / "train")
+    train = {name: _list_class(folder) for name, folder in class_folders(path / "train").items()}
     if len(train) < 2:
         raise InputError(
             f"dataset.path: {path / 'train'} has {len(train)} class folder(s); expected at least 2: "
             f"put the images of each class into {path / 'train'}/<class>/"
         )
-    tested = _list_split(path / test) if (path / test).exists() else {}
+    tested = {}
+    if (path / test).exists():
+        tested = {name: _list_class(folder) for name, folder in class_folders(path / test).items()}
     if unknown := tested.keys() - train.keys():
         raise InputError(
             f"dataset.path: {path / test / min(unknown)} is a class that {path / 'train'} does not have; "
@@ -65,31 +79,19 @@ def list_images(path: Path, test: str = "test") -> dict[str, dict[str, list[Path
     return {"train": train, "test": tested}
 
 
-def digest_of_images(path: Path, test: str = "test") -> str:
-    """Return a hash of the names, sizes and times of all image files.
+def class_folders(folder: Path) -> dict[str, os.DirEntry[str]]:
+    """Return the folder of every class of one part, by the name of the class, sorted.
 
     Args:
-        path: `dataset.path`.
-        test: name of the folder of the test images.
+        folder: `<dataset.path>/train`, or the folder of the test images.
 
     Raises:
-        InputError: see `list_images`.
+        InputError: the folder does not exist or cannot be read, a name is no text, a link leads nowhere, or two
+            folders are the same class.
     """
-    digest = hashlib.sha256()
-    for classes in list_images(path, test).values():
-        for image in chain.from_iterable(classes.values()):
-            try:
-                facts = image.stat()
-            except OSError as error:
-                raise _unreadable(image, error) from None
-            digest.update(f"{image.relative_to(path)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
-    return digest.hexdigest()
-
-
-def _list_split(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise InputError(f"dataset.path: {folder} is no folder; put the images of each class into {folder}/<class>/")
-    classes: dict[str, list[Path]] = {}
+    classes: dict[str, os.DirEntry[str]] = {}
     for entry in _visible(folder):
         if entry.is_dir() and entry.name != "lost+found":  # which a file system has at its root
             name = unicodedata.normalize("NFC", entry.name)
@@ -98,7 +100,12 @@ def _list_split(folder: Path) -> dict[str, list[Path]]:
                     f"dataset.path: {folder} has the class {name} twice, with its accents written in two "
                     "ways of Unicode; put the images into one of the folders and remove the other one"
                 )
-            classes[name] = _list_class(entry)
+            classes[name] = entry
+        elif entry.is_symlink() and not Path(entry).exists():
+            raise InputError(
+                f"dataset.path: {entry.path} is a link to a place that does not exist; expected the folder of a class; "
+                f"type: rm {entry.path}, or repair the link"
+            )
     return dict(sorted(classes.items()))
 
 

@@ -16,17 +16,18 @@ from nasmake.core.errors import InputError
 from nasmake.core.files import sha256_of, sweep_temporaries, sync_folder, temporary_for
 from nasmake.core.provenance import PROVENANCE
 from nasmake.data.manifest import ARRAYS, MANIFEST, read_manifest
+from nasmake.data.preparing.listing import LISTING
 
 log = logging.getLogger(__name__)
 
 
-def intact_manifest(folder: Path, settings: Mapping[str, Any], listing: str | None) -> dict[str, Any] | None:
+def intact_manifest(folder: Path, settings: Mapping[str, Any], images: Mapping[str, str]) -> dict[str, Any] | None:
     """Return the manifest of a set that was made from the same settings and whose arrays have their checksums.
 
     Args:
         folder: of the prepared set.
         settings: `settings` of the manifest.
-        listing: digest of the image files that the set was made from; None for other sets.
+        images: entries of the provenance block for the image files that the set was made from.
 
     Returns:
         None if there is no such set.
@@ -42,12 +43,16 @@ def intact_manifest(folder: Path, settings: Mapping[str, Any], listing: str | No
     if found != manifest["sha256"]:
         wrong = min(file for file in ARRAYS if found[file] != manifest["sha256"][file])
         log.info("data set: %s is damaged; the set is made again", folder / wrong)
-    elif manifest.get("settings") != settings or manifest.get(PROVENANCE, {}).get("listing") != listing:
+    elif manifest.get("settings") != settings or _images_of(manifest) != images:
         log.info("data set: %s was made from other settings or images; it is made again", folder)
     else:
         log.info("data set: %s (already there, all checksums ok)", folder)
         return manifest
     return None
+
+
+def _images_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in manifest.get(PROVENANCE, {}).items() if key in ("listing", "images")}
 
 
 @contextmanager
@@ -90,7 +95,7 @@ def _refuse_files_of_others(folder: Path) -> None:
     if not folder.exists():
         return
     for path in folder.iterdir():
-        if path.name not in ARRAYS | {MANIFEST} and not path.name.startswith("."):
+        if path.name not in ARRAYS | {MANIFEST, LISTING} and not path.name.startswith("."):
             raise InputError(
                 f"dataset.path: {path} is no file of a prepared data set; expected none in {folder}, because this "
                 f"folder is replaced; type: mv {path} {folder.parent}"
