@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from nasmake.config import load
-from nasmake.config.aiaccel import ALIASES, WITHOUT_EFFECT
+from nasmake.config.aiaccel import ALIASES, DROPPED, WITHOUT_EFFECT, without_effect
 from nasmake.config.search import Search
 from nasmake.core.nested import assign, value_at
 from nasmake.core.process import CANDIDATES, LOADER_WORKERS
@@ -91,6 +91,27 @@ def test_hyperparameters_that_stand_alone_are_fixed():
     config = load(given(*STUDY, "hyperparameter.yaml")).model_dump()
     for name, path in ALIASES.items():
         assert value_at(config, path) == alone[name], name
+
+
+def test_retrain_config_and_nas_trainer_config_are_mapped_or_dropped_with_a_notice():
+    raw = given(*STUDY, "retrain_config.yaml", "nas_trainer_config.yaml", nas={"num_epochs_retrain": None})
+    config = load(raw)
+    theirs = yaml.safe_load((FILES / "retrain_config.yaml").read_text())
+    assert config.retrain.hyperparameters.model_dump(exclude={"nesterov"}) == theirs["hyperparameters"]
+    assert config.nas.num_epochs_retrain == 10
+    assert (config.dataset.retrain.train, config.dataset.retrain.test) == (
+        theirs["dataset"]["train"],
+        theirs["dataset"]["test"],
+    )
+    said = without_effect(raw)
+    assert said[:2] == [f"{path}: without effect; {why}" for path, why in DROPPED.items()]
+    assert said[2].startswith("names of retrain_config.yaml: dataset.train is dataset.retrain.train, dataset.test is ")
+    assert len(said) == 3
+
+
+def test_a_retraining_that_is_no_mapping_is_refused_by_its_name():
+    with pytest.raises(Exception, match="hyperparameters: unknown key"):
+        load(given(*STUDY, "retrain_config.yaml") | {"retrain": 3})
 
 
 def test_misspelt_key_of_the_guide_is_put_right():

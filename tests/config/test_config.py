@@ -50,7 +50,14 @@ def test_run_that_is_no_folder_name(name):
 
 
 @pytest.mark.parametrize(
-    "name, padding, flip", [("digits", 1, False), ("digits_canvas", 1, False), ("cifar100", 4, True)]
+    "name, padding, flip",
+    [
+        ("digits", 1, False),
+        ("digits_canvas", 1, False),
+        ("mnist", 2, False),
+        ("fashion_mnist", 2, True),
+        ("cifar100", 4, True),
+    ],
 )
 def test_augmentation_depends_on_the_data(name, padding, flip):
     dataset = load(ONE_TRIAL | {"dataset": {"name": name}}).dataset
@@ -130,17 +137,21 @@ def test_unknown_key_names_the_nearest(raw, message):
 
 
 def test_unknown_key_is_told_before_other_problems():
-    raw = {"dataset": {"name": "mnist", "pathh": "x"}, **ONE_TRIAL}
+    raw = {"dataset": {"name": "kmnist", "pathh": "x"}, **ONE_TRIAL}
     assert error_of(raw) == "dataset.pathh: unknown key; did you mean path? (and 1 more)"
 
 
 @pytest.mark.parametrize(
     "raw, message",
     [
-        ({"dataset": {"name": "mnist"}}, "dataset.name is mnist; expected digits, digits_canvas, "),
+        ({"dataset": {"name": "kmnist"}}, "dataset.name is kmnist; expected digits, digits_canvas, "),
         (
             {"dataset": {"num_data_architecture_search": 0}},
             "dataset.num_data_architecture_search is 0; expected 1 or more",
+        ),
+        (
+            {"dataset": {"name": "mnist", "sha256": "0" * 64}},
+            f"dataset.sha256 is {'0' * 64}; expected null, because the checksums of mnist are fixed",
         ),
         (
             {"dataset": {"image_size": 32}},

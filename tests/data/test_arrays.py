@@ -90,6 +90,17 @@ def test_type_and_memory(augment, channels):
     assert images.shape == (4, channels, 6, 7) and images.dtype == torch.float32
     assert images.is_contiguous(memory_format=torch.channels_last)
     assert labels.dtype == torch.int64
+    contiguous = ArraySource(
+        IMAGES[..., :channels],
+        LABELS,
+        4,
+        (0,),
+        mean=MEAN[:channels],
+        std=STD[:channels],
+        augment=augment,
+        memory_format=torch.contiguous_format,
+    ).batch(0, 0)[0]
+    assert torch.equal(contiguous, images) and contiguous.stride() == (channels * 42, 42, 7, 1)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -82,8 +82,8 @@ def test_manifest_statistics(prepared):
 
 
 def test_unknown_name(tmp_path):
-    with pytest.raises(InputError, match=r"dataset.name is mnist; expected one of cifar10, cifar100, digits"):
-        prepare({"name": "mnist", "path": str(tmp_path)}, tmp_path / "mnist")
+    with pytest.raises(InputError, match=r"dataset.name is kmnist; expected one of cifar10, cifar100, digits"):
+        prepare({"name": "kmnist", "path": str(tmp_path)}, tmp_path / "kmnist")
 
 
 def test_preparing_loads_no_torch_and_reading_the_workflow_no_numpy(tmp_path):

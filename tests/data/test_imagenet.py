@@ -29,11 +29,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-def splits(folder, workers=0):
+def splits(folder, workers=0, **options):
     dataset = {"name": "imagenet", "path": str(folder), "image_size": SIZE, "num_data_architecture_search": 8}
     settings = load({"dataset": dataset, "optimize": {"trial_number": 1}})
     prepare(settings.dataset.model_dump(mode="json"), folder / "imagenet")
-    return Splits.open(folder / "imagenet", settings, torch.device("cpu"), workers=workers)
+    return Splits.open(folder / "imagenet", settings, torch.device("cpu"), workers=workers, **options)
 
 
 def test_manifest_says_that_images_stay_where_they_are(folder):
@@ -62,6 +62,8 @@ def test_batches_do_not_depend_on_the_workers_or_on_where_an_epoch_is_entered(fo
     assert torch.equal(state, torch.get_rng_state())
     assert images.shape == (4, 3, SIZE, SIZE) and images.is_contiguous(memory_format=torch.channels_last)
     assert not torch.equal(alone.batch(0, 0)[0], whole[0][0])
+    contiguous = splits(folder, memory_format=torch.contiguous_format).training("train", 4, "retrain", cutout=8)
+    assert torch.equal(contiguous.batch(1, 0)[0], whole[0][0]) and contiguous.batch(1, 0)[0].is_contiguous()
 
 
 def test_evaluation_is_the_centre_of_the_resized_image(folder):

@@ -22,7 +22,7 @@ COSTS = CostTable(shipped("proxyless_digits"), 1, 8)
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 
-@pytest.mark.parametrize("dataset", ["digits", "digits_canvas", "cifar10", "cifar100"])
+@pytest.mark.parametrize("dataset", ["digits", "digits_canvas", "mnist", "fashion_mnist", "cifar10", "cifar100"])
 def test_shipped_sets_can_start_without_data(dataset):
     start(study(dataset={"name": dataset, "num_data_architecture_search": 600}))
 

@@ -95,6 +95,7 @@ def test_broken_json(tmp_path, text):
         ("mnasnet_imagenet", 10, (224, 3)),
         ("proxyless_digits", 10, (8, 1)),
         ("proxyless_digits_canvas", 10, (12, 1)),
+        ("proxyless_fashion_mnist", 10, (28, 1)),
         ("mine", 100, (32, 3)),
         ("mine", 1000, (224, 3)),
         ("mine", 7, (None, 3)),

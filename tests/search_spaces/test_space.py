@@ -26,6 +26,7 @@ HASHES = {  # artefacts hold them, so they must not change while the meaning of 
     "proxyless_cifar10": "f062fe4823e69c30",
     "proxyless_cifar100": "f062fe4823e69c30",
     "proxyless_digits": "a3c1314a3f3feaee",
+    "proxyless_fashion_mnist": "df0cd4da9c72d905",
     "proxyless_imagenet": "99dc99a52588ea2d",
 }
 

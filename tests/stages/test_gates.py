@@ -14,6 +14,7 @@ from nasmake.stages.gates import gate_step, gated_logits, open_gates
 from nasmake.strategies.proxyless import Gates, ProxylessSearch, gate_gradient, softmax
 from small_spaces import build, small
 from torch.nn.functional import cross_entropy
+from torch.overrides import TorchFunctionMode
 
 SPACE = build(
     small(
@@ -160,3 +161,23 @@ def test_steps_lower_the_expected_loss_over_all_networks():
     for seed in range(60):
         gate_step(supernet, proxyless, *batch(), Random(seed))
     assert expected() < before - 0.2 * (before - min(losses))
+
+
+class Conversions(TorchFunctionMode):
+    """Stands in for MPS, which has no float64: notes the order of the conversions of tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        if function.__name__ in ("cpu", "double"):
+            self.names.append(function.__name__)
+        return function(*arguments, **(options or {}))
+
+
+def test_gradients_leave_the_device_before_they_become_float64():
+    supernet, (images, labels) = supernet_of().float(), batch()
+    with Conversions() as conversions:
+        gate_step(supernet, strategy(), images.float(), labels, Random(0))
+    assert conversions.names == ["cpu", "double"]

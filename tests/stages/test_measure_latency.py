@@ -7,7 +7,7 @@ from nasmake.config import Config, load
 from nasmake.core.files import read_json, write_json
 from nasmake.costs.latency_table import read_latency
 from nasmake.costs.units import ProfiledUnit, units_of_network, units_of_space
-from nasmake.engine.device import start
+from nasmake.engine.device import Runtime, start
 from nasmake.jobs.job import Job
 from nasmake.pipeline.stages import STAGES, settings_of
 from nasmake.search_spaces import SearchSpace
@@ -22,7 +22,7 @@ TINY = small(
     base_layer_num=[1, 1, 1],
     layer_search_range=[0],
 )
-CPU = torch.device("cpu")
+CPU = Runtime(torch.device("cpu"), "cpu", "CPU")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_what_is_timed_is_the_piece_at_its_size(precision):
     seen = []
     mixed = precision == "bf16-mixed"
     for number, unit in enumerate(units_of_network(space.decode((0,) * len(space.decisions)), 3, 32)):
-        module = build(plan(unit), CPU)
+        module = build(plan(unit, CPU), CPU.device)
         module.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
         assert not module.training
         assert len(time_burst(module, unit, 2, CPU, settings)) == 2
@@ -108,12 +108,15 @@ def test_larger_pieces_take_longer():
     unit = units_of_network(shipped("mnasnet_cifar10").decode((0,) * 49), 3, 32)[1]
     settings = Config.model_validate({"optimize": {"trial_number": 1}})
     small_one, large_one = unit, replace(unit, input_size=16 * unit.input_size)
-    times = [min(time_burst(build(plan(piece), CPU), piece, 10, CPU, settings)) for piece in (small_one, large_one)]
+    times = [
+        min(time_burst(build(plan(piece, CPU), CPU.device), piece, 10, CPU, settings))
+        for piece in (small_one, large_one)
+    ]
     assert times[1] > times[0]
 
 
 def test_a_plan_takes_no_memory_and_a_module_of_it_is_its_own():
-    planned = plan(ProfiledUnit(shipped("proxyless_digits").fixed[0][0], 8))
+    planned = plan(ProfiledUnit(shipped("proxyless_digits").fixed[0][0], 8), CPU)
     assert all(weight.is_meta for weight in planned.parameters())
-    build(planned, CPU)
+    build(planned, CPU.device)
     assert all(weight.is_meta for weight in planned.parameters())

@@ -1,6 +1,7 @@
 """Data sets other than the bundled one, from their genuine formats to a tested network."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from studies import write_config
 
 PARTS = ("train", "test")
+FASHION = Path("/usr/share/datasets/fashion-mnist")
 CIFAR = {
     "run": "small",
     "dataset": {"name": "cifar10", "num_data_architecture_search": 100},
@@ -68,6 +70,26 @@ def test_wrong_checksum_keeps_the_file_aside_and_names_it(checkout):
     assert code != 0 and "Traceback" not in output
     assert aside != archive and aside.read_bytes() == content
     assert line.startswith("error: ") and aside.name in line and "0" * 64 in line
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FASHION.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
+def test_fashion_mnist_of_debian_to_test_accuracy(checkout):
+    tiny = {
+        "dataset": {"name": "fashion_mnist", "num_data_architecture_search": 58000},
+        "nas": {"num_epochs_supernet_train": 1, "num_epochs_retrain": 1},
+        "search": {"batch_size": 500, "constraint": {"macs": 1200000}},
+        "retrain": {"warmup_epochs": 0},
+        "final": {"num_epochs": 1},
+    }
+    study = write_config(checkout.folder, CIFAR, tiny)
+    checkout.run("--configfile", "config/presets/fashion_mnist.yaml", study, "--cores", "2", timeout=1400)
+    log = (checkout.folder / "results/small/logs/download_dataset.log").read_text()
+    assert log.startswith(f"source: {FASHION} (Debian's package dataset-fashion-mnist)\n")
+    prepared = manifest(checkout, "fashion_mnist")
+    assert prepared["train"]["per_class"]["Bag"] == 6000 and prepared["test"]["count"] == 10000
+    assert (prepared["mean"], prepared["std"]) == (pytest.approx([0.2860], abs=1e-4), pytest.approx([0.3530], abs=1e-4))
+    assert best(checkout)["test_n"] == 10000 and best(checkout)["test_accuracy"] > 0.6
 
 
 @pytest.mark.slow

@@ -24,6 +24,16 @@ ALIASES = {
 }
 # aiaccel's trainer_config.yaml names its other files and a class; hyperparameter.yaml has a number that nothing reads.
 WITHOUT_EFFECT = ("trainer._target_", "trainer.nas_config", "trainer.parameter_config", "total_iters")
+# aiaccel's retrain_config.yaml has the settings of retraining under names of its own.
+MOVED = {f"dataset.{part}": f"dataset.retrain.{part}" for part in ("train", "test")} | {
+    f"hyperparameters.{name}": f"retrain.hyperparameters.{name}"
+    for name in ("base_lr", "batch_size", "momentum", "num_epochs", "weight_decay")
+}
+# Keys of retrain_config.yaml and nas_trainer_config.yaml that no key of nasmake stands for.
+DROPPED = {
+    "dataset.num_classes": "the images decide it",
+    "conf.alpha": "the alpha of asng is search.alpha",
+}
 
 
 def path_of(name: str) -> str:
@@ -38,14 +48,17 @@ def path_of(name: str) -> str:
 def in_sections(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a configuration with aiaccel's aliases moved to their sections.
 
-    The value of an alias replaces a value that the section has. Keys in WITHOUT_EFFECT are left out.
+    The value of an alias replaces a value that the section has. Keys in WITHOUT_EFFECT and DROPPED are left out, and
+    keys in MOVED get their new place.
     """
     sections = deepcopy({name: value for name, value in raw.items() if name not in ALIASES})
-    for path in WITHOUT_EFFECT:
-        parent, _, last = path.rpartition(".")
-        section = sections.get(parent) if parent else sections
-        if isinstance(section, dict):
-            section.pop(last, None)
+    for path in (*WITHOUT_EFFECT, *DROPPED):
+        _take(sections, path)
+    for path, target in MOVED.items():
+        section, name, _ = target.split(".")
+        places = (sections.get(section, {}), value_at(sections, f"{section}.{name}", {}))
+        if all(isinstance(place, dict) for place in places) and (value := _take(sections, path)) is not None:
+            assign(sections, target, value)
     for name in ALIASES.keys() & raw.keys():
         if isinstance(sections.get(ALIASES[name].partition(".")[0], {}), dict):  # otherwise the section is refused
             assign(sections, ALIASES[name], raw[name])
@@ -53,6 +66,22 @@ def in_sections(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_effect(raw: Mapping[str, Any]) -> list[str]:
-    """Return a warning of one line if a configuration has keys of aiaccel that do nothing here, else no line."""
+    """Return the warnings about keys of aiaccel that do nothing here or have another place, one line each."""
     given = [path for path in WITHOUT_EFFECT if value_at(raw, path, None) is not None]
-    return [f"{', '.join(given)}: without effect; name your files behind --configfile"] if given else []
+    lines = [f"{', '.join(given)}: without effect; name your files behind --configfile"] if given else []
+    dropped = {path: why for path, why in DROPPED.items() if value_at(raw, path, None) is not None}
+    moved = [f"{path} is {target}" for path, target in MOVED.items() if value_at(raw, path, None) is not None]
+    lines += [f"{path}: without effect; {why}" for path, why in dropped.items()]
+    return [*lines, *([f"names of retrain_config.yaml: {', '.join(moved)}"] if moved else [])]
+
+
+def _take(sections: dict[str, Any], path: str) -> Any:
+    """Remove the key at a path, and its section if that is empty then; return the value, None if there is no key."""
+    parent, _, last = path.rpartition(".")
+    section = sections.get(parent) if parent else sections
+    if not isinstance(section, dict) or last not in section:
+        return None
+    value = section.pop(last)
+    if parent and not section:
+        del sections[parent]
+    return value

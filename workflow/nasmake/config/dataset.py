@@ -9,7 +9,10 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from nasmake.config.base import Count, FilePath, Section
 from nasmake.core.urls import without_secrets
 
-DATASETS = Literal["digits", "digits_canvas", "cifar10", "cifar100", "imagenet", "image_folder"]
+DATASETS = Literal[
+    "digits", "digits_canvas", "mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet", "image_folder"
+]
+IDX = ("mnist", "fashion_mnist")  # sets of four files whose checksums are fixed
 TEXT_SETS = ("digit", "letter", "mnist", "svhn", "omniglot")  # in names of data sets of digits or letters
 SCHEMES = ("http://", "https://", "file://")
 SHA256 = "^[0-9a-f]{64}$"
@@ -64,16 +67,18 @@ class Dataset(Section):
     crop_padding: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
         None,
         description="pixels of black on each side of a training image before a random crop; null: 4, 1 for the digits "
-        "sets, 0 for imagenet",
+        "sets, 2 for mnist and fashion_mnist, 0 for imagenet",
     )
     flip: bool | None = Field(
         None,
         description="mirror training images at random, left to right; null: true, false for digits and letters, which "
-        "are the digits sets, and image folders with digit, letter, mnist (but not fashion), svhn or omniglot in their "
-        "name",
+        "are the digits sets, mnist, and image folders with digit, letter, mnist (but not fashion), svhn or omniglot in "
+        "their name",
     )
     url: str | None = Field(
-        None, description="URL of another source of the CIFAR archive (http, https or file); requires dataset.sha256"
+        None,
+        description="URL of another source of the CIFAR archive (http, https or file), with dataset.sha256; or of a "
+        "folder with the files of mnist or fashion_mnist",
     )
     sha256: (
         Annotated[str, AfterValidator(_check_sha256), WithJsonSchema({"type": "string", "pattern": SHA256})] | None
@@ -85,10 +90,12 @@ class Dataset(Section):
     def _resolve(self) -> "Dataset":
         digits = self.name.startswith("digits")
         if self.crop_padding is None:
-            self.crop_padding = {"imagenet": 0}.get(self.name, 1 if digits else 4)
+            self.crop_padding = {"imagenet": 0, **dict.fromkeys(IDX, 2)}.get(self.name, 1 if digits else 4)
         if self.flip is None:
             self.flip = not _is_text(Path(self.path).absolute().name if self.name == "image_folder" else self.name)
-        if self.url is not None and self.sha256 is None:
+        if self.name in IDX and self.sha256 is not None:
+            raise ValueError(f"sha256 is {self.sha256}; expected null, because the checksums of {self.name} are fixed")
+        if self.url is not None and self.sha256 is None and self.name not in IDX:
             raise ValueError(
                 f"url is {without_secrets(self.url)}; expected dataset.sha256 with it; type: shasum -a 256 FILE"
             )

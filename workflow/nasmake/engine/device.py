@@ -1,7 +1,7 @@
 """The device, the threads and the memory of a job.
 
 Hardware is looked for when a job starts and nowhere earlier, because the host that runs Snakemake may have no GPU.
-This module may import core.
+This module may import core and models.
 """
 
 import ctypes
@@ -14,6 +14,8 @@ import torch
 from nasmake.core.errors import InputError
 from nasmake.core.process import process_count, rank
 from nasmake.core.seeding import derive_seed
+from nasmake.engine.self_check import check_gradients
+from nasmake.models.layers import Model, channels_last
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 IS_PRESENT: dict[str, Callable[[], bool]] = {
@@ -31,24 +33,32 @@ class Runtime:
         device: for torch.
         accelerator: for Lightning: cpu, gpu or mps.
         name: for the log and the provenance.
+        memory_format: of images and filters, [N, C, H, W] each.
     """
 
     device: torch.device
     accelerator: str
     name: str
+    memory_format: torch.memory_format = torch.channels_last
+
+    def lay_out(self, model: Model) -> Model:
+        """Return a new model whose filters have the memory format."""
+        return channels_last(model) if self.memory_format == torch.channels_last else model
 
 
-def start(accelerator: str, num_threads: int) -> Runtime:
+def start(accelerator: str, num_threads: int, precision: str = "32-true") -> Runtime:
     """Choose the device, fix the number of CPU threads, and print both.
 
-    The number of threads changes the bits of a sum. It comes from the configuration and never from the machine.
+    The number of threads changes the bits of a sum. It comes from the configuration and never from the machine. A GPU
+    must first pass the check of `self_check`.
 
     Args:
         accelerator: auto (CUDA, else MPS, else CPU), cpu, gpu or mps.
         num_threads: CPU threads of this process, at least 1.
+        precision: trainer.precision.
 
     Raises:
-        InputError: this machine does not have the hardware.
+        InputError: this machine does not have the hardware, or its gradients are wrong.
     """
     torch.set_num_threads(num_threads)
     keep_freed_memory()
@@ -72,7 +82,24 @@ def start(accelerator: str, num_threads: int) -> Runtime:
         name = "MPS (Apple GPU)"
     plural = "s" if num_threads > 1 else ""
     print(f"device: {name}, {num_threads} CPU thread{plural}, torch {torch.__version__}", flush=True)
-    return Runtime(device, accelerator, name)
+    runtime = Runtime(device, accelerator, name, memory_format(accelerator, precision))
+    if accelerator != "cpu":
+        check_gradients(device, runtime.memory_format, name)
+    return runtime
+
+
+def memory_format(accelerator: str, precision: str) -> torch.memory_format:
+    """Return the memory format of images and filters: channels_last where it is the fast one.
+
+    It is on CPUs, and on CUDA's tensor cores, which need a reduced precision. On MPS, torch's batch normalisation has
+    returned wrong gradients for channels_last images.
+
+    Args:
+        accelerator: cpu, gpu or mps.
+        precision: trainer.precision.
+    """
+    is_fast = accelerator == "cpu" or (accelerator == "gpu" and precision != "32-true")
+    return torch.channels_last if is_fast else torch.contiguous_format
 
 
 def keep_freed_memory() -> None:

@@ -33,6 +33,7 @@ class Splits:
         tested: the data set whose test split is used.
         num_search_classes: number of classes that a search is restricted to; None: all classes.
         workers: loader processes for images that stay files.
+        memory_format: of the images.
     """
 
     prepared: Prepared
@@ -41,6 +42,7 @@ class Splits:
     tested: Prepared
     num_search_classes: int | None = None
     workers: int = 0
+    memory_format: torch.memory_format = torch.channels_last
 
     @classmethod
     def open(
@@ -51,6 +53,7 @@ class Splits:
         test: Path | None = None,
         num_search_classes: int | None = None,
         workers: int = 0,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> "Splits":
         """Read the manifest; the images of a split are read when this split is used.
 
@@ -61,6 +64,7 @@ class Splits:
             test: folder of another prepared data set, whose test split is used.
             num_search_classes: see the class.
             workers: see the class.
+            memory_format: see the class.
 
         Raises:
             InputError: the two data sets differ in their classes or in the size of their images.
@@ -73,7 +77,7 @@ class Splits:
                     f"dataset.retrain.test: {test}: {key} differ from those of {folder}; expected a folder in which "
                     "they are equal"
                 )
-        return cls(prepared, settings, device, tested, num_search_classes, workers)
+        return cls(prepared, settings, device, tested, num_search_classes, workers, memory_format)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -114,7 +118,7 @@ class Splits:
     def _source(self, name: SplitName, batch_size: int, stage: str, **options: Any) -> BatchSource:
         images, numbers = self.arrays(name)
         labels, seed_key = torch.from_numpy(numbers).to(self.device), (self.settings.nas.seed, stage)
-        options |= {key: self.manifest[key] for key in ("mean", "std")}
+        options |= {key: self.manifest[key] for key in ("mean", "std")} | {"memory_format": self.memory_format}
         if self.prepared.in_files:
             root = (self.tested if name == "test" else self.prepared).root
             options |= {"size": self.input_size, "workers": self.workers, "training": "augment" in options}

@@ -99,7 +99,7 @@ def stage(job: Job, *outputs: str) -> Iterator[StageRun]:
         InputError: the hardware or the data set is missing.
         AlreadyDoneError: another process has finished this stage while this process waited for it.
     """
-    runtime = start(job.accelerator, job.settings.trainer.num_threads)
+    runtime = start(job.accelerator, job.settings.trainer.num_threads, job.settings.trainer.precision)
     test = job.inputs.get("test")
     splits = Splits.open(
         job.dataset,
@@ -108,6 +108,7 @@ def stage(job: Job, *outputs: str) -> Iterator[StageRun]:
         test=test and read_pointer(test),
         num_search_classes=job.num_search_classes,
         workers=loader_workers(),
+        memory_format=runtime.memory_format,
     )
     join(runtime.device)
     artefacts = [job.unit / name for name in outputs or STAGES[job.stage].outputs.values()]

@@ -20,7 +20,6 @@ from nasmake.engine.resume import ResumeFolder
 from nasmake.engine.stage_module import DivergedError
 from nasmake.engine.stage_run import StageRun, stage
 from nasmake.jobs.job import Job
-from nasmake.models.layers import channels_last
 from nasmake.models.network import Network
 from nasmake.search_spaces import Decisions, SearchSpace
 from nasmake.stages.evaluator import InheritedEvaluator
@@ -82,7 +81,7 @@ def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:
     settings, splits = run.job.settings.retrain, run.splits
     seed_key, epochs = (run.job.settings.nas.seed, run.job.stage), run.job.settings.nas.num_epochs_retrain or 1
     seed_torch(torch.device("cpu"), *seed_key, "weights")
-    network = channels_last(Network(run.space().decode(decisions), splits.in_channels))
+    network = run.runtime.lay_out(Network(run.space().decode(decisions), splits.in_channels))
     source = splits.training("train", settings.hyperparameters.batch_size, run.job.stage)
     module = Retraining(network, source, None, settings, epochs, seed_key)
     try:

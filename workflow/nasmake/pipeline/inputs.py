@@ -25,12 +25,15 @@ from nasmake.search_spaces.library import SPACES, architecture_file, read_archit
 KNOWN = {
     "digits": (1200, 10, (8, 8, 1)),
     "digits_canvas": (1200, 10, (12, 12, 1)),
+    "mnist": (60000, 10, (28, 28, 1)),
+    "fashion_mnist": (60000, 10, (28, 28, 1)),
     "cifar10": (50000, 10, (32, 32, 3)),
     "cifar100": (50000, 100, (32, 32, 3)),
 }
 # A data set uses the space files of these data sets, the first one that exists; any other data set uses its own.
 SPACES_OF = {
     "digits_canvas": ("digits_canvas", "digits"),
+    "mnist": ("mnist", "fashion_mnist"),
     "image_folder": ("image_folder", "cifar10"),
 }
 

@@ -15,7 +15,7 @@ from nasmake.search_spaces import Architecture, SearchSpace
 SPACES, ARCHITECTURES = Path("config/search_spaces"), Path("config/architectures")  # from the repository root
 # Edge in pixels and channels of the images of known data sets, by a part of a file's name. The first match counts, so
 # digits_canvas stands before digits.
-IMAGES_OF = {"digits_canvas": (12, 1), "digits": (8, 1), "cifar": (32, 3), "imagenet": (224, 3)}
+IMAGES_OF = {"digits_canvas": (12, 1), "digits": (8, 1), "mnist": (28, 1), "cifar": (32, 3), "imagenet": (224, 3)}
 EDGE_OF_CLASSES = {10: 32, 100: 32, 1000: 224}  # edge in pixels, by the number of classes
 
 

@@ -7,7 +7,6 @@ from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine.metrics import evaluate
 from nasmake.engine.stage_run import StageRun
 from nasmake.models.batchnorm import recalibrate_batchnorm
-from nasmake.models.layers import channels_last
 from nasmake.models.supernet import Supernet
 from nasmake.search_spaces import Decisions
 from nasmake.strategies.distribution import Distribution
@@ -27,7 +26,7 @@ class InheritedEvaluator:
 
     def __init__(self, run: StageRun, supernet: Supernet) -> None:
         settings = run.job.settings.search
-        self.supernet = supernet
+        self.supernet, self.lay_out = supernet, run.runtime.lay_out
         self.val = run.splits.evaluation("val", settings.batch_size)
         source = run.splits.shuffled("train", settings.batch_size, run.job.stage)
         steps = range(min(len(source), -(-settings.recalibration_images // source.batch_size)))
@@ -36,14 +35,14 @@ class InheritedEvaluator:
     def __call__(self, decisions: Decisions) -> tuple[float, float]:
         """Return val loss and val accuracy (0..1) of a canonical vector, after recalibration."""
         self.supernet.set_active_subnet(decisions)
-        subnet = channels_last(self.supernet.get_active_subnet())
+        subnet = self.lay_out(self.supernet.get_active_subnet())
         recalibrate_batchnorm(subnet, self.recalibration)
         return evaluate(subnet, self.val)
 
     def uncalibrated(self, decisions: Decisions) -> tuple[float, float]:
         """Return val loss and val accuracy (0..1) with the BatchNorm statistics of the supernet."""
         self.supernet.set_active_subnet(decisions)
-        return evaluate(channels_last(self.supernet.get_active_subnet()), self.val)
+        return evaluate(self.lay_out(self.supernet.get_active_subnet()), self.val)
 
     def evaluations_worth(self, strategy: Distribution, updates: int, batches: BatchSource) -> int:
         """Convert updates of a distribution into the number of evaluations with the same compute cost.

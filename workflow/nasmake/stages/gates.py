@@ -48,7 +48,7 @@ def gate_step(
         values = open_gates(gates, images.device)
         logits = gated_logits(supernet, gates, values, images)
         loss = cross_entropy(logits.float(), labels)
-        gradients = torch.cat(torch.autograd.grad(loss, values)).double().cpu()
+        gradients = torch.cat(torch.autograd.grad(loss, values)).cpu().double()  # MPS has no float64
     supernet.set_active_subnet(gates.active)
     by_decision = gradients.split([len(options) for options in gates.options])
     strategy.step(gates, [gradient.numpy() for gradient in by_decision], loss.item())

@@ -25,7 +25,7 @@ from nasmake.costs.table import NANOSECONDS
 from nasmake.costs.units import ProfiledUnit, units_of_space
 from nasmake.engine.device import Runtime, start
 from nasmake.jobs.job import Job
-from nasmake.models.layers import Classifier, ConvBN, Layer, channels_last
+from nasmake.models.layers import Classifier, ConvBN, Layer
 from nasmake.search_spaces import Convolution, LayerSpec
 
 BURST = 10  # timed passes of one unit before the next unit is timed
@@ -36,7 +36,7 @@ FILL = 0.01
 def measure_latency(job: Job) -> None:
     """Run the rule: write latency.json."""
     settings = job.settings
-    runtime = start(job.accelerator, settings.trainer.num_threads)
+    runtime = start(job.accelerator, settings.trainer.num_threads, settings.trainer.precision)
     space = job.space()
     height, _, channels = shape = read_json(job.dataset / "manifest.json")["image_shape"]
     times = time_units(units_of_space(space, channels, height), runtime, settings)
@@ -75,7 +75,7 @@ def time_units(units: Mapping[str, ProfiledUnit], runtime: Runtime, settings: Co
     The passes are timed in bursts. A round has one burst of each unit, in an order that differs between rounds. A
     machine that slows down for a while therefore slows all units alike.
     """
-    plans = {key: plan(unit) for key, unit in units.items()}
+    plans = {key: plan(unit, runtime) for key, unit in units.items()}
     times: dict[str, list[int]] = {key: [] for key in units}
     rounds = math.ceil(settings.latency.runs / BURST)
     for number in range(rounds):
@@ -85,30 +85,31 @@ def time_units(units: Mapping[str, ProfiledUnit], runtime: Runtime, settings: Co
         runs = min(BURST, settings.latency.runs - number * BURST)
         for key in order:
             module = build(plans[key], runtime.device)
-            times[key] += time_burst(module, units[key], runs, runtime.device, settings)
+            times[key] += time_burst(module, units[key], runs, runtime, settings)
         print(f"round {number + 1:>3} of {rounds}  {len(units)} units  {time.monotonic() - began:.1f}s", flush=True)
     return times
 
 
 @torch.no_grad()
-def time_burst(module: nn.Module, unit: ProfiledUnit, runs: int, device: torch.device, settings: Config) -> list[int]:
+def time_burst(module: nn.Module, unit: ProfiledUnit, runs: int, runtime: Runtime, settings: Config) -> list[int]:
     """Return the times in nanoseconds of `runs` forward passes, after latency.warmup passes that are not timed.
 
     The images have the form in which they reach the unit within a network: [latency.batch_size, in_channels, H, W] in
-    channels_last memory. In mixed precision they are bfloat16, but float32 before the stem.
+    the memory format of the device. In mixed precision they are bfloat16, but float32 before the stem.
 
     Args:
         module: the unit in eval mode, on `device`.
         unit: what the module computes.
         runs: number of timed passes.
-        device: where the module is.
+        runtime: the device of the module.
         settings: sections `latency` and `trainer`.
     """
     is_mixed = settings.trainer.precision == "bf16-mixed"
     is_stem = isinstance(unit.part, Convolution) and not unit.num_classes
     dtype = torch.bfloat16 if is_mixed and not is_stem else torch.float32
     shape = (settings.latency.batch_size, unit.part.in_channels, unit.input_size, unit.input_size)
-    images = torch.full(shape, FILL, dtype=dtype, device=device).contiguous(memory_format=torch.channels_last)
+    device = runtime.device
+    images = torch.full(shape, FILL, dtype=dtype, device=device).contiguous(memory_format=runtime.memory_format)
     synchronise = torch.get_device_module(device).synchronize
     times = []
     with torch.autocast(device.type, torch.bfloat16, enabled=is_mixed):
@@ -123,7 +124,7 @@ def time_burst(module: nn.Module, unit: ProfiledUnit, runs: int, device: torch.d
     return times
 
 
-def plan(unit: ProfiledUnit) -> nn.Module:
+def plan(unit: ProfiledUnit, runtime: Runtime) -> nn.Module:
     """Return the module of a unit in eval mode, without memory for weights: a whole space may need a gigabyte."""
     with torch.device("meta"):
         if isinstance(unit.part, LayerSpec):
@@ -132,7 +133,7 @@ def plan(unit: ProfiledUnit) -> nn.Module:
             module = ConvBN(unit.part)
             if unit.num_classes:
                 module = nn.Sequential(module, Classifier(unit.part.out_channels, unit.num_classes, dropout=0.0))
-        return channels_last(module.eval())
+        return runtime.lay_out(module.eval())
 
 
 def build(planned: nn.Module, device: torch.device) -> nn.Module:

@@ -28,7 +28,6 @@ from nasmake.engine.stage_module import StageModule, StoppedError
 from nasmake.engine.stage_run import Rows, StageRun, stage
 from nasmake.engine.weights import write_weights
 from nasmake.jobs.job import Job
-from nasmake.models.layers import channels_last
 from nasmake.models.network import Network
 from nasmake.search_spaces import Architecture
 
@@ -204,7 +203,7 @@ def train_from_scratch(run: StageRun, epochs: int, *, with_val: bool) -> Trainin
     spec = Architecture.from_json(content, str(path), len(splits.manifest["classes"])).spec
     seed_key = (job.settings.nas.seed, job.stage)
     seed_torch(torch.device("cpu"), *seed_key, "weights")
-    network = channels_last(Network(spec, splits.in_channels))
+    network = run.runtime.lay_out(Network(spec, splits.in_channels))
     batch_size = settings.hyperparameters.batch_size
     source = splits.training("train" if with_val else "train+val", batch_size, job.stage, settings.cutout_length)
     val_source = splits.evaluation("val", batch_size) if with_val else None

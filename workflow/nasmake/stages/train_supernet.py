@@ -28,7 +28,6 @@ from nasmake.engine.stage_module import DivergedError, StageModule
 from nasmake.engine.stage_run import Rows, StageRun, cost_table, stage
 from nasmake.engine.weights import write_weights
 from nasmake.jobs.job import Job
-from nasmake.models.layers import channels_last
 from nasmake.models.supernet import Supernet
 from nasmake.path_samplers import PathSampler, make_path_sampler
 from nasmake.pipeline.stages import SPLIT_KEYS
@@ -134,7 +133,7 @@ def new_supernet(run: StageRun) -> Supernet:
     settings = run.job.settings
     seed_torch(torch.device("cpu"), settings.nas.seed, run.job.stage, "weights")
     sharing, classes = settings.supernet.weight_sharing, run.job.num_search_classes
-    return channels_last(Supernet(run.space(), run.splits.in_channels, sharing, classes))
+    return run.runtime.lay_out(Supernet(run.space(), run.splits.in_channels, sharing, classes))
 
 
 def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | None) -> None:

@@ -44,6 +44,7 @@ class BatchSource:
         augment: random changes of the images.
         drop_last: leave out the images that do not fill a batch, because BatchNorm in training needs full batches. A
             data set that is smaller than one batch is one batch.
+        memory_format: of the images.
     """
 
     def __init__(
@@ -55,9 +56,11 @@ class BatchSource:
         shuffle: bool = False,
         augment: Augmentation | None = None,
         drop_last: bool = False,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         self.labels, self.batch_size, self.seed_key = labels, batch_size, seed_key
         self.shuffle, self.augment, self.drop_last = shuffle, augment or Augmentation(), drop_last
+        self.memory_format = memory_format
         self._order = lru_cache(maxsize=1)(self._draw_order)
 
     def __len__(self) -> int:
@@ -79,7 +82,7 @@ class BatchSource:
         """Return the images and labels of one step.
 
         Returns:
-            Normalised images, float32 [n, C, H, W] in channels_last memory, and labels, int64 [n].
+            Normalised images, float32 [n, C, H, W] in the memory format, and labels, int64 [n].
 
         Raises:
             IndexError: the epoch has no such step.
@@ -116,6 +119,14 @@ class BatchSource:
         )
         return torch.from_numpy(rows[:, :, None] & columns[:, None, :]).to(self.labels.device)
 
+    def laid_out(self, images: Tensor) -> Tensor:
+        """Return images [n, C, H, W], which are views of [n, H, W, C], in the memory format.
+
+        Such a view is channels_last already. For one channel it also counts as contiguous, so only `clone` gives it the
+        strides of a contiguous tensor, from which torch chooses its functions.
+        """
+        return images if self.memory_format == torch.channels_last else images.clone(memory_format=self.memory_format)
+
     def _draw_order(self, epoch: int) -> Tensor:
         count = len(self.labels)
         order = numpy_generator(*self.seed_key, "order", epoch).permutation(count) if self.shuffle else np.arange(count)
@@ -132,7 +143,7 @@ class ArraySource(BatchSource):
         seed_key: see `BatchSource`.
         mean: mean of each of the C channels, with pixel values scaled to 0..1, as in the manifest.
         std: standard deviation of each channel, in the same unit.
-        options: shuffle, augment and drop_last of `BatchSource`.
+        options: shuffle, augment, drop_last and memory_format of `BatchSource`.
     """
 
     def __init__(
@@ -164,4 +175,4 @@ class ArraySource(BatchSource):
         if self.augment.cutout:
             masks = self.cutout_masks(normalised.shape[:3], epoch, step)
             normalised.masked_fill_(masks.unsqueeze(-1), 0.0)
-        return normalised.permute(0, 3, 1, 2), self.labels[rows]  # the view [n, C, H, W] of NHWC is channels_last
+        return self.laid_out(normalised.permute(0, 3, 1, 2)), self.labels[rows]

@@ -64,7 +64,7 @@ class FileSource(BatchSource):
         """Return the images and labels of one step. Asking for the steps in order is fastest.
 
         Returns:
-            Normalised images, float32 [n, 3, size, size] in channels_last memory, and labels, int64 [n].
+            Normalised images, float32 [n, 3, size, size] in the memory format, and labels, int64 [n].
 
         Raises:
             IndexError: the epoch has no such step.
@@ -82,7 +82,7 @@ class FileSource(BatchSource):
         for item in items:
             if isinstance(item, str):
                 raise InputError(item)
-        images = torch.stack(items).to(self.labels.device, memory_format=torch.channels_last)  # type: ignore[arg-type]
+        images = torch.stack(items).to(self.labels.device, memory_format=self.memory_format)  # type: ignore[arg-type]
         if self.augment.cutout:
             count, _, *edges = images.shape
             images.masked_fill_(self.cutout_masks((count, *edges), epoch, step).unsqueeze(1), 0.0)

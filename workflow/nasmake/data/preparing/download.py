@@ -40,13 +40,14 @@ HANDLERS = (  # of http, https and file; urllib's own opener also follows a redi
 log = logging.getLogger(__name__)
 
 
-def fetch(url: str, sha256: str, target: Path) -> None:
+def fetch(url: str, sha256: str, target: Path, is_configurable: bool = True) -> None:
     """Download an archive to `target`, unless the file exists, and verify its checksum.
 
     Args:
         url: source; http, https or file. It may have a user name and a password, which appear in no log or error.
         sha256: expected checksum, 64 hexadecimal digits in lower case.
         target: path of the archive.
+        is_configurable: whether dataset.sha256 may name another checksum for this archive.
 
     Raises:
         InputError: the download failed, or the checksum is wrong. In the second case the file is kept as
@@ -54,7 +55,7 @@ def fetch(url: str, sha256: str, target: Path) -> None:
     """
     if target.exists():
         log.info("source: %s (already there)", target)
-        _verify(target, sha256, target)
+        _verify(target, sha256, target, is_configurable)
         return
     log.info("source: %s", printable(without_secrets(url)))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,7 @@ def fetch(url: str, sha256: str, target: Path) -> None:
         partial.discard()
         _download(partial, target)
     partial.note.unlink(missing_ok=True)
-    _verify(partial.path, sha256, target)
+    _verify(partial.path, sha256, target, is_configurable)
     partial.path.replace(target)
 
 
@@ -176,7 +177,7 @@ def _reason(error: Exception, url: str) -> str:
     return cut(printable(text), 300)
 
 
-def _verify(file: Path, expected: str, target: Path) -> None:
+def _verify(file: Path, expected: str, target: Path, is_configurable: bool) -> None:
     """Compare the checksum of `file` with the expected one, and rename a wrong file to `<target>.rejected`."""
     checksum = sha256_of(file)
     if checksum == expected:
@@ -184,7 +185,8 @@ def _verify(file: Path, expected: str, target: Path) -> None:
         return
     rejected = target.with_name(f"{target.name}.rejected")
     file.replace(rejected)
+    trust = f", or, if you trust this file, set dataset.sha256: {checksum} and type: mv {rejected} {target}"
     raise InputError(
-        f"{rejected}: wrong checksum; sha256 is {checksum}; expected {expected}; start again to download the archive, "
-        f"or, if you trust this file, set dataset.sha256: {checksum} and type: mv {rejected} {target}"
+        f"{rejected}: wrong checksum; sha256 is {checksum}; expected {expected}; start again to download the archive"
+        f"{trust if is_configurable else ''}"
     )

@@ -22,8 +22,10 @@ MAKERS = {  # dataset.name -> "module:function"
     "cifar100": "nasmake.data.preparing.cifar:make_cifar100",
     "digits": "nasmake.data.preparing.digits:make_digits",
     "digits_canvas": "nasmake.data.preparing.digits:make_digits_canvas",
+    "fashion_mnist": "nasmake.data.preparing.idx:make_fashion_mnist",
     "imagenet": "nasmake.data.preparing.imagenet:make_imagenet",
     "image_folder": "nasmake.data.preparing.decode:make_image_folder",
+    "mnist": "nasmake.data.preparing.idx:make_mnist",
 }
 DECIDING = ("name", "sha256", "image_size", "version")  # settings that decide the arrays; paths do not
 CHANNELS = "channels"  # decides the arrays of an image_folder too; other sets have one number of channels
