@@ -72,8 +72,8 @@ class Dataset(Section):
     flip: bool | None = Field(
         None,
         description="mirror training images at random, left to right; null: true, false for digits and letters, which "
-        "are the digits sets, mnist, and image folders with digit, letter, mnist (but not fashion), svhn or omniglot in "
-        "their name",
+        "are the digits sets, mnist, and image folders with digit, letter, mnist (but not fashion), svhn or omniglot "
+        "in their name",
     )
     url: str | None = Field(
         None,
