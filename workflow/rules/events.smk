@@ -27,10 +27,10 @@ if OUTPUT.dryrun and workflow.is_main_process:
 
 def forget_of_complete_study():
     """Remove what finished stages kept, if an earlier start was stopped when only the report's end was not noted."""
-    from nasmake.pipeline.finished import forget_finished
+    from nasmake.pipeline.finished import forget_finished, kept_folders
 
     run = Path(RUN)
-    if any(run.glob("*/.resume/*/finished")) and Current(JOBS).outdated(JOBS.of("report", {})) is None:
+    if kept_folders(run) and Current(JOBS).outdated(JOBS.of("report", {})) is None:
         forget_finished(run)
 
 
