@@ -21,7 +21,7 @@ help: ## list the targets
 MADE_FOR := { pwd -P; cat requirements.lock requirements-torch.lock; }
 INSTALL := python -m pip install --quiet --disable-pip-version-check
 environment:
-	@if ! $(MADE_FOR) | cmp -s - $(VENV)/made-for || ! $(VENV)/bin/python -c 'import nasmake, snakemake_executor_plugin_pbs' 2>/dev/null; then \
+	@if ! $(MADE_FOR) | cmp -s - $(VENV)/made-for || ! $(VENV)/bin/python -c 'import nasmake, snakemake_executor_plugin_pbs.verdicts' 2>/dev/null; then \
 		test ! -L $(VENV) || { echo "error: $(VENV) is a link to another environment, which would be made anew; type: rm $(VENV)"; exit 1; }; \
 		test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.14 found; install one, or: make PYTHON=/path/to/python"; exit 1; }; \
 		echo "making $(VENV) with $$("$(PYTHON)" --version), since none fits this folder and its lock files; a few minutes"; \

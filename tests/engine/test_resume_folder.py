@@ -43,6 +43,8 @@ def test_folder_is_removed_at_the_end_and_left_by_an_exception(tmp_path):
         raise OSError
     with hold(tmp_path) as folder:
         assert folder.checkpoint.exists() and folder.checkpoint.parent == folder.path
+        (folder.path / "3").mkdir()  # a stage that trains several networks has a folder for each
+        (folder.path / "3/training.ckpt").touch()
         (tmp_path / "result.json").write_text("{}")
     assert kept(tmp_path) == {"checksums.json", "result.json"}
 

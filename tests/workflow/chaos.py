@@ -250,6 +250,9 @@ def main():
     arguments = parser.parse_args()
     if arguments.executor == "slurm" and missing():
         parser.error(missing())
+    # Under nohup, or in the background of a script, these signals would be ignored, also by the disturbed study.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     with Slurm(folder) if arguments.executor == "slurm" else nullcontext():
         chaos = Chaos(folder, arguments.seed, arguments.number, arguments.executor).run()

@@ -16,7 +16,7 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 CIFAR = {
     "run": "small",
     "dataset": {"name": "cifar10", "num_data_architecture_search": 100},
-    "nas": {"num_epochs_supernet_train": 2, "num_epochs_architecture_search": 1, "num_epochs_retrain": 2},
+    "nas": {"num_epochs_supernet_train": 1, "num_epochs_architecture_search": 1, "num_epochs_retrain": 1},
     "supernet": {"batch_size": 50},
     "search": {"batch_size": 50, "population_size": 2, "recalibration_images": 50},
     "optimize": {"trial_number": 1, "parameters": []},

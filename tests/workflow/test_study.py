@@ -186,6 +186,17 @@ def test_hardware_reruns_nothing(finished, overlay):
     assert planned(finished, overlay) == {}
 
 
+def test_what_finished_stages_kept_goes_also_if_there_is_nothing_to_be_done(finished):
+    """As after a start that was stopped when it had only to note the end of the last job."""
+    kept = finished.folder / "results/tiny/shared/.resume/train_supernet-0123/finished"
+    kept.mkdir(parents=True)
+    (kept / "checksums.json").write_text("{}")
+    plan(finished)
+    assert kept.exists()
+    assert "Nothing to be done" in finished.run("--configfile", "study.yaml", "--cores", "2")
+    assert not kept.exists()
+
+
 def test_order_of_keys_reruns_nothing(finished):
     text = (finished.folder / "study.yaml").read_text()
     blocks = ("\n" + text).split("\n")

@@ -25,6 +25,19 @@ if OUTPUT.dryrun and workflow.is_main_process:
     atexit.register(print_reasons)  # the reasons are known when the table of jobs is, and a dry run has no other hook
 
 
+def forget_of_complete_study():
+    """Remove what finished stages kept, if an earlier start was stopped when only the report's end was not noted."""
+    from nasmake.pipeline.finished import forget_finished, kept_folders
+
+    run = Path(RUN)
+    if kept_folders(run) and Current(JOBS).outdated(JOBS.of("report", {})) is None:
+        forget_finished(run)
+
+
+if workflow.is_main_process and not OUTPUT.dryrun:
+    atexit.register(forget_of_complete_study)  # Snakemake calls no handler if there is nothing to be done
+
+
 onstart:
     from nasmake.core.hardware import describe_device
     from nasmake.report.summary import write_resolved

@@ -107,7 +107,9 @@ class FinishedStage:
             _link(output, kept)
         write_json(self.folder / CHECKSUMS, self._checksums())
         for state in self.folder.parent.iterdir():
-            if state != self.folder:
+            if state.is_dir() and state != self.folder:  # that of one of several networks
+                shutil.rmtree(state)
+            elif state != self.folder:
                 state.unlink(missing_ok=True)
 
     def restore(self) -> bool:

@@ -1,5 +1,6 @@
 """Weights as safetensors files. This module may import core."""
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -11,9 +12,14 @@ from nasmake.core.files import write_atomically
 REMEDY = "remove it and start again"
 
 
-def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
-    """Write tensors of any shape as safetensors; equal tensors give equal bytes."""
-    write_atomically(path, save({name: value.cpu().contiguous() for name, value in weights.items()}))
+def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> str:
+    """Write tensors of any shape as safetensors, and return the SHA-256 checksum; equal tensors give equal bytes.
+
+    Only rank 0 writes. The other ranks get the same checksum without the file, which may not be there yet.
+    """
+    content = save({name: value.cpu().contiguous() for name, value in weights.items()})
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

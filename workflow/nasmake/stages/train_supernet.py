@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from nasmake.config import Config
-from nasmake.core.files import sha256_of, write_csv, write_json
+from nasmake.core.files import write_csv, write_json
 from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.core.seeding import python_random
 from nasmake.data.loading.arrays import BatchSource
@@ -147,10 +147,9 @@ def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | 
     """
     job, settings = run.job, run.job.settings
     outcome = {"state": COMPLETE} if reason is None else {"state": PRUNED, "reason": reason}
-    weights = job.unit / "supernet.safetensors"
-    write_weights(weights, {} if reason else run.weights("supernet."))
+    weights = {} if reason else run.weights("supernet.")
     record = {
-        "weights": sha256_of(weights),
+        "weights": write_weights(job.unit / "supernet.safetensors", weights),
         "search_space": {"name": supernet.space.name, "hash": supernet.space.hash},
         "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
         "parameters": sum(parameter.numel() for parameter in supernet.parameters()),

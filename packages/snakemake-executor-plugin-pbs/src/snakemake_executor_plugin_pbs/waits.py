@@ -21,7 +21,7 @@ class Waits:
         """Let a job wait; print `line` if it is the first job that waits for this reason."""
         if reason not in self._waiting:
             self._log(line)
-        self._waiting.setdefault(reason, set()).add(job)
+        self.join(reason, job)
 
     def join(self, reason: Hashable, job: Hashable) -> None:
         """Let another job wait for a reason for which jobs already wait."""
