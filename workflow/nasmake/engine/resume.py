@@ -113,17 +113,15 @@ class FinishedStage:
                 state.unlink(missing_ok=True)
 
     def restore(self) -> bool:
-        """Put the kept outputs back in their place after Snakemake has deleted them, and return whether that was done.
+        """Put the kept outputs in their place, where Snakemake may have deleted them, and return whether that was done.
 
-        If no output is missing, none was kept, or one is damaged, nothing is done.
+        If none was kept, or one is damaged, nothing is done.
 
         Raises:
             InputError: the list of checksums is damaged.
         """
         checksums = self.folder / CHECKSUMS
-        if all(map(Path.exists, self.outputs)) or not checksums.is_file():
-            return False
-        if read_json(checksums) != self._checksums():
+        if not checksums.is_file() or read_json(checksums) != self._checksums():
             return False
         for output in self.outputs:
             output.parent.mkdir(parents=True, exist_ok=True)
