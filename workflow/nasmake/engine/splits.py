@@ -17,7 +17,7 @@ from nasmake.core.errors import InputError
 from nasmake.data.loading.arrays import ArraySource, Augmentation, BatchSource
 from nasmake.data.loading.image_files import FileSource
 from nasmake.data.prepared import Prepared
-from nasmake.data.splits import choose_classes, split_train_val
+from nasmake.data.splits import choose_classes, choose_part, split_train_val
 
 SplitName = Literal["train", "val", "train+val", "test"]
 
@@ -132,14 +132,19 @@ class Splits:
         """
         settings = self.settings
         images, labels = self.tested.split("test") if name == "test" else self.prepared.split("train")
-        if name in ("test", "train+val"):
-            images, labels = np.array(images), np.array(labels)
-        else:
-            train, val = split_train_val(labels, settings.dataset.num_data_architecture_search, settings.nas.seed)
-            rows = train if name == "train" else val
-            images, labels = images[rows], labels[rows]
+        rows = np.arange(len(labels)) if name == "test" else self._rows(name, labels)
+        images, labels = images[rows], labels[rows]
         if self.num_search_classes is None:
             return images, labels
         classes = choose_classes(self.num_search_classes, len(self.manifest["classes"]), settings.nas.seed)
         of_classes = np.isin(labels, classes)
         return images[of_classes], np.searchsorted(classes, labels[of_classes])
+
+    def _rows(self, name: SplitName, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of a split among all training images, int64 [n]."""
+        dataset, seed = self.settings.dataset, self.settings.nas.seed
+        part = choose_part(labels, dataset.num_train, seed)
+        if name == "train+val":
+            return part
+        train, val = split_train_val(labels[part], dataset.num_data_architecture_search, seed)
+        return part[train if name == "train" else val]
