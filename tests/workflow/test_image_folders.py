@@ -1,10 +1,13 @@
 """A finished study on a folder of images, and what the user then changes in this folder."""
 
+import json
 import shutil
 
 import pytest
 import small_data
 from conftest import make_checkout
+from nasmake.core.files import read_json
+from safetensors import safe_open
 from studies import write_config
 from test_dag import job_counts
 
@@ -43,6 +46,13 @@ def copy(finished, tmp_path):
     folder = tmp_path / "nasmake"
     shutil.copytree(finished.folder, folder, symlinks=True)
     return type(finished)(folder)
+
+
+def test_best_network_says_which_class_is_which_and_how_images_are_prepared(finished):
+    best = read_json(finished.folder / "results/photos/study/best.json")["preprocessing"]
+    assert best["classes"] == ["apple", "bee", "cat"] and (best["image_size"], best["channels"]) == (16, 3)
+    with safe_open(finished.folder / "results/photos/best/model.safetensors", "pt") as weights:
+        assert json.loads(weights.metadata()["preprocessing"]) == best
 
 
 def files_of(checkout):

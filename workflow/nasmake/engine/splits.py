@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nasmake.config import Config
 from nasmake.core.errors import InputError
+from nasmake.core.records import Preprocessing, json_of
 from nasmake.data.loading.arrays import ArraySource, Augmentation, BatchSource
 from nasmake.data.loading.image_files import FileSource
 from nasmake.data.prepared import Prepared
@@ -94,6 +95,17 @@ class Splits:
         """Height and width of an image in pixels."""
         return int(self.manifest["image_shape"][0])
 
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """The facts about images and classes that go with a network that is trained on these images, as JSON."""
+        manifest, classes = self.manifest, [self.manifest["classes"][number] for number in self._class_numbers()]
+        return json_of(Preprocessing(self.input_size, self.in_channels, manifest["mean"], manifest["std"], classes))
+
+    def _class_numbers(self) -> NDArray[np.int64]:
+        """Return the sorted numbers of the classes in use, int64 [K]; the network numbers them from 0."""
+        total = len(self.manifest["classes"])
+        return choose_classes(self.num_search_classes or total, total, self.settings.nas.seed)
+
     def training(self, name: SplitName, batch_size: int, stage: str, cutout: int | None = None) -> BatchSource:
         """Return shuffled, augmented batches [batch_size, C, H, W] of a split; the last, smaller batch is left out.
 
@@ -130,13 +142,12 @@ class Splits:
 
         With `num_search_classes` a split has the images of that many classes only, and these are numbered from 0.
         """
-        settings = self.settings
         images, labels = self.tested.split("test") if name == "test" else self.prepared.split("train")
         rows = np.arange(len(labels)) if name == "test" else self._rows(name, labels)
         images, labels = images[rows], labels[rows]
         if self.num_search_classes is None:
             return images, labels
-        classes = choose_classes(self.num_search_classes, len(self.manifest["classes"]), settings.nas.seed)
+        classes = self._class_numbers()
         of_classes = np.isin(labels, classes)
         return images[of_classes], np.searchsorted(classes, labels[of_classes])
 
