@@ -88,3 +88,9 @@ def test_changed_images_plan_the_preparation_and_what_follows(copy, change, phra
     assert output.count(line) == 1
     assert set(job_counts(output)) == FOLLOWS and set(job_counts(output).values()) == {1}
     assert files_of(copy) == before
+
+
+def test_another_number_of_training_images_trains_again_and_prepares_nothing(copy):
+    output = copy.run("-n", *RUN, "--config", "dataset={num_train: 30}")
+    assert set(job_counts(output)) == FOLLOWS - {"download_dataset"} and set(job_counts(output).values()) == {1}
+    assert "train_supernet: 1 existing result is made again: its settings changed" in output
