@@ -15,6 +15,9 @@ def main_of(script):
     return runpy.run_path(str(SCRIPTS / f"{script}.py"))["main"]
 
 
+PREPROCESSING = {"image_size": 8, "channels": 1, "mean": [0.3], "std": [0.4], "classes": ["10", "2", "9"]}
+
+
 def result(trial, accuracy, loss=1.0, **more):
     return {
         "trial": trial,

@@ -23,13 +23,14 @@ from nasmake.core.records import (
     trial_folder,
     trial_number,
 )
-from small_results import diverged, final, result
+from small_results import PREPROCESSING, diverged, final, result
 
 PATH = Path("run/trial-0001/result.json")
 REPAIR = f"; type: rm {PATH}, then the same command again"
 OBSERVED = {"trial": 0, "state": "COMPLETE", "value": 0.5}
 SUGGESTION = {"trial": 1, "params": {"lam": 4}, "previous": "0" * 16, "observed": OBSERVED}
 SPACE, DATA = {"name": "small", "hash": "0" * 16}, {"train_images.npy": "ab"}
+BEST = {name: value for name, value in final(1, 0.5, None).items() if name not in ("state", "value")}
 SUPERNET = {"state": "PRUNED", "reason": "train_supernet: nan", "search_space": SPACE, "settings": {}, "data": DATA}
 
 
@@ -55,7 +56,7 @@ def test_folder_and_number_of_a_trial_belong_together():
         (read_result, result(1, 0.5)),
         (read_result, result(1, 1, latency_ms=2.5, val_accuracies=[0, 1])),
         (read_final, final(1, 0.5, 0.6) | {"baseline": {"name": "logistic regression", "test_accuracy": 0.9}}),
-        (read_best, {name: value for name, value in final(1, 0.5, None).items() if name not in ("state", "value")}),
+        (read_best, BEST | {"preprocessing": PREPROCESSING}),
         (read_supernet, SUPERNET),
     ],
 )
@@ -113,7 +114,7 @@ def test_errors_in_nested_objects_name_the_whole_path():
 
 
 def test_the_best_network_needs_test_scores_even_if_they_are_null():
-    content = {name: value for name, value in final(1, 0.5, None).items() if name not in ("state", "value")}
+    content = dict(BEST)
     assert json_of(record_of(BestNetwork, content, PATH))["test_accuracy"] is None
     del content["test_accuracy"]
     assert error_of(BestNetwork, content) == "test_accuracy is missing; expected a finite number or null"

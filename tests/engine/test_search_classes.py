@@ -30,5 +30,7 @@ def test_search_on_some_of_the_classes_and_retraining_on_all(tmp_path, digits):
         assert len(images) == len(labels) and set(labels) == {0, 1, 2, 3} and set(all_labels) == set(range(10))
     assert read_weights(unit / "supernet.safetensors")["classifier.weight"].shape[0] == 4
     assert read_weights(unit / "model.safetensors")["classifier.weight"].shape[0] == 10
+    assert read_json(unit / "supernet.json")["preprocessing"]["classes"] == [str(label) for label in classes]
+    assert read_json(unit / "result.json")["preprocessing"]["classes"] == list("0123456789")
     architecture, result = read_json(unit / "architecture.json"), read_json(unit / "result.json")
     assert architecture["class_num"] == 10 and architecture["macs"] == result["macs"]

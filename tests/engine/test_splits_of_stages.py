@@ -1,7 +1,9 @@
-"""engine.splits: the test split of another folder (dataset.retrain.test); test_search_classes.py tests some classes."""
+"""engine.splits: the test split of another folder (dataset.retrain.test), and a part of the images (dataset.num_train).
+
+test_search_classes.py tests some of the classes.
+"""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,8 @@ def other(tmp_path, digits):
     return folder
 
 
-def splits(digits, other, tmp_path):
-    job = replace(make_job("retrain", tmp_path, digits))
+def splits(digits, other, tmp_path, **changes):
+    job = make_job("retrain", tmp_path, digits, **changes)
     return Splits.open(digits, job.settings, torch.device("cpu"), other)
 
 
@@ -46,3 +48,13 @@ def test_other_classes_are_refused(digits, other, tmp_path):
     write_json(other / "manifest.json", sealed(read_json(other / "manifest.json") | {"classes": ["a", "b"]}))
     with pytest.raises(InputError, match=r"^dataset\.retrain\.test: .*: classes differ from those of "):
         splits(digits, other, tmp_path)
+
+
+def test_part_of_the_training_images_is_divided_and_the_test_part_stays_whole(digits, tmp_path):
+    part = splits(digits, None, tmp_path, dataset__num_train=300, dataset__num_data_architecture_search=100)
+    train, val, both, test = (part.arrays(name) for name in ("train", "val", "train+val", "test"))
+    assert [len(labels) for _, labels in (train, val, both, test)] == [200, 100, 300, 597]
+    assert np.all(np.abs(np.bincount(both[1]) - 30) <= 1) and np.all(np.abs(np.bincount(val[1]) - 10) <= 1)
+    images = sorted(image.tobytes() for image in both[0])
+    assert images == sorted(image.tobytes() for image in (*train[0], *val[0]))
+    assert set(images) < {image.tobytes() for image in splits(digits, None, tmp_path).arrays("train+val")[0]}

@@ -42,7 +42,7 @@ def test_damaged_file_is_one_line(tmp_path, damage):
 
 
 def test_weights_come_back(tmp_path):
-    write_weights(tmp_path / "x.safetensors", LAYER.state_dict())
+    write_weights(tmp_path / "x.safetensors", dict(LAYER.state_dict()), {})
     layer = torch.nn.Linear(2, 3)
     load_weights(layer, tmp_path / "x.safetensors")
     assert torch.equal(layer.weight, LAYER.weight) and read_weights(tmp_path / "x.safetensors").keys() == {

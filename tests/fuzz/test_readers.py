@@ -67,7 +67,11 @@ RESULT = {
     **{"trial": 0, "state": "COMPLETE", "value": 0.9, "val_accuracy": 0.9, "val_loss": 0.3, "architecture": "x"},
     **{"parameters": 10, "macs": 10, "latency_ms": 0.5, "val_accuracies": [0.1, 0.9]},
 }
-FINAL = {**RESULT, "test_accuracy": 0.8, "test_loss": 0.5, "test_n": 9, "baseline": {"name": "x", "test_accuracy": 0.5}}
+FINAL = {
+    **RESULT,
+    **{"test_accuracy": 0.8, "test_loss": 0.5, "test_n": 9, "baseline": {"name": "x", "test_accuracy": 0.5}},
+    "preprocessing": {"image_size": 8, "channels": 1, "mean": [0.3], "std": [0.4], "classes": ["a", "b"]},
+}
 SUGGESTION = {
     **{"trial": 3, "params": {"supernet.lr": 0.1, "supernet.optimizer": "Adam"}, "previous": "ab", "observed": RESULT},
     **{"prune_below": [None, 0.5], "study": {"version": 1}},

@@ -57,12 +57,12 @@ def test_space_with_another_number_of_classes(tmp_path):
 @pytest.mark.parametrize("number", [1200, 5000])
 def test_more_val_images_than_there_are(number):
     error = error_of(study(dataset={"name": "digits", "num_data_architecture_search": number}))
-    assert error.startswith(f"dataset.num_data_architecture_search is {number}; expected 1 to 1199, because")
+    assert error.startswith(f"dataset.num_data_architecture_search is {number}; expected 1 to 1190, because")
     assert "digits has 1200 training images" in error
 
 
-def test_all_but_one_image_may_be_held_out():
-    start(study(dataset={"name": "digits", "num_data_architecture_search": 1199}))
+def test_all_but_one_image_of_each_class_may_be_held_out():
+    start(study(dataset={"name": "digits", "num_data_architecture_search": 1190}))
 
 
 def test_prepared_data_set_has_priority_over_the_known_facts(tmp_path):
@@ -70,8 +70,8 @@ def test_prepared_data_set_has_priority_over_the_known_facts(tmp_path):
     images = Split(np.zeros((50, 32, 32, 3), np.uint8), np.arange(50) % 10)
     write_prepared(folder, "cifar10", DataSet([str(number) for number in range(10)], images, images, {}), 0.0)
     dataset = {"name": "cifar10", "path": "data", "num_data_architecture_search": 50}
-    assert "is 50; expected 1 to 49" in error_of(study(dataset=dataset))
-    start(study(dataset=dataset | {"num_data_architecture_search": 49}))
+    assert "is 50; expected 1 to 40" in error_of(study(dataset=dataset))
+    start(study(dataset=dataset | {"num_data_architecture_search": 40}))
     (folder / "manifest.json").write_text("{}")  # damaged: the data set will be prepared again
     start(study(dataset=dataset))
 
@@ -84,7 +84,45 @@ def test_images_and_classes_of_an_image_folder_are_counted(tmp_path):
     assert space["content"]["settings"]["class_num"] == 3
     SearchSpace.from_mapping(space["content"], space["name"], "x")
     check(config, space)
-    assert "is 12; expected 1 to 11" in error_of(study(dataset=dataset | {"num_data_architecture_search": 12}))
+    assert "is 12; expected 1 to 9" in error_of(study(dataset=dataset | {"num_data_architecture_search": 12}))
+
+
+@pytest.mark.parametrize(("name", "key"), [("image_folder", "train"), ("imagenet", "test")])
+def test_retraining_on_other_classes_is_refused(tmp_path, name, key):
+    dataset = {"name": name, "path": "images", "image_size": 16, "num_data_architecture_search": 6}
+    sections = {"dataset": dataset | {"retrain": {key: "other"}}, "nas": {"search_space": "proxyless"}}
+    sections["final"] = {"baseline": False}
+    for path in ("images", "other"):
+        write_image_folder(tmp_path / path, per_class=4, test_per_class=0)
+    start(study(**sections))
+    start_of_line = f"dataset.retrain.{key} is other; expected a folder with the classes of images, which are apple, "
+    write_image_folder(tmp_path / "images", classes=["dog"], per_class=4, test_per_class=0)
+    assert error_of(study(**sections)) == f"{start_of_line}bee, cat, dog; it lacks dog"
+    write_image_folder(tmp_path / "other", classes=["dog", "ewe"], per_class=4, test_per_class=0)
+    assert error_of(study(**sections)) == f"{start_of_line}bee, cat, dog; it also has ewe"
+
+
+@pytest.mark.parametrize("number", [9, 1201])
+def test_part_of_the_training_images(number):
+    start(study(dataset={"name": "digits", "num_train": 400, "num_data_architecture_search": 390}))
+    assert error_of(study(dataset={"name": "digits", "num_train": number})) == (
+        f"dataset.num_train is {number}; expected null or 10 to 1200, because digits has 1200 training images of 10 "
+        "classes"
+    )
+    assert error_of(study(dataset={"name": "digits", "num_train": 400, "num_data_architecture_search": 391})) == (
+        "dataset.num_data_architecture_search is 391; expected 1 to 390, because dataset.num_train is 400 and each of "
+        "the 10 classes keeps one for training"
+    )
+
+
+def test_images_for_retraining_are_counted_too(tmp_path):
+    write_image_folder(tmp_path / "images", per_class=4)
+    write_image_folder(tmp_path / "other", per_class=2)
+    dataset = {"name": "image_folder", "path": "images", "image_size": 16, "num_data_architecture_search": 4}
+    assert error_of(study(dataset=dataset | {"retrain": {"train": "other"}})) == (
+        "dataset.num_data_architecture_search is 4; expected 1 to 3, because other has 6 training images and each of "
+        "the 3 classes keeps one for training"
+    )
 
 
 def test_costs_of_grey_images_are_those_of_one_channel(tmp_path):

@@ -28,7 +28,7 @@ def test_imported_architecture_needs_no_space_and_has_no_number_of_classes():
     architecture = read_imported_architecture(config)
     assert architecture["name"] == "MobileNetV2" and not {"class_num", "input_size"} & architecture.keys()
     check(config, None)
-    with pytest.raises(InputError, match="is 1200; expected 1 to 1199"):
+    with pytest.raises(InputError, match="is 1200; expected 1 to 1190"):
         check(study(dataset={"name": "digits", "num_data_architecture_search": 1200}), None)
 
 

@@ -73,7 +73,7 @@ def test_supernet_that_is_not_there():
     assert text.startswith("nas.supernet: no.safetensors: no such file; ")
 
 
-@pytest.mark.parametrize("key", SPLIT)
+@pytest.mark.parametrize("key", [*SPLIT, "dataset.num_train"])
 def test_supernet_of_another_split_would_be_scored_on_images_that_it_knows(supernet, key):
     file = supernet(SPLIT | {key: "other"})
     assert refused(nas={"supernet": file}).startswith(f"nas.supernet: {file}: {key} is other; expected ")

@@ -37,6 +37,7 @@ OTHER = {
     "dataset.crop_padding": 3,
     "dataset.flip": False,
     "dataset.num_search_classes": 10,
+    "dataset.num_train": 20_000,
     "supernet.optimizer": "Adam",
     "supernet.scheduler": "Linear",
     "supernet.gradient_clip": 1.0,
@@ -128,6 +129,11 @@ def test_number_of_processes_is_a_setting_if_it_changes_the_bytes(stage, gpus, p
 def test_measurement_takes_one_process():
     config = load(ONE_TRIAL | {"environment": {"gpus": 2}})
     assert "processes" not in settings_of_job(STAGES["measure_latency"], config, None)
+
+
+def test_key_of_a_later_version_is_a_setting_only_if_it_has_a_value():
+    before, after = (settings_of(STAGES["retrain"], config)["dataset"] for config in changed("dataset.num_train"))
+    assert "num_train" not in before and after == before | {"num_train": 20_000}
 
 
 def test_final_epochs_rerun_only_the_final_training():

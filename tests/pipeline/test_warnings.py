@@ -2,6 +2,7 @@
 
 import pytest
 from nasmake.pipeline.warnings import collect_warnings
+from small_data import write_image_folder
 from small_studies import in_an_empty_folder, study  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
@@ -95,3 +96,14 @@ def test_preamble_without_directives_gives_no_warning(tmp_path):
     preamble.write_text("#$ -l rt_F=1\nmodule load python\n")
     (line,) = collect_warnings(study(ABCI={"job_script_preamble": str(preamble)}))
     assert line == f"ABCI.job_script_preamble: {preamble}: 1 directives of Grid Engine are dropped"
+
+
+def test_classes_with_few_images_in_train_or_val_are_a_warning(tmp_path):
+    for name, images in {"apple": 20, "bee": 20, "cat": 3, "dog": 1}.items():
+        write_image_folder(tmp_path / "images", classes=[name], per_class=images, test_per_class=0)
+    dataset = {"name": "image_folder", "path": "images", "image_size": 16, "num_data_architecture_search": 12}
+    line = "dataset: classes with fewer than 5 images in train or val: "
+    few = "cat (2 in train, 1 in val), dog (1 in train, 0 in val)"
+    assert collect_warnings(study(dataset=dataset)) == [line + few]
+    (warning,) = collect_warnings(study(dataset=dataset | {"num_train": 22}))
+    assert warning.startswith(f"{line}apple (4 in train, 6 in val), bee (4 in train, 6 in val), cat (1 in train, 0 in")

@@ -10,7 +10,7 @@ from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_json
 from nasmake.core.records import json_of
 from nasmake.report.summary import best_of, promote, table, trial_columns, trial_rows, write_resolved
-from small_results import diverged, final, final_records, main_of, records, result
+from small_results import PREPROCESSING, diverged, final, final_records, main_of, records, result
 
 
 def test_promotion_is_by_val_accuracy_then_loss_then_number():
@@ -39,9 +39,10 @@ def test_best_is_by_val_and_never_by_test():
 def test_best_leaves_out_final_trainings_that_diverged():
     baseline = {"name": "logistic regression", "test_accuracy": 0.9}
     stopped = result(1, 0.99, 0.1) | diverged(1, "retrain_final: not finite")
-    broken, complete = final_records(stopped, final(0, 0.8, 0.9, baseline=baseline))
+    broken, complete = final_records(stopped, final(0, 0.8, 0.9, baseline=baseline, preprocessing=PREPROCESSING))
     folder, best = best_of({Path("b"): broken, Path("a"): complete})
     assert folder == Path("a") and json_of(best)["baseline"] == baseline
+    assert json_of(best)["preprocessing"] == PREPROCESSING
     with pytest.raises(InputError, match="no final training of 1 promoted trials completed; retrain_final: not finite"):
         best_of({Path("b"): broken})
 

@@ -30,6 +30,7 @@ from nasmake.stages.retrain_final import retrain_final
 from nasmake.stages.search_architecture import ArchitectureSearch, search_architecture
 from nasmake.stages.train_supernet import train_supernet
 from nasmake.strategies.constraints import is_feasible
+from safetensors import safe_open
 from small_jobs import SPACE, artefacts, dying_at, make_job, outputs_of, settings
 from small_spaces import shipped
 
@@ -118,6 +119,16 @@ def test_saved_weights_score_what_the_record_says(unit, digits, model, record, p
     with torch.no_grad():
         accuracy = (network(images).argmax(1) == labels).float().mean().item()
     assert read_json(unit / f"{record}.json")[f"{part}_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+
+
+@pytest.mark.parametrize("model, record", [("supernet", "supernet"), ("model", "result"), ("final", "final")])
+def test_records_and_weights_say_how_images_are_prepared_and_what_the_outputs_mean(unit, digits, model, record):
+    manifest, preprocessing = read_json(digits / "manifest.json"), read_json(unit / f"{record}.json")["preprocessing"]
+    facts = {name: manifest[name] for name in ("mean", "std", "classes")}
+    assert preprocessing == {"image_size": 8, "channels": 1} | facts
+    assert preprocessing["classes"] == list("0123456789") and len(preprocessing["mean"]) == 1
+    with safe_open(unit / f"{model}.safetensors", "pt") as weights:
+        assert {name: json.loads(text) for name, text in weights.metadata().items()} == {"preprocessing": preprocessing}
 
 
 def test_final_record_keeps_the_trials_val_scores_and_tests_all_images(unit):
@@ -377,8 +388,9 @@ def test_supernet_of_another_space_is_one_line(copy, digits):
 
 def test_weights_come_back_and_equal_ones_have_equal_bytes(tmp_path):
     weights = {"b": torch.arange(6.0).reshape(2, 3).T, "a": torch.tensor(3, dtype=torch.int64)}
-    write_weights(tmp_path / "x", weights)
-    write_weights(tmp_path / "y", {name: weights[name].clone() for name in reversed(weights)})
+    write_weights(tmp_path / "x", weights, {"mean": [0.1], "classes": ["é"]})
+    again = {name: weights[name].clone() for name in reversed(weights)}
+    write_weights(tmp_path / "y", again, {"classes": ["é"], "mean": [0.1]})
     assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
     read_again = read_weights(tmp_path / "x")
     assert read_again.keys() == weights.keys() and all(torch.equal(read_again[name], weights[name]) for name in weights)

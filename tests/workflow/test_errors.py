@@ -46,7 +46,7 @@ CASES = {
     ),
     "all images held out": (
         {"dataset": {"num_data_architecture_search": 1200}},
-        "dataset.num_data_architecture_search is 1200; expected 1 to 1199, because digits has 1200 training images",
+        "dataset.num_data_architecture_search is 1200; expected 1 to 1190, because digits has 1200 training images",
     ),
     "mirror without checksum": (
         {"dataset": {"name": "cifar10", "url": "http://localhost/cifar-10-python.tar.gz"}},

@@ -1,10 +1,13 @@
 """A finished study on a folder of images, and what the user then changes in this folder."""
 
+import json
 import shutil
 
 import pytest
 import small_data
 from conftest import make_checkout
+from nasmake.core.files import read_json
+from safetensors import safe_open
 from studies import write_config
 from test_dag import job_counts
 
@@ -45,6 +48,13 @@ def copy(finished, tmp_path):
     return type(finished)(folder)
 
 
+def test_best_network_says_which_class_is_which_and_how_images_are_prepared(finished):
+    best = read_json(finished.folder / "results/photos/study/best.json")["preprocessing"]
+    assert best["classes"] == ["apple", "bee", "cat"] and (best["image_size"], best["channels"]) == (16, 3)
+    with safe_open(finished.folder / "results/photos/best/model.safetensors", "pt") as weights:
+        assert json.loads(weights.metadata()["preprocessing"]) == best
+
+
 def files_of(checkout):
     return sorted(path for path in (checkout.folder / "results").rglob("*") if path.suffix in (".json", ".safetensors"))
 
@@ -78,3 +88,9 @@ def test_changed_images_plan_the_preparation_and_what_follows(copy, change, phra
     assert output.count(line) == 1
     assert set(job_counts(output)) == FOLLOWS and set(job_counts(output).values()) == {1}
     assert files_of(copy) == before
+
+
+def test_another_number_of_training_images_trains_again_and_prepares_nothing(copy):
+    output = copy.run("-n", *RUN, "--config", "dataset={num_train: 30}")
+    assert set(job_counts(output)) == FOLLOWS - {"download_dataset"} and set(job_counts(output).values()) == {1}
+    assert "train_supernet: 1 existing result is made again: its settings changed" in output

@@ -51,6 +51,11 @@ class Dataset(Section):
     num_data_architecture_search: Annotated[int, Field(ge=1, le=10**9)] = Field(
         10000, description="number of training images held out as val; the search and the trials are scored on them"
     )
+    num_train: Annotated[int, Field(ge=1, le=10**9)] | None = Field(
+        None,
+        description="number of training images that the study uses, with those of val; drawn with nas.seed, each class "
+        "with its share; null: all",
+    )
     num_search_classes: Count | None = Field(
         None,
         description="number of classes in supernet training and search, drawn with nas.seed; retraining always uses "

@@ -143,6 +143,27 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Preprocessing:
+    """How a network expects its images, and what its outputs stand for.
+
+    The record of every trained network has it, and the metadata of its weights as JSON text.
+
+    Attributes:
+        image_size: height and width of an image in pixels.
+        channels: 1 (greys) or 3 (RGB).
+        mean: mean of each channel, with pixel values scaled to 0..1. It is subtracted first.
+        std: standard deviation of each channel, in the same unit. The difference is divided by it.
+        classes: names of the classes, in the order of the outputs.
+    """
+
+    image_size: int
+    channels: int
+    mean: list[float]
+    std: list[float]
+    classes: list[str]
+
+
+@dataclass(frozen=True)
 class FinalResult:
     """final.json: the outcome of the final training of a promoted trial.
 
@@ -162,6 +183,7 @@ class FinalResult:
     test_loss: float | None = None
     test_n: int | None = None
     baseline: Baseline | None = None
+    preprocessing: Preprocessing | None = None
     reason: str | None = None
 
 
@@ -187,6 +209,7 @@ class BestNetwork:
     architecture: str
     latency_ms: float | None = None
     baseline: Baseline | None = None
+    preprocessing: Preprocessing | None = None
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from nasmake.config import Config
 from nasmake.core.errors import InputError
+from nasmake.core.records import Preprocessing, json_of
 from nasmake.data.loading.arrays import ArraySource, Augmentation, BatchSource
 from nasmake.data.loading.image_files import FileSource
 from nasmake.data.prepared import Prepared
-from nasmake.data.splits import choose_classes, split_train_val
+from nasmake.data.splits import choose_classes, choose_part, split_train_val
 
 SplitName = Literal["train", "val", "train+val", "test"]
 
@@ -94,6 +95,17 @@ class Splits:
         """Height and width of an image in pixels."""
         return int(self.manifest["image_shape"][0])
 
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """The facts about images and classes that go with a network that is trained on these images, as JSON."""
+        manifest, classes = self.manifest, [self.manifest["classes"][number] for number in self._class_numbers()]
+        return json_of(Preprocessing(self.input_size, self.in_channels, manifest["mean"], manifest["std"], classes))
+
+    def _class_numbers(self) -> NDArray[np.int64]:
+        """Return the sorted numbers of the classes in use, int64 [K]; the network numbers them from 0."""
+        total = len(self.manifest["classes"])
+        return choose_classes(self.num_search_classes or total, total, self.settings.nas.seed)
+
     def training(self, name: SplitName, batch_size: int, stage: str, cutout: int | None = None) -> BatchSource:
         """Return shuffled, augmented batches [batch_size, C, H, W] of a split; the last, smaller batch is left out.
 
@@ -130,16 +142,20 @@ class Splits:
 
         With `num_search_classes` a split has the images of that many classes only, and these are numbered from 0.
         """
-        settings = self.settings
         images, labels = self.tested.split("test") if name == "test" else self.prepared.split("train")
-        if name in ("test", "train+val"):
-            images, labels = np.array(images), np.array(labels)
-        else:
-            train, val = split_train_val(labels, settings.dataset.num_data_architecture_search, settings.nas.seed)
-            rows = train if name == "train" else val
-            images, labels = images[rows], labels[rows]
+        rows = np.arange(len(labels)) if name == "test" else self._rows(name, labels)
+        images, labels = images[rows], labels[rows]
         if self.num_search_classes is None:
             return images, labels
-        classes = choose_classes(self.num_search_classes, len(self.manifest["classes"]), settings.nas.seed)
+        classes = self._class_numbers()
         of_classes = np.isin(labels, classes)
         return images[of_classes], np.searchsorted(classes, labels[of_classes])
+
+    def _rows(self, name: SplitName, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of a split among all training images, int64 [n]."""
+        dataset, seed = self.settings.dataset, self.settings.nas.seed
+        part = choose_part(labels, dataset.num_train, seed)
+        if name == "train+val":
+            return part
+        train, val = split_train_val(labels[part], dataset.num_data_architecture_search, seed)
+        return part[train if name == "train" else val]

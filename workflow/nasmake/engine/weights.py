@@ -1,23 +1,32 @@
 """Weights as safetensors files. This module may import core."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
 
 from nasmake.core.errors import InputError, cut, shown
-from nasmake.core.files import write_atomically
+from nasmake.core.files import canonical_json, write_atomically
 
 REMEDY = "remove it and start again"
 
 
-def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> str:
-    """Write tensors of any shape as safetensors, and return the SHA-256 checksum; equal tensors give equal bytes.
+def write_weights(path: Path, weights: dict[str, torch.Tensor], preprocessing: Mapping[str, Any]) -> str:
+    """Write the weights of a network as safetensors, and return the SHA-256 checksum; equal content has equal bytes.
 
     Only rank 0 writes. The other ranks get the same checksum without the file, which may not be there yet.
+
+    Args:
+        path: the file.
+        weights: tensors of any shape, by name; none if training ended early.
+        preprocessing: JSON object of a `Preprocessing`. The metadata of the file has it as text, unless there are no
+            weights. A second entry in the metadata would change the bytes: safetensors writes entries in any order.
     """
-    content = save({name: value.cpu().contiguous() for name, value in weights.items()})
+    metadata = {"preprocessing": canonical_json(preprocessing)} if weights else None
+    content = save({name: value.cpu().contiguous() for name, value in weights.items()}, metadata)
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 

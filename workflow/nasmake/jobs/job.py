@@ -28,7 +28,7 @@ from nasmake.jobs.gpu_leases import lease_devices
 from nasmake.jobs.launch import launch
 from nasmake.pipeline.rule_functions import RETRIES
 from nasmake.pipeline.searched import space_of_trial
-from nasmake.pipeline.stages import SEARCH_CLASSES, STAGES, with_parameters
+from nasmake.pipeline.stages import OPTIONAL_KEYS, SEARCH_CLASSES, STAGES, with_parameters
 from nasmake.search_spaces import SearchSpace
 
 
@@ -77,7 +77,7 @@ class Job:
             InputError: a setting has a wrong name or value.
         """
         config = load({**self.received, "optimize": {"trial_number": 1}})
-        return restrict(config, _received_keys(self.received, Config), f"stage {self.stage}")
+        return restrict(config, {*_received_keys(self.received, Config), *OPTIONAL_KEYS}, f"stage {self.stage}")
 
     @property
     def num_search_classes(self) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 from nasmake.config import Config, keys
 from nasmake.config.aiaccel import ALIASES, path_of
 from nasmake.config.search import Constraint, ExpectedCost, Reward, Search
-from nasmake.core.errors import InputError, nearest
+from nasmake.core.errors import InputError, cut, nearest
 from nasmake.costs.latency_table import read_latency
 from nasmake.costs.table import CostTable
 from nasmake.data.manifest import MANIFEST
@@ -47,6 +47,7 @@ def check(config: Config, search_space: Mapping[str, Any] | None) -> None:
     if config.dataset.name not in TEST_FOLDERS and not is_prepared:  # images can be prepared elsewhere
         _check_writable("dataset.path", Path(config.dataset.path))
     _check_images(config)
+    _check_classes_of_retraining(config)
     _check_objectives(config)
     _check_skipped_stages(config)
     _check_batch_sizes(config)
@@ -99,18 +100,47 @@ def _check_writable(key: str, folder: Path) -> None:
 
 
 def _check_images(config: Config) -> None:
-    """Refuse a split that leaves no image to train on, and a baseline for images that are not held in memory."""
-    images = dataset_facts(config).images
-    held_out = config.dataset.num_data_architecture_search
-    if images is not None and held_out >= images:
-        raise InputError(
-            f"dataset.num_data_architecture_search is {held_out}; expected 1 to {images - 1}, because "
-            f"{config.dataset.name} has {images} training images and training needs some of them"
-        )
-    if config.final.baseline and config.dataset.name == "imagenet":
+    """Refuse a split that leaves a class without a training image, and a baseline for images that stay files."""
+    dataset = config.dataset
+    for path in dict.fromkeys((dataset.path, dataset.retrain.train or dataset.path)):
+        facts, source = dataset_facts(config, path), dataset.name if path == dataset.path else path
+        _check_split(config, facts.images, facts.num_classes, source)
+    if config.final.baseline and dataset.name == "imagenet":
         raise InputError(
             "final.baseline is true; expected false for imagenet, because the baseline needs all images in memory"
         )
+
+
+def _check_split(config: Config, images: int | None, classes: int, source: str) -> None:
+    """Refuse numbers of images that the training images of one folder do not have; `images` is None if unknown."""
+    num_train, num_val = config.dataset.num_train, config.dataset.num_data_architecture_search
+    if num_train is not None and images is not None and not classes <= num_train <= images:
+        raise InputError(
+            f"dataset.num_train is {num_train}; expected null or {classes} to {images}, because {source} has {images} "
+            f"training images of {classes} classes"
+        )
+    used = num_train or images
+    if used is not None and num_val > used - classes:
+        reason = f"dataset.num_train is {used}" if num_train else f"{source} has {used} training images"
+        raise InputError(
+            f"dataset.num_data_architecture_search is {num_val}; expected 1 to {used - classes}, because {reason} and "
+            f"each of the {classes} classes keeps one for training"
+        )
+
+
+def _check_classes_of_retraining(config: Config) -> None:
+    """Refuse folders for retraining and the test whose classes are not those of the search."""
+    dataset = config.dataset
+    for key, path in dataset.retrain:
+        if path is None:
+            continue
+        expected, found = (dataset_facts(config, folder).per_class for folder in (dataset.path, path))
+        if expected is not None and found is not None and found.keys() != expected.keys():
+            other = min(found.keys() ^ expected.keys())
+            raise InputError(
+                f"dataset.retrain.{key} is {path}; expected a folder with the classes of {dataset.path}, which are "
+                f"{cut(', '.join(sorted(expected)))}; it {'lacks' if other in expected else 'also has'} {other}"
+            )
 
 
 def _check_objectives(config: Config) -> None:

@@ -4,6 +4,7 @@ The facts about known data sets are here too. The Snakefile imports this module,
 config, search_spaces and the parts of data that list images and read manifests.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -153,7 +154,7 @@ def _check_supernet(config: Config, weights: Path, record_file: Path) -> None:
             "which this study searches"
         )
     for key in SPLIT_KEYS:  # with another split, train images of the supernet could be among the val images
-        value, expected = record["split"][key], attrgetter(key)(config)
+        value, expected = record["split"].get(key), attrgetter(key)(config)  # an earlier version had fewer keys
         if value != expected:
             raise InputError(f"{weights}: {key} is {shown(value)}; expected {shown(expected)}, the value of this study")
 
@@ -180,31 +181,40 @@ class DatasetFacts:
 
     Attributes:
         images: number of training images; None if it is unknown.
+        per_class: number of training images by the name of the class; None if it is unknown.
         num_classes: number of classes.
         size: height and width of an image in pixels.
         channels: channels of an image; None if dataset.channels is auto and the images were not decoded yet.
     """
 
     images: int | None
+    per_class: Mapping[str, int] | None
     num_classes: int
     size: int
     channels: int | None
 
 
-def dataset_facts(config: Config) -> DatasetFacts:
-    """Return the facts about a data set: those of the prepared set, of the folder of images, or of KNOWN."""
-    dataset = config.dataset
-    listing = listing_of(config)
-    if manifest := _readable_manifest(prepared_folder(config, listing)):
+def dataset_facts(config: Config, path: str | None = None) -> DatasetFacts:
+    """Return the facts about a data set: those of the prepared set, of the folder of images, or of KNOWN.
+
+    Args:
+        config: the configuration of the study.
+        path: folder of the source; None for dataset.path.
+    """
+    dataset, path = config.dataset, path or config.dataset.path
+    listing = listing_of(config, path)
+    if manifest := _readable_manifest(prepared_folder(config, listing, path)):
         height, _, channels = manifest["image_shape"]
-        return DatasetFacts(manifest["train"]["count"], len(manifest["classes"]), height, channels)
+        count, per_class = manifest["train"]["count"], manifest["train"]["per_class"]
+        return DatasetFacts(count, per_class, len(manifest["classes"]), height, channels)
     if dataset.name in TEST_FOLDERS:
-        counts = check_image_folder(Path(dataset.path), TEST_FOLDERS[dataset.name])["train"]
+        counts = check_image_folder(Path(path), TEST_FOLDERS[dataset.name])["train"]
         given = None if dataset.channels == "auto" else dataset.channels
         known = 3 if dataset.name == "imagenet" else given
-        return DatasetFacts(sum(counts.values()), len(counts), dataset.image_size or 0, known)
+        return DatasetFacts(sum(counts.values()), counts, len(counts), dataset.image_size or 0, known)
     images, classes, (height, _, channels) = KNOWN[dataset.name]
-    return DatasetFacts(None if dataset.sha256 else images, classes, height, channels)  # an own archive may hold fewer
+    count = None if dataset.sha256 else images  # an own archive may hold fewer
+    return DatasetFacts(count, None, classes, height, channels)
 
 
 def _readable_manifest(folder: Path) -> dict[str, Any] | None:

@@ -14,12 +14,16 @@ from nasmake.config.aiaccel import path_of
 from nasmake.core.nested import assign, value_at
 
 SEARCH_CLASSES = "dataset.num_search_classes"
+NUM_TRAIN = "dataset.num_train"
+# A stage receives these keys only if they have a value. Results of versions without such a key thus stay current.
+OPTIONAL_KEYS = frozenset({NUM_TRAIN})
 SPACE_KEY = "nas.search_space"  # a stage receives the content of the space file instead of this name
 
 # All stages of a trial read these keys.
 SHARED_KEYS = (
     "dataset.name",
     "dataset.num_data_architecture_search",
+    NUM_TRAIN,
     "dataset.image_size",
     "dataset.crop_padding",
     "dataset.flip",
@@ -28,7 +32,7 @@ SHARED_KEYS = (
     "trainer.num_threads",
 )
 # These keys decide which images are val images, and for which classes a supernet is trained.
-SPLIT_KEYS = ("dataset.name", "dataset.num_data_architecture_search", SEARCH_CLASSES, "nas.seed")
+SPLIT_KEYS = ("dataset.name", "dataset.num_data_architecture_search", NUM_TRAIN, SEARCH_CLASSES, "nas.seed")
 
 # Older keys for nas.num_epochs_retrain. A loaded configuration keeps the number in that key, so no stage reads these.
 RESOLVED_KEYS = frozenset({"retrain.num_epochs", "retrain.hyperparameters.num_epochs"})
@@ -170,7 +174,9 @@ def settings_of(stage: Stage, config: Config) -> dict[str, Any]:
         assign(everything, path, None)
     settings: dict[str, Any] = {}
     for path in stage.reads:
-        assign(settings, path, value_at(everything, path))
+        value = value_at(everything, path)
+        if value is not None or path not in OPTIONAL_KEYS:
+            assign(settings, path, value)
     return settings
 
 

@@ -15,11 +15,14 @@ from nasmake.config.aiaccel import path_of, without_effect
 from nasmake.config.environment import NO_GROUP, Resource
 from nasmake.core.nested import value_at
 from nasmake.core.process import PAYS
+from nasmake.data.shares import leave_one
 from nasmake.pipeline.conditions import repeated_trials, with_conditions
+from nasmake.pipeline.inputs import dataset_facts
 from nasmake.pipeline.searched import needs_latency
 from nasmake.pipeline.stages import RESOLVED_KEYS
 from nasmake.study.parameter_space import never_sampled
 
+FEW, SHOWN = 5, 5  # images of a class that a warning asks for; classes that it names
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -40,6 +43,7 @@ def collect_warnings(
     return [
         *without_effect(raw),
         *_unused_keys(config),
+        *_small_classes(config),
         *_preamble(config.ABCI.job_script_preamble),
         *_skipped_stages(config),
         *_hyperparameters(config),
@@ -63,6 +67,26 @@ def _unused_keys(config: Config) -> list[str]:
         if (given := attrgetter(key)(config)) not in (None, epochs):
             lines.append(f"{key} is {given}: without effect, because nas.num_epochs_retrain is {epochs}")
     return lines
+
+
+def _small_classes(config: Config) -> list[str]:
+    """Warn of classes with few images in train or val."""
+    dataset, per_class = config.dataset, dataset_facts(config).per_class
+    if per_class is None:
+        return []
+    names = [name for name, size in per_class.items() if size]
+    sizes = [per_class[name] for name in names]
+    unused = leave_one(sizes, sum(sizes) - (dataset.num_train or sum(sizes)))
+    used = [size - left_out for size, left_out in zip(sizes, unused, strict=True)]
+    val = leave_one(used, dataset.num_data_architecture_search)
+    small = [
+        f"{name} ({size - held_out} in train, {held_out} in val)"
+        for name, size, held_out in zip(names, used, val, strict=True)
+        if min(size - held_out, held_out) < FEW
+    ]
+    more = f" and {len(small) - SHOWN} more" if len(small) > SHOWN else ""
+    text = f"dataset: classes with fewer than {FEW} images in train or val: {', '.join(small[:SHOWN])}{more}"
+    return [text] if small else []
 
 
 def _preamble(preamble: str | None) -> list[str]:

@@ -213,6 +213,7 @@ def train_from_scratch(run: StageRun, epochs: int, *, with_val: bool) -> Trainin
         "parameters": count_parameters(spec, splits.in_channels),
         "macs": count_macs(spec, splits.in_channels, splits.input_size),
         "epochs": epochs,
+        "preprocessing": splits.preprocessing,
     }
     if "latency_ms" in content:
         record["latency_ms"] = content["latency_ms"]
@@ -241,5 +242,6 @@ def write_training(
     """
     job, network = run.job, training.network
     write_csv(job.history(job.stage), training.rows, columns)
-    write_weights(job.unit / weights, {} if network is None else dict(network.state_dict()))
+    state = {} if network is None else dict(network.state_dict())
+    write_weights(job.unit / weights, state, run.splits.preprocessing)
     write_json(job.unit / facts, record | {"provenance": job.provenance(run.runtime.name)})

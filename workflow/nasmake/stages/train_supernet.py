@@ -147,14 +147,15 @@ def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | 
     """
     job, settings = run.job, run.job.settings
     outcome = {"state": COMPLETE} if reason is None else {"state": PRUNED, "reason": reason}
-    weights = {} if reason else run.weights("supernet.")
+    weights, preprocessing = {} if reason else run.weights("supernet."), run.splits.preprocessing
     record = {
-        "weights": write_weights(job.unit / "supernet.safetensors", weights),
+        "weights": write_weights(job.unit / "supernet.safetensors", weights, preprocessing),
         "search_space": {"name": supernet.space.name, "hash": supernet.space.hash},
         "settings": settings.supernet.model_dump(mode="json") | {"epochs": settings.nas.num_epochs_supernet_train},
         "parameters": sum(parameter.numel() for parameter in supernet.parameters()),
         "split": {key: attrgetter(key)(settings) for key in SPLIT_KEYS},
         "data": run.splits.manifest["sha256"],
+        "preprocessing": preprocessing,
     }
     write_csv(job.history("train_supernet"), [{name: row[name] for name in COLUMNS} for row in rows], COLUMNS)
     write_json(job.unit / "supernet.json", record | outcome | {"provenance": job.provenance(run.runtime.name)})
