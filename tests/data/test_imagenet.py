@@ -1,14 +1,22 @@
 """Tests of nasmake.data.preparing.imagenet, and of image_files and torchvision_import in nasmake.data.loading.
 
-The random draws depend neither on the number of loader processes nor on the step at which an epoch is entered.
+The random draws depend neither on the number of processes nor on the step at which an epoch is entered.
 """
+
+import os
+import resource
 
 import numpy as np
 import pytest
 import torch
 from nasmake.config import load
 from nasmake.core.errors import InputError
+from nasmake.core.process import PROCESSES, RANK
+from nasmake.data.loading import image_files
+from nasmake.data.loading.image_files import FileSource
+from nasmake.data.preparing.decode import read_window
 from nasmake.data.preparing.prepare import prepare
+from nasmake.engine.distributed import share_of_batch
 from nasmake.engine.splits import Splits
 from PIL import Image
 
@@ -64,6 +72,59 @@ def test_batches_do_not_depend_on_the_workers_or_on_where_an_epoch_is_entered(fo
     assert not torch.equal(alone.batch(0, 0)[0], whole[0][0])
     contiguous = splits(folder, memory_format=torch.contiguous_format).training("train", 4, "retrain", cutout=8)
     assert torch.equal(contiguous.batch(1, 0)[0], whole[0][0]) and contiguous.batch(1, 0)[0].is_contiguous()
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The files that this process decodes."""
+    paths = []
+
+    def counted(path, *arguments):
+        paths.append(path)
+        return read_window(path, *arguments)
+
+    monkeypatch.setattr(image_files, "read_window", counted)
+    return paths
+
+
+def test_each_of_several_processes_decodes_its_own_images_only(folder, decoded, monkeypatch):
+    source = splits(folder).training("train", 16, "retrain", cutout=8)
+    images, labels = source.batch(1, 0)
+    for rank in range(8):
+        decoded.clear()
+        monkeypatch.setenv(RANK, str(rank))
+        monkeypatch.setenv(PROCESSES, "8")
+        part = share_of_batch(source, 1, 0)
+        mine = slice(2 * rank, 2 * rank + 2)
+        assert torch.equal(part.images, images[mine]) and torch.equal(part.labels, labels[mine])
+        assert (len(decoded), part.share) == (2, 1 / 8)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 8 worker processes")
+def test_batch_of_1024_needs_few_open_files(folder):
+    Image.new("RGB", (8, 8)).save(folder / "small.JPEG")
+    labels, options = torch.zeros(2048, dtype=torch.int64), {"mean": [0.5] * 3, "std": [0.5] * 3}
+    source = FileSource(folder, np.array([b"small.JPEG"] * 2048), labels, 1024, (0,), size=8, workers=8, **options)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        assert [source.batch(0, step)[0].shape for step in source] == [(1024, 3, 8, 8)] * 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_loader_processes_that_do_not_answer_end_the_job_with_one_line(folder, monkeypatch):
+    path = folder / "val" / WNIDS[0] / f"{WNIDS[0]}_0.JPEG"
+    path.unlink()
+    os.mkfifo(path)  # opening it waits for a writer
+    monkeypatch.setattr(image_files, "PATIENCE", 1)
+    source = splits(folder, workers=1).evaluation("test", 8)
+    with pytest.raises(TimeoutError) as caught:
+        source.batch(0, 0)
+    assert str(caught.value) == (
+        "environment.num_workers is 1: the loader processes gave no batch within 1 s; expected that the images in "
+        f"{folder} can be read meanwhile; check this file system"
+    )
 
 
 def test_evaluation_is_the_centre_of_the_resized_image(folder):
