@@ -15,6 +15,7 @@ from nasmake.core.process import PROCESSES, RANK
 from nasmake.data.loading import image_files
 from nasmake.data.loading.image_files import FileSource
 from nasmake.data.preparing.decode import read_window
+from nasmake.data.preparing.imagenet import MEAN, STD
 from nasmake.data.preparing.prepare import prepare
 from nasmake.engine.distributed import share_of_batch
 from nasmake.engine.splits import Splits
@@ -130,6 +131,27 @@ def test_loader_processes_that_do_not_answer_end_the_job_with_one_line(folder, m
 def test_evaluation_is_the_centre_of_the_resized_image(folder):
     first, second = (splits(folder).evaluation("test", 8).batch(epoch, 0) for epoch in (0, 1))
     assert torch.equal(first[0], second[0]) and first[1].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_val_and_recalibration_images_are_decoded_once(folder, decoded, capsys):
+    paths, _ = splits(folder).arrays("val")
+    files = FileSource(folder, paths, torch.zeros(8, dtype=torch.int64), 8, (0,), size=SIZE, mean=MEAN, std=STD)
+    expected = files.batch(0, 0)[0]
+    decoded.clear()
+    first = read_again(splits(folder))
+    assert torch.equal(first[0], expected) and first[1].shape == (4, 3, SIZE, SIZE)
+    assert len(decoded) == 8 + 4
+    for images, again in zip(first, read_again(splits(folder)), strict=True):
+        assert torch.equal(images, again)
+    assert len(decoded) == 8 + 4 and capsys.readouterr().out.count("decoded once, and kept in") == 2
+    for kept in (folder / "imagenet" / ".decoded").glob("*.uint8"):
+        kept.write_bytes(bytes(kept.stat().st_size))  # is damaged, so the images are decoded again
+    assert torch.equal(read_again(splits(folder))[0], first[0]) and len(decoded) == 2 * (8 + 4)
+
+
+def read_again(opened):
+    """The val images, and those for recalibration."""
+    return [source.batch(1, 0)[0] for source in (opened.evaluation("val", 8), opened.recalibration(4, "search", 3))]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
