@@ -4,6 +4,7 @@ The random draws depend neither on the number of processes nor on the step at wh
 """
 
 import os
+import random
 import resource
 
 import numpy as np
@@ -13,8 +14,8 @@ from nasmake.config import load
 from nasmake.core.errors import InputError
 from nasmake.core.process import PROCESSES, RANK
 from nasmake.data.loading import image_files
-from nasmake.data.loading.image_files import FileSource
-from nasmake.data.preparing.decode import read_window
+from nasmake.data.loading.image_files import FileSource, random_window
+from nasmake.data.preparing.decode import ORIENTATION, read_window
 from nasmake.data.preparing.imagenet import MEAN, STD
 from nasmake.data.preparing.prepare import prepare
 from nasmake.engine.distributed import share_of_batch
@@ -131,6 +132,29 @@ def test_loader_processes_that_do_not_answer_end_the_job_with_one_line(folder, m
 def test_evaluation_is_the_centre_of_the_resized_image(folder):
     first, second = (splits(folder).evaluation("test", 8).batch(epoch, 0) for epoch in (0, 1))
     assert torch.equal(first[0], second[0]) and first[1].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_window_of_a_reduced_or_turned_file_is_that_of_the_whole_image(tmp_path, orientation):
+    rows, columns = np.mgrid[:300, :400]
+    picture = Image.fromarray(np.stack([rows * 0.8, columns * 0.6, (rows + columns) * 0.3], axis=2).astype(np.uint8))
+    stored = picture if orientation == 1 else picture.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    stored.save(tmp_path / "image.jpg", quality=95, exif=exif)
+    found = np.asarray(read_window(tmp_path / "image.jpg", 32, lambda width, height: (40, 30, 320, 270)), np.float32)
+    expected = np.asarray(picture.crop((40, 30, 320, 270)).resize((32, 32), Image.Resampling.BILINEAR), np.float32)
+    assert np.abs(found - expected).max() < 4
+
+
+@pytest.mark.parametrize(("width", "height"), [(500, 375), (40, 900)])
+def test_random_windows_have_torchvisions_sizes(width, height):
+    windows = [random_window(random.Random(number), width, height) for number in range(200)]
+    for left, top, right, bottom in windows:
+        assert 0 <= left < right <= width and 0 <= top < bottom <= height
+        assert 0.7 < (right - left) / (bottom - top) < 1.4
+    areas = [(right - left) * (bottom - top) / (width * height) for left, top, right, bottom in windows]
+    assert np.mean(areas) == pytest.approx(0.45, abs=0.08) if width > height else max(areas) < 0.08  # the central one
 
 
 def test_val_and_recalibration_images_are_decoded_once(folder, decoded, capsys):
