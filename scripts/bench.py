@@ -14,7 +14,7 @@ from nasmake.core.hardware import processor
 from nasmake.core.provenance import provenance
 from nasmake.jobs.cli import script
 
-MEASUREMENTS = ("steps", "evaluation", "memory", "costing", "data", "startup", "scale")
+MEASUREMENTS = ("steps", "evaluation", "memory", "costing", "data", "files", "startup", "scale")
 SPACES = tuple(
     f"{kind}_{dataset}" for kind in ("proxyless", "mnasnet") for dataset in ("cifar10", "imagenet", "digits")
 )
@@ -47,7 +47,7 @@ def measurements(paths: int, repeats: int, spaces: Sequence[str]) -> dict[str, C
     from nasmake.benchmarks.scale import plan_costs
     from nasmake.benchmarks.startup import startup_seconds
     from nasmake.benchmarks.steps import evaluation_ratio, peak_memory, step_ratios
-    from nasmake.benchmarks.throughput import costed_per_second, images_per_second
+    from nasmake.benchmarks.throughput import costed_per_second, files_per_second, images_per_second
 
     return {
         "steps": lambda: {name: step_ratios(name, paths, repeats) for name in spaces},
@@ -58,6 +58,7 @@ def measurements(paths: int, repeats: int, spaces: Sequence[str]) -> dict[str, C
         },
         "costing": lambda: {name: costed_per_second(name) for name in spaces},
         "data": lambda: images_per_second(repeats),
+        "files": lambda: files_per_second(repeats),
         "startup": lambda: startup_seconds(repeats),
         "scale": plan_costs,
     }

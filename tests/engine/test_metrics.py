@@ -27,10 +27,13 @@ class Batches:
     def __iter__(self):
         return iter(range(2))
 
-    def batch(self, epoch, step):
+    def rows(self, epoch, step):
         assert epoch == 0
-        part = slice(0, 2) if step == 0 else slice(2, 3)
-        return LOGITS[part], LABELS[part]
+        return torch.tensor([0, 1] if step == 0 else [2])
+
+    def batch(self, epoch, step, share):
+        rows = self.rows(epoch, step)[share.part(2 - step)]
+        return LOGITS[rows], LABELS[rows]
 
 
 def test_evaluation_is_the_mean_over_images_in_eval_mode():

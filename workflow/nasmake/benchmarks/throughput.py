@@ -1,9 +1,11 @@
 """Throughput: cost look-ups and images per CPU second."""
 
 import random
+import tempfile
 from collections import deque
 from functools import partial
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,10 @@ from nasmake.benchmarks import cpu_seconds, shipped_space, smallest_times
 from nasmake.costs.table import CostTable
 from nasmake.costs.units import units_of_space
 from nasmake.data.loading.arrays import ArraySource, Augmentation
+from nasmake.data.loading.image_files import FileSource
 
 BATCH, COUNT = 128, 2048
+FILES, FILE_SIZE, EDGE = 128, (500, 375), 224  # JPEG files, their width and height, and the edge of a training image
 PASSES = 50  # epochs of an ArraySource in one measurement
 
 
@@ -63,6 +67,52 @@ def images_per_second(repeats: int = 5) -> dict[str, float]:
     batches, pil = smallest_times([make_batches, partial(deque, loader, maxlen=0)], repeats)
     speed = {"batches": COUNT * PASSES / batches, "pil": COUNT / pil}
     return speed | {"ratio": speed["batches"] / speed["pil"], "n": repeats}
+
+
+def files_per_second(repeats: int = 5) -> dict[str, float]:
+    """Return the JPEG files per CPU second of FileSource and of torchvision's ImageFolder with the same changes.
+
+    Both sides load in this process: the CPU time of loader processes would be known at their end only.
+
+    Returns:
+        Both speeds, from the smallest of `n` times each, and their ratio.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_files(folder / "class")
+        paths = np.array([str(path.relative_to(folder)).encode() for path in (folder / "class").iterdir()])
+        labels, augment = torch.zeros(FILES, dtype=torch.int64), Augmentation(flip=True)
+        scale: dict[str, Any] = {"mean": [0.5] * 3, "std": [0.25] * 3}
+        source = FileSource(
+            folder, paths, labels, BATCH, (0, "bench"), size=EDGE, training=True, shuffle=True, augment=augment, **scale
+        )
+        loader, epochs = _folder_loader(folder), count()
+        times = smallest_times([lambda: source.batch(next(epochs), 0), partial(deque, loader, maxlen=0)], repeats)
+    speed = {"files": FILES / times[0], "torchvision": FILES / times[1]}
+    return speed | {"ratio": speed["files"] / speed["torchvision"], "n": repeats}
+
+
+def _write_files(folder: Path) -> None:
+    """Write JPEG files as large as photos of this size are: coarse noise, enlarged, under fine noise."""
+    from PIL import Image
+
+    folder.mkdir()
+    generator = np.random.Generator(np.random.Philox(0))
+    for number in range(FILES):
+        coarse = Image.fromarray(generator.integers(0, 256, (30, 40, 3), dtype=np.uint8)).resize(FILE_SIZE)
+        fine = np.asarray(coarse) + generator.normal(0, 8, (*FILE_SIZE[::-1], 3))
+        Image.fromarray(fine.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=90)
+
+
+def _folder_loader(folder: Path) -> Any:
+    from torch.utils.data import DataLoader
+
+    from nasmake.data.loading.torchvision_import import torchvision
+
+    transforms = torchvision().transforms
+    steps = [transforms.RandomResizedCrop(EDGE), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
+    chain = transforms.Compose([*steps, transforms.Normalize((0.5,) * 3, (0.25,) * 3)])
+    return DataLoader(torchvision().datasets.ImageFolder(str(folder), chain), BATCH, shuffle=True)
 
 
 def _pil_loader(pixels: np.ndarray[Any, Any]) -> Any:

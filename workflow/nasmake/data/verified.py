@@ -32,11 +32,16 @@ def verify_once(path: Path, expected: str) -> str:
     return checksum
 
 
+def cache_folder() -> Path:
+    """Return the folder of nasmake in the user's cache folder."""
+    cache = os.environ.get("XDG_CACHE_HOME") or f"{os.environ.get('HOME', tempfile.gettempdir())}/.cache"
+    return Path(cache, "nasmake")
+
+
 def _mark(path: Path, expected: str) -> Path:
     facts = path.stat()
     changes = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    cache = os.environ.get("XDG_CACHE_HOME") or f"{os.environ.get('HOME', tempfile.gettempdir())}/.cache"
-    return Path(cache, "nasmake", "verified", fingerprint(socket.gethostname(), str(path.resolve()), expected, changes))
+    return cache_folder() / "verified" / fingerprint(socket.gethostname(), str(path.resolve()), expected, changes)
 
 
 def _remember(mark: Path) -> None:

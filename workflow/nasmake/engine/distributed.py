@@ -5,7 +5,7 @@ their parts are added up. There is no wrapper around the network: only gradients
 have the same ones, because they train the same path. BatchNorm layers normalise the rank's part by itself. Only the
 running statistics of rank 0 are kept.
 
-In a job of one process no function here communicates. This module may import core.
+In a job of one process no function here communicates. This module may import core and data.
 """
 
 import os
@@ -18,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from nasmake.core.process import STORE, process_count, rank
+from nasmake.data.loading.arrays import BatchSource, Share
 
 # Rank 0 may wait long for the lock of its stage. The launcher notices the end of another process at once.
 PATIENCE = timedelta(days=30)
@@ -45,16 +46,16 @@ def join(device: torch.device) -> None:
         dist.init_process_group(backend, init_method=store, rank=rank(), world_size=process_count(), timeout=PATIENCE)
 
 
-def share_of_batch(images: Tensor, labels: Tensor) -> BatchShare:
-    """Return this rank's part of a batch; the sizes of the parts differ by one image at most.
+def share_of_batch(source: BatchSource, epoch: int, step: int) -> BatchShare:
+    """Return this rank's part of a batch; no other images are decoded, and an image does not depend on the ranks.
 
     Args:
-        images: [N, C, H, W].
-        labels: int64 [N].
+        source: of the batch.
+        epoch: number of the epoch.
+        step: number of the step in the epoch.
     """
-    count, ranks = len(labels), process_count()
-    part = slice(rank() * count // ranks, (rank() + 1) * count // ranks)
-    return BatchShare(images[part], labels[part], len(labels[part]) / count)
+    images, labels = source.batch(epoch, step, Share(rank(), process_count()))
+    return BatchShare(images, labels, len(labels) / len(source.rows(epoch, step)))
 
 
 def rank_key() -> tuple[int, ...]:

@@ -46,7 +46,7 @@ def evaluate(network: nn.Module, source: BatchSource) -> tuple[float, float]:
     network.eval()
     sums: dict[str, Tensor] = {}
     for step in source:
-        images, labels, _ = share_of_batch(*source.batch(0, step))
+        images, labels, _ = share_of_batch(source, 0, step)
         logits = network(images)
         sums = scores(logits, labels, cross_entropy(logits.float(), labels), sums)
     sums = sum_over_ranks(sums)

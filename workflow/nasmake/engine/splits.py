@@ -1,6 +1,7 @@
 """The splits of a prepared data set as batches on the training device: train, val, and test.
 
-`nasmake.data` prepares the files and draws the batches. This module may import core, config and data.
+`nasmake.data` prepares the files and draws the batches. This module may import core, config, data and
+`engine.distributed`.
 """
 
 from collections.abc import Mapping
@@ -11,14 +12,18 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nasmake.config import Config
 from nasmake.core.errors import InputError
+from nasmake.core.process import rank
 from nasmake.core.records import Preprocessing, json_of
-from nasmake.data.loading.arrays import ArraySource, Augmentation, BatchSource
+from nasmake.data.loading.arrays import ArraySource, Augmentation, BatchSource, shuffled_order
+from nasmake.data.loading.decoded import decoded
 from nasmake.data.loading.image_files import FileSource
 from nasmake.data.prepared import Prepared
 from nasmake.data.splits import choose_classes, choose_part, split_train_val
+from nasmake.engine.distributed import wait_for_all
 
 SplitName = Literal["train", "val", "train+val", "test"]
 
@@ -119,6 +124,19 @@ class Splits:
         augment = Augmentation(pad=dataset.crop_padding or 0, flip=bool(dataset.flip), cutout=cutout or 0)
         return self._source(name, batch_size, stage, shuffle=True, augment=augment, drop_last=True)
 
+    def recalibration(self, batch_size: int, stage: str, count: int) -> BatchSource:
+        """Return full batches of train images without augmentation: the same ones in every epoch, drawn at random.
+
+        Args:
+            batch_size: images of a batch; if train has fewer, they are one batch.
+            stage: part of the seed key of the draw.
+            count: number of images, rounded up to full batches.
+        """
+        images, labels = self.arrays("train")
+        batches = min(max(1, len(labels) // batch_size), -(-count // batch_size))
+        rows = shuffled_order(len(labels), (self.settings.nas.seed, stage), 0)[: batches * batch_size]
+        return self._in_memory(images[rows], labels[rows], batch_size, stage)
+
     def shuffled(self, name: SplitName, batch_size: int, stage: str) -> BatchSource:
         """Return shuffled batches without augmentation; the arguments are those of `training`."""
         return self._source(name, batch_size, stage, shuffle=True, drop_last=True)
@@ -128,14 +146,34 @@ class Splits:
         return self._source(name, batch_size, "evaluation")
 
     def _source(self, name: SplitName, batch_size: int, stage: str, **options: Any) -> BatchSource:
-        images, numbers = self.arrays(name)
-        labels, seed_key = torch.from_numpy(numbers).to(self.device), (self.settings.nas.seed, stage)
-        options |= {key: self.manifest[key] for key in ("mean", "std")} | {"memory_format": self.memory_format}
-        if self.prepared.in_files:
-            root = (self.tested if name == "test" else self.prepared).root
-            options |= {"size": self.input_size, "workers": self.workers, "training": "augment" in options}
-            return FileSource(root, images, labels, batch_size, seed_key, **options)
-        return ArraySource(torch.from_numpy(images).to(self.device), labels, batch_size, seed_key, **options)
+        images, labels = self.arrays(name)
+        # Test images are read once. Val images without augmentation are read again and again, so they are kept decoded.
+        if not self.prepared.in_files or (name == "val" and "augment" not in options):
+            return self._in_memory(images, labels, batch_size, stage, **options)
+        root = (self.tested if name == "test" else self.prepared).root
+        options |= self._common | {"size": self.input_size, "workers": self.workers, "training": "augment" in options}
+        seed_key = (self.settings.nas.seed, stage)
+        return FileSource(root, images, torch.from_numpy(labels).to(self.device), batch_size, seed_key, **options)
+
+    def _in_memory(
+        self, images: NDArray[Any], labels: NDArray[np.int64], batch_size: int, stage: str, **options: Any
+    ) -> BatchSource:
+        on_device = torch.from_numpy(labels).to(self.device)
+        pixels = self._decoded(images) if self.prepared.in_files else torch.from_numpy(images).to(self.device)
+        return ArraySource(pixels, on_device, batch_size, (self.settings.nas.seed, stage), **options, **self._common)
+
+    def _decoded(self, paths: NDArray[np.bytes_]) -> Tensor:
+        """Return image files as uint8 [N, H, W, C] on the CPU; rank 0 decodes them while the others wait."""
+        if rank() > 0:
+            wait_for_all()
+        pixels = torch.from_numpy(decoded(self.prepared, paths, self.workers))
+        if rank() == 0:
+            wait_for_all()
+        return pixels
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        return {key: self.manifest[key] for key in ("mean", "std")} | {"memory_format": self.memory_format}
 
     def arrays(self, name: SplitName) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the images of a split, uint8 [N, H, W, C], or their paths, bytes [N]; and the labels, int64 [N].

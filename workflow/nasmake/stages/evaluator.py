@@ -28,9 +28,8 @@ class InheritedEvaluator:
         settings = run.job.settings.search
         self.supernet, self.lay_out = supernet, run.runtime.lay_out
         self.val = run.splits.evaluation("val", settings.batch_size)
-        source = run.splits.shuffled("train", settings.batch_size, run.job.stage)
-        steps = range(min(len(source), -(-settings.recalibration_images // source.batch_size)))
-        self.recalibration = [source.batch(0, step)[0] for step in steps]
+        source = run.splits.recalibration(settings.batch_size, run.job.stage, settings.recalibration_images)
+        self.recalibration = [source.batch(0, step)[0] for step in source]
 
     def __call__(self, decisions: Decisions) -> tuple[float, float]:
         """Return val loss and val accuracy (0..1) of a canonical vector, after recalibration."""

@@ -117,7 +117,7 @@ class Retraining(StageModule):
 
     def training_step(self, step: int, batch_idx: int) -> dict[str, Any]:
         """Return the loss of this rank's part of a batch, scaled by its share, and the sums of the scores."""
-        images, labels, share = share_of_batch(*self.source.batch(self.current_epoch, batch_idx))
+        images, labels, share = share_of_batch(self.source, self.current_epoch, batch_idx)
         logits = self.network(images)
         loss = cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
         return {"loss": loss * share, "metrics": scores(logits.detach(), labels, loss.detach())}
@@ -129,7 +129,7 @@ class Retraining(StageModule):
     def validation_step(self, step: int, batch_idx: int) -> dict[str, Tensor]:
         """Return the sums of the scores of one batch; the loss is without label smoothing."""
         assert self.val_source is not None
-        images, labels, _ = share_of_batch(*self.val_source.batch(0, batch_idx))
+        images, labels, _ = share_of_batch(self.val_source, 0, batch_idx)
         logits = (self.average or self.network)(images)
         return scores(logits, labels, cross_entropy(logits.float(), labels))
 

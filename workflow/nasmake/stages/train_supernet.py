@@ -67,7 +67,7 @@ class SupernetTraining(StageModule):
         optimizer: Any = self.optimizers()
         # Weights that no path uses keep the gradient None, not zeros: neither momentum nor weight decay moves them.
         optimizer.zero_grad(set_to_none=True)
-        metrics = self.accumulate_gradients(paths, share_of_batch(*self.source.batch(epoch, batch_idx)))
+        metrics = self.accumulate_gradients(paths, share_of_batch(self.source, epoch, batch_idx))
         add_gradients(self.supernet.parameters())
         if settings.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), settings.gradient_clip)

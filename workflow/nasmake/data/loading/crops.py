@@ -48,7 +48,7 @@ class RowWindows:
         """Return a copy of one window of each chosen image.
 
         Args:
-            rows: indices of the images, int64 [n].
+            rows: indices of the images, int64 [n] on the CPU.
             positions: where the windows lie.
 
         Returns:
@@ -71,8 +71,8 @@ class GatheredWindows:
         columns = np.arange(self.width)
         ys_nh = positions.tops[:, None] + np.arange(self.height)
         xs_nw = positions.lefts[:, None] + np.where(positions.mirrored[:, None], columns[::-1], columns)
-        ys, xs = (torch.from_numpy(index).to(rows.device) for index in (ys_nh, xs_nw))
-        return self.padded[rows[:, None, None], ys[:, :, None], xs[:, None, :]]
+        ys, xs = (torch.from_numpy(index).to(self.padded.device) for index in (ys_nh, xs_nw))
+        return self.padded[rows.to(self.padded.device)[:, None, None], ys[:, :, None], xs[:, None, :]]
 
 
 def padded(images: Tensor, border: int) -> Tensor:

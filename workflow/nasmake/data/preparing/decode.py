@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 ORIENTATION = 0x0112  # number of the EXIF field
 GREYS = ("1", "L", "LA", "La")  # PIL's modes of images without colours, beside those of 16 bits
 DEPTHS = (8, 10, 12, 14, 16)  # bits of a grey that cameras and scanners store in 16 bits
+REDUCTIONS = (8, 4, 2)  # divisors of width and height with which PIL can decode a JPEG file
+# A file is decoded at a reduced size only if the window then has twice the pixels of the result in each direction: with
+# this value, PIL's documentation of Image.thumbnail (`reducing_gap`) calls the result very close to a fair resampling.
+REDUCING_GAP = 2
+Window = tuple[int, int, int, int]  # left, top, right and bottom edge in pixels
 log = logging.getLogger(__name__)
 
 
@@ -109,13 +114,41 @@ def centre(image: "Image", size: int, channels: int) -> NDArray[np.uint8]:
     return np.asarray(ImageOps.fit(converted, (size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
 
 
-def read_rgb(path: Path) -> "Image":
-    """Return one image upright, in RGB and in its original size.
+def read_window(path: Path, size: int, window: Callable[[int, int], Window]) -> "Image":
+    """Return a window of one upright image, scaled to size x size pixels (bilinear, antialiased), in RGB.
+
+    The loader processes call this function for every image of a batch. So it makes no copy of the whole image, and
+    leaves it to the caller to silence PIL's warnings.
+
+    Args:
+        path: the file.
+        size: height and width of the result in pixels.
+        window: maps width and height of the upright image to the window.
 
     Raises:
         Exception: see `open_upright` and `to_rgb`.
     """
-    return to_rgb(open_upright(path))
+    from PIL import Image
+
+    with Image.open(path) as file:
+        turn = _turn(file)
+        if turn is not None:
+            image = to_rgb(file.transpose(turn))
+            return image.resize((size, size), Image.Resampling.BILINEAR, box=window(*image.size))
+        left, top, right, bottom = window(*file.size)
+        reduction = _reduce(file, min(right - left, bottom - top) // (REDUCING_GAP * size))
+        box = (left / reduction, top / reduction, right / reduction, bottom / reduction)
+        return to_rgb(file).resize((size, size), Image.Resampling.BILINEAR, box=box)
+
+
+def _reduce(file: Any, most: int) -> int:
+    """Let PIL decode a JPEG file with width and height divided by the number that is returned, `most` at the most."""
+    reduction = next((divisor for divisor in REDUCTIONS if divisor <= most), 1)
+    if reduction == 1:
+        return 1
+    # PIL takes the largest divisor with which no edge gets shorter than it is told. Other formats return None.
+    is_reduced = file.draft(None, (file.width // reduction, file.height // reduction)) is not None
+    return reduction if is_reduced else 1
 
 
 def open_upright(path: Path) -> "Image":
@@ -138,7 +171,7 @@ def open_upright(path: Path) -> "Image":
 
 
 def to_rgb(image: "Image", bits: int = 16) -> "Image":
-    """Return an image in RGB.
+    """Return an image in RGB, which is `image` itself if it is in RGB.
 
     Args:
         image: of any colour mode.
@@ -153,7 +186,7 @@ def to_rgb(image: "Image", bits: int = 16) -> "Image":
         return Image.fromarray((np.asarray(image) >> (bits - 8)).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise ValueError(f"the range of its greys is unknown: mode {image.mode}")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # convert would make a copy
 
 
 def has_deep_greys(image: "Image") -> bool:
