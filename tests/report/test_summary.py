@@ -32,7 +32,7 @@ def test_no_completed_trial_is_an_error_of_one_line_with_the_reason():
 def test_best_is_by_val_and_never_by_test():
     high, low = final_records(final(1, 0.9, 0.8), final(0, 0.8, 0.99))
     folder, best = best_of({Path("b"): high, Path("a"): low})
-    assert folder == Path("b") and json_of(best).keys() == BEST_KEYS
+    assert folder == Path("b") and json_of(best).keys() == BEST_KEYS | {"test_interval", "test_over_trial_0"}
     assert (best.trial, best.test_accuracy, best.test_n) == (1, 0.8, 597)
 
 
@@ -81,7 +81,7 @@ def test_table_lists_the_promoted_best_first_with_the_baseline_once():
     finals = final_records(final(0, 0.8, 0.9, baseline=baseline), final(7, 0.9, None, baseline=baseline))
     lines = table(finals, Path("results/x")).splitlines()
     assert [line.split()[0] for line in lines[1:3]] == ["7", "0"]
-    assert lines[1].split() == ["7", "0.9000", "-", "1,007", "2,000,000", "net7"]
+    assert lines[1].split() == ["7", "0.9000", "-", "-", "-", "1,007", "2,000,000", "net7"]
     assert sum("logistic regression" in line and "0.9500" in line for line in lines) == 1
     assert any("test: 597 images" in line for line in lines)
     ends = [line.index(cell) + len(cell) for line, cell in zip(lines[:2], ("MACs", "2,000,000"), strict=True)]
@@ -131,7 +131,8 @@ def test_summarize_script(tmp_path):
     run = tmp_path / "run"
     write_study(run)
     write_json(run / "study" / "promoted.json", {"trials": [2, 0]})
-    main_of("summarize_study")(["--study", OPTIMIZE.model_dump_json(), "--run", str(run), "--trials", "3"])
+    numbers = ["--trials", "3", "--val-images", "80"]
+    main_of("summarize_study")(["--study", OPTIMIZE.model_dump_json(), "--run", str(run), *numbers])
     best = json.loads((run / "study" / "best.json").read_text())
     assert {key: best[key] for key in ("trial", "val_accuracy", "test_accuracy", "test_n")} == {
         "trial": 2,
@@ -139,7 +140,9 @@ def test_summarize_script(tmp_path):
         "test_accuracy": 0.4,
         "test_n": 597,
     }
-    assert best.keys() == BEST_KEYS | {"provenance"}
+    over = {"val_over_trial_0", "test_over_trial_0"}
+    assert best.keys() == BEST_KEYS | over | {"val_n", "val_interval", "test_interval", "provenance"}
+    assert best["val_over_trial_0"] == {"value": 0.4, "low": 0.26326, "high": 0.517483}
     assert (run / "best" / "model.safetensors").read_bytes() == b"weights 2"
     with (run / "study" / "trials.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -149,6 +152,7 @@ def test_summarize_script(tmp_path):
         ("2", "COMPLETE", "0.75"),
     ]
     assert [row["test_accuracy"] for row in rows] == ["0.4", "", "0.4"]
+    assert [row["val_over_trial_0_low"] for row in rows] == ["", "", "0.26326"]
     backend = optuna.storages.journal.JournalFileBackend(str(run / "study" / "journal.log"))
     study = optuna.load_study(study_name="run", storage=optuna.storages.JournalStorage(backend))
     assert [trial.value for trial in study.trials if trial.state.name == "COMPLETE"] == [0.5, 0.9]

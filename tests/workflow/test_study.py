@@ -53,7 +53,8 @@ def test_best_json_holds_the_promised_keys(finished):
     run = finished.folder / "results/tiny"
     best = json.loads((run / "study/best.json").read_text())
     promised = {"trial", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "test_n", "parameters", "macs"}
-    assert best.keys() == promised | {"architecture", "baseline", "provenance"}
+    intervals = {"val_n", "val_interval", "test_interval", *(key for key in best if key.endswith("_over_trial_0"))}
+    assert best.keys() == promised | intervals | {"architecture", "baseline", "provenance"}
     assert best["test_n"] == 597
     assert 0.9 < best["baseline"]["test_accuracy"] < 1
     results = {path.parent.name: json.loads(path.read_text()) for path in run.glob("trial-*/result.json")}

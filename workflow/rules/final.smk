@@ -48,7 +48,8 @@ rule summarize_study:
         study=PLAN.study_settings(),
         run=folder_above,
         trials=len(PLAN.trials),
+        val_images=PLAN.val_images,
         job=job("summarize_study"),
     shell:
-        "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q}"
-        " --trials {params.trials} --job {params.job:q} > {log:q} 2>&1"
+        "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q} --trials {params.trials}"
+        " --val-images {params.val_images} --job {params.job:q} > {log:q} 2>&1"

@@ -173,8 +173,21 @@ class Promotion:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A number with the limits of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class BestNetwork:
-    """best.json: the best promoted network. The test scores are None if the data set has no test part."""
+    """best.json: the best promoted network. The test scores are None if the data set has no test part.
+
+    `nasmake.report.intervals` explains the intervals. Differences to trial 0 are None if this is trial 0, or if trial 0
+    has no such accuracy, as without promotion. `val_n` is None if the number of val images is not known.
+    """
 
     trial: int
     val_accuracy: float
@@ -187,6 +200,11 @@ class BestNetwork:
     architecture: str
     latency_ms: float | None = None
     baseline: Baseline | None = None
+    val_n: int | None = None
+    val_interval: Estimate | None = None
+    test_interval: Estimate | None = None
+    val_over_trial_0: Estimate | None = None
+    test_over_trial_0: Estimate | None = None
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,12 @@ class Plan:
         return canonical_json(self.study.model_dump(mode="json", exclude={"trial_number"}))
 
     @property
+    def val_images(self) -> int:
+        """Number of val images on which the trials are scored; 0 if it depends on the classes that a search has."""
+        dataset, is_restricted = self.config.dataset, self.config.dataset.num_search_classes is not None
+        return 0 if is_restricted and self.config.nas.skip_retrain else dataset.num_data_architecture_search
+
+    @property
     def threads(self) -> int:
         """Number of CPU threads of a training job, summed over its processes."""
         return self.config.trainer.num_threads * max(1, self.config.environment.gpus)

@@ -18,7 +18,7 @@ from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 
 PROMOTED = "study/promoted.json"
-SUMMARY_VERSION, REPORT_VERSION = 1, 1  # raised when the tables or the figures change
+SUMMARY_VERSION, REPORT_VERSION = 2, 2  # raised when the tables or the figures change
 TABLES = ("study/best.json", "study/trials.csv", "study/journal.log", "study/summary.txt", "best/model.safetensors")
 
 
@@ -99,7 +99,7 @@ class StudyJobs:
         special: dict[str, Callable[[], Any]] = {
             "promote": lambda: [plan.config.promote.top, plan.config.optimize.objectives],
             "suggest": lambda: [plan.study_settings(), STAGES["suggest"].version],
-            "summarize_study": lambda: [plan.study_settings(), SUMMARY_VERSION],
+            "summarize_study": lambda: [plan.study_settings(), plan.val_images, SUMMARY_VERSION],
             "report": lambda: [plan.study_settings(), plan.chain, REPORT_VERSION],
             "import_architecture": lambda: [plan.architecture, STAGES["import_architecture"].version],
             "import_supernet": lambda: [(plan.supernet or {}).get("digest"), STAGES["import_supernet"].version],
