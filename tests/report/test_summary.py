@@ -9,7 +9,7 @@ from nasmake.config.study import Optimize
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_json
 from nasmake.core.records import json_of
-from nasmake.report.summary import best_of, promote, table, trial_columns, trial_rows, write_resolved
+from nasmake.report.summary import best_of, promote, seed_notes, table, trial_columns, trial_rows, write_resolved
 from small_results import diverged, final, final_records, main_of, records, result
 
 
@@ -34,6 +34,18 @@ def test_best_is_by_val_and_never_by_test():
     folder, best = best_of({Path("b"): high, Path("a"): low})
     assert folder == Path("b") and json_of(best).keys() == BEST_KEYS | {"test_interval", "test_over_trial_0"}
     assert (best.trial, best.test_accuracy, best.test_n) == (1, 0.8, 597)
+
+
+def test_first_of_several_final_trainings_is_the_best_network_and_their_spread_is_told():
+    first, better, broken = final_records(final(1, 0.9, 0.8), final(1, 0.9, 0.9), final(1, 0.9, None, state="PRUNED"))
+    repeats = {1: [first, better, broken]}
+    _, best = best_of({Path("b"): first}, repeats=repeats)
+    assert best.test_accuracy == 0.8 and best.final_seeds is not None
+    assert best.final_seeds.test_accuracies == [0.8, 0.9] and best.final_seeds.mean == pytest.approx(0.85)
+    assert best.final_seeds.standard_deviation == pytest.approx(0.1 / 2**0.5)
+    (line,) = seed_notes(repeats)
+    assert line.startswith("trial 1: test 0.8500, standard deviation 0.0707 of 2 final trainings (3 seeds)")
+    assert best_of({Path("b"): first}, repeats={1: [first]})[1].final_seeds is None
 
 
 def test_best_leaves_out_final_trainings_that_diverged():

@@ -106,6 +106,11 @@ def test_extension_runs_new_trials_and_what_follows(finished):
     assert counts == chain | {"promote": 1, "summarize_study": 1, "report": 1, "all": 1}
 
 
+def test_further_seeds_train_the_promoted_networks_once_more(finished):
+    counts = planned(finished, {"final": {"seeds": 3}})
+    assert counts == {"retrain_final": 2 * 2, "summarize_study": 1, "report": 1, "all": 1}
+
+
 def test_retraining_settings_rerun_retraining_and_what_was_told_of_it(finished):
     counts = planned(finished, {"retrain": {"label_smoothing": 0.2}})
     assert counts["retrain"] == 3

@@ -335,6 +335,11 @@ class Final(Section):
     """Training of the promoted networks on train and val together, and the test."""
 
     num_epochs: Epochs | None = Field(None, description="number of epochs; null: as many as in retraining")
+    seeds: Annotated[int, Field(ge=1, le=100)] = Field(
+        1,
+        description="number of final trainings of each promoted network, with seeds nas.seed, nas.seed + 1, ...; the "
+        "first one is published, and best.json has mean and spread of the test accuracies",
+    )
     baseline: bool = Field(
         False, description="also fit a logistic regression to the same images; for small data sets only"
     )

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import compress
 from pathlib import Path
+from statistics import mean, stdev
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import yaml
@@ -25,12 +27,14 @@ from nasmake.core.records import (
     Estimate,
     FinalResult,
     Outcome,
+    Repeats,
     TrialResult,
 )
 from nasmake.core.urls import without_secrets
 from nasmake.pipeline.stages import STAGES
 from nasmake.report.intervals import difference, with_interval
 
+NOTHING: Mapping[int, Sequence[FinalResult]] = MappingProxyType({})
 SHOWN, SHOWN_TRIALS = 2, 10  # reasons and numbers of trials in one line
 RETRY = "python scripts/retry_trial.py {} --configfile <your file>"
 KILLED = (
@@ -77,14 +81,21 @@ def front(results: Sequence[TrialResult], objectives: Sequence[str]) -> list[Com
 
 
 def best_of(
-    finals: Mapping[Path, FinalResult], results: Sequence[TrialResult] = (), val_n: int | None = None
+    finals: Mapping[Path, FinalResult],
+    results: Sequence[TrialResult] = (),
+    val_n: int | None = None,
+    repeats: Mapping[int, Sequence[FinalResult]] = NOTHING,
 ) -> tuple[Path, BestNetwork]:
     """Return the folder and the facts of the promoted network with the highest val accuracy. Test never decides.
 
+    With several final trainings of each network, the first one is published. No val images are left that could choose
+    among them, and a choice by test accuracy would make that accuracy too high.
+
     Args:
-        finals: final.json of the promoted trials, by folder.
+        finals: final.json of the promoted trials, by folder; that of the first seed.
         results: result.json of all trials, in order.
         val_n: number of val images; None if it is not known.
+        repeats: final.json of all seeds of each promoted trial, by its number.
 
     Raises:
         InputError: no final training completed.
@@ -106,7 +117,24 @@ def best_of(
         test_interval=with_interval(best.test_accuracy, best.test_n),
         val_over_trial_0=over_trial_0(best, results, "val_accuracy", val_n),
         test_over_trial_0=over_trial_0(best, list(finals.values()), "test_accuracy", best.test_n),
+        final_seeds=spread(repeats.get(best.trial, ())),
     )
+
+
+def spread(finals: Sequence[FinalResult]) -> Repeats | None:
+    """Return the test accuracies of several final trainings of one network; None if fewer than two have one."""
+    accuracies = [final.test_accuracy for final in finals if final.test_accuracy is not None]
+    return Repeats(accuracies, mean(accuracies), stdev(accuracies)) if len(accuracies) > 1 else None
+
+
+def seed_notes(repeats: Mapping[int, Sequence[FinalResult]]) -> list[str]:
+    """Return one line for each promoted trial with several final trainings."""
+    return [
+        f"trial {trial}: test {found.mean:.4f}, standard deviation {found.standard_deviation:.4f} of "
+        f"{len(found.test_accuracies)} final trainings ({len(finals)} seeds); the first seed is in the table"
+        for trial, finals in repeats.items()
+        if (found := spread(finals)) is not None
+    ]
 
 
 def over_trial_0(
