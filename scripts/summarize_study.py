@@ -8,9 +8,19 @@ from pathlib import Path
 from nasmake.config.study import Optimize
 from nasmake.core.files import read_json, write_atomically, write_csv, write_json
 from nasmake.core.provenance import provenance
-from nasmake.core.records import json_of, read_final, read_result, read_suggestion, trial_folder
+from nasmake.core.records import final_units, json_of, read_final, read_result, read_suggestion, trial_folder
 from nasmake.jobs.cli import script
-from nasmake.report.summary import best_of, final_notes, front, outcome_notes, table, trial_columns, trial_rows
+from nasmake.report.summary import (
+    best_of,
+    final_notes,
+    front,
+    interval_notes,
+    outcome_notes,
+    seed_notes,
+    table,
+    trial_columns,
+    trial_rows,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -19,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--study", required=True, help="section `optimize` as JSON")
     parser.add_argument("--run", required=True, type=Path, help="folder of the run")
     parser.add_argument("--trials", required=True, type=int, help="number of trials")
+    parser.add_argument("--val-images", default=0, type=int, help="number of val images; 0: not known")
+    parser.add_argument("--seeds", default=1, type=int, help="number of final trainings of each promoted trial")
     arguments = parser.parse_args(argv)
     from nasmake.study.journal import observed_trials, silence_optuna, write_journal
 
@@ -29,10 +41,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     params = [read_suggestion(unit / "suggestion.json").params for unit in units]
     promoted = [units[trial] for trial in read_json(study / "promoted.json")["trials"]]
     finals = {unit: read_final(unit / "final.json") for unit in promoted}
-    folder, best = best_of(finals)
-    rows, columns = trial_rows(results, params, list(finals.values())), trial_columns(optimize, results)
+    val_n = arguments.val_images or None
+    folders = {final.trial: final_units(str(unit), arguments.seeds) for unit, final in finals.items()}
+    repeats = {trial: [read_final(Path(path, "final.json")) for path in paths] for trial, paths in folders.items()}
+    folder, best = best_of(finals, results, val_n, repeats)
+    rows, columns = trial_rows(results, params, list(finals.values()), val_n), trial_columns(optimize, results)
     write_csv(study / "trials.csv", rows, columns)
-    notes = [*outcome_notes(results), *final_notes(list(finals.values()), best)]
+    notes = [*interval_notes(best), *seed_notes(repeats), *outcome_notes(results)]
+    notes += final_notes(list(finals.values()), best)
     if len(optimize.objectives) > 1:
         numbers = [result.trial for result in front(results, optimize.objectives)]
         write_csv(study / "front.csv", [row for trial in numbers for row in rows if row["trial"] == trial], columns)
@@ -40,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     silence_optuna()
     write_journal(study / "journal.log", optimize, arguments.run.name, observed_trials(optimize, params, results))
     write_atomically(arguments.run / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())
-    write_atomically(study / "summary.txt", table(list(finals.values()), arguments.run, notes).encode())
+    write_atomically(study / "summary.txt", table(list(finals.values()), arguments.run, notes, val_n).encode())
     write_json(study / "best.json", json_of(best) | {"provenance": provenance(started)})
 
 

@@ -123,7 +123,9 @@ def test_config_yaml_points_editors_to_the_schema():
 def test_config_yaml_has_every_key_with_its_default(path):
     found = value_at(read(CONFIG), path)
     if path == "optimize.parameters":
-        assert {parameter["name"] for parameter in found} == set(ALIASES)  # the predecessor's study
+        assert [parameter["name"] for parameter in found] == [
+            *("supernet.lr", "supernet.weight_decay", "retrain.hyperparameters.base_lr", "retrain.weight_decay")
+        ]
     else:
         expected = value_at(defaults(), path)
         assert found == expected and type(found) is type(expected)
@@ -163,6 +165,11 @@ def test_config_yaml_is_a_study_that_can_start():
     config = load(read(CONFIG))
     check_parameters(config)
     assert config.run == "proxyless_cifar10" and config.optimize.trial_number == 15
+
+
+def test_preset_of_aiaccel_has_all_names_of_its_study():
+    found = read(ROOT / "config/presets/aiaccel.yaml")["optimize"]["parameters"]
+    assert {parameter["name"] for parameter in found} == set(ALIASES)
 
 
 @every_preset

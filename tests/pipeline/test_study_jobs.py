@@ -39,6 +39,14 @@ def test_every_input_comes_from_the_job_that_writes_it(sections):
                 assert producer is not None and path in producer.outputs, path
 
 
+def test_further_seeds_have_folders_and_hashes_of_their_own():
+    table = jobs(final={"seeds": 2})
+    first, second = (table.of("retrain_final", {"unit": unit}) for unit in ("trial-0001", "trial-0001/repeat-1"))
+    assert first == jobs().of("retrain_final", {"unit": "trial-0001"})
+    assert second.inputs == first.inputs and second.identity != first.identity
+    assert all(table.producer(path) == second and "/trial-0001/repeat-1/" in path for path in second.outputs)
+
+
 @pytest.mark.parametrize(
     ("change", "changed"),
     [
@@ -46,6 +54,7 @@ def test_every_input_comes_from_the_job_that_writes_it(sections):
         ({"search": {"population_size": 7}}, {"search_architecture"}),
         ({"retrain": {"label_smoothing": 0.05}}, {"retrain", "retrain_final"}),
         ({"final": {"baseline": True}}, {"retrain_final"}),
+        ({"final": {"seeds": 3}}, set()),
         ({"promote": {"top": 2}}, {"promote"}),
         ({"optimize": {"lag": 2}}, {"suggest"}),
         ({"optimize": {"trial_number": 5}}, set()),

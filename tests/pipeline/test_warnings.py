@@ -52,6 +52,15 @@ def test_stage_that_runs_although_it_should_be_skipped_is_a_warning(nas, lines):
     assert collect_warnings(study(nas=nas)) == lines
 
 
+@pytest.mark.parametrize(
+    ("epochs", "steps"),
+    [(4, "1 steps"), (34, "9 steps"), (35, None)],  # of 2 batches each, for 7 options
+)
+def test_supernet_that_is_hardly_trained_is_a_warning(epochs, steps):
+    said = collect_warnings(study(nas={"num_epochs_supernet_train": epochs}))
+    assert [f"in about {steps}" in line for line in said] == ([] if steps is None else [True])
+
+
 def test_trials_that_must_repeat_others_give_a_warning():
     parameter = {"name": "supernet.optimizer", "type": "categorical", "choices": ["Adam", "NAG"]}
     repeated = study(optimize={"trial_number": 5, "parameters": [parameter]})

@@ -1,3 +1,4 @@
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,14 @@ from nasmake.costs.units import units_of_network
 from nasmake.pipeline.stages import CHAIN_WITHOUT_SEARCH
 from nasmake.report.network_figure import rows_of
 from nasmake.report.search_figures import FIGURES as SEARCH_FIGURES
-from nasmake.report.study_figures import FIGURES, IMPORTANCE_MINIMUM, architecture, figures_of, importance_of
+from nasmake.report.study_figures import (
+    FIGURES,
+    IMPORTANCE_MINIMUM,
+    architecture,
+    figures_of,
+    importance_by_chance,
+    importance_of,
+)
 from nasmake.report.style import svg
 from small_run import CHANNELS, LR, MACS, SIZE, SUPERNET_LR, SVG, groups, marks, optimize, results_of, small_run
 from small_spaces import SHIPPED, content, shipped
@@ -91,6 +99,18 @@ def test_importance_goes_to_what_decides_high_accuracy(tmp_path: Path):
     assert isinstance(shares, dict)
     assert sum(shares.values()) == pytest.approx(1)
     assert shares[LR["name"]] > 0.5
+    assert importance_by_chance(replace(results, trials=trials, params=params))[LR["name"]] < shares[LR["name"]]
+
+
+def test_importance_of_noise_is_hardly_above_that_by_chance(tmp_path: Path):
+    results, above = results_of(tmp_path, optimize(15, MACS, LR)), 0
+    for seed in range(10):
+        order = random.Random(seed).sample(range(15), 15)
+        noise = replace(results, trials=[replace(trial, value=order[trial.trial] / 15) for trial in results.trials])
+        shares, chance = importance_of(noise), importance_by_chance(noise)
+        assert isinstance(shares, dict)
+        above += sum(shares[name] > chance[name] for name in shares)
+    assert above <= 4  # of 20 shares; 1 or 2 are expected
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -9,7 +9,7 @@ from nasmake.config.study import Optimize
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json, write_json
 from nasmake.core.records import json_of
-from nasmake.report.summary import best_of, promote, table, trial_columns, trial_rows, write_resolved
+from nasmake.report.summary import best_of, promote, seed_notes, table, trial_columns, trial_rows, write_resolved
 from small_results import PREPROCESSING, diverged, final, final_records, main_of, records, result
 
 
@@ -32,8 +32,20 @@ def test_no_completed_trial_is_an_error_of_one_line_with_the_reason():
 def test_best_is_by_val_and_never_by_test():
     high, low = final_records(final(1, 0.9, 0.8), final(0, 0.8, 0.99))
     folder, best = best_of({Path("b"): high, Path("a"): low})
-    assert folder == Path("b") and json_of(best).keys() == BEST_KEYS
+    assert folder == Path("b") and json_of(best).keys() == BEST_KEYS | {"test_interval", "test_over_trial_0"}
     assert (best.trial, best.test_accuracy, best.test_n) == (1, 0.8, 597)
+
+
+def test_first_of_several_final_trainings_is_the_best_network_and_their_spread_is_told():
+    first, better, broken = final_records(final(1, 0.9, 0.8), final(1, 0.9, 0.9), final(1, 0.9, None, state="PRUNED"))
+    repeats = {1: [first, better, broken]}
+    _, best = best_of({Path("b"): first}, repeats=repeats)
+    assert best.test_accuracy == 0.8 and best.final_seeds is not None
+    assert best.final_seeds.test_accuracies == [0.8, 0.9] and best.final_seeds.mean == pytest.approx(0.85)
+    assert best.final_seeds.standard_deviation == pytest.approx(0.1 / 2**0.5)
+    (line,) = seed_notes(repeats)
+    assert line.startswith("trial 1: test 0.8500, standard deviation 0.0707 of 2 final trainings (3 seeds)")
+    assert best_of({Path("b"): first}, repeats={1: [first]})[1].final_seeds is None
 
 
 def test_best_leaves_out_final_trainings_that_diverged():
@@ -82,7 +94,7 @@ def test_table_lists_the_promoted_best_first_with_the_baseline_once():
     finals = final_records(final(0, 0.8, 0.9, baseline=baseline), final(7, 0.9, None, baseline=baseline))
     lines = table(finals, Path("results/x")).splitlines()
     assert [line.split()[0] for line in lines[1:3]] == ["7", "0"]
-    assert lines[1].split() == ["7", "0.9000", "-", "1,007", "2,000,000", "net7"]
+    assert lines[1].split() == ["7", "0.9000", "-", "-", "-", "1,007", "2,000,000", "net7"]
     assert sum("logistic regression" in line and "0.9500" in line for line in lines) == 1
     assert any("test: 597 images" in line for line in lines)
     ends = [line.index(cell) + len(cell) for line, cell in zip(lines[:2], ("MACs", "2,000,000"), strict=True)]
@@ -132,7 +144,8 @@ def test_summarize_script(tmp_path):
     run = tmp_path / "run"
     write_study(run)
     write_json(run / "study" / "promoted.json", {"trials": [2, 0]})
-    main_of("summarize_study")(["--study", OPTIMIZE.model_dump_json(), "--run", str(run), "--trials", "3"])
+    numbers = ["--trials", "3", "--val-images", "80"]
+    main_of("summarize_study")(["--study", OPTIMIZE.model_dump_json(), "--run", str(run), *numbers])
     best = json.loads((run / "study" / "best.json").read_text())
     assert {key: best[key] for key in ("trial", "val_accuracy", "test_accuracy", "test_n")} == {
         "trial": 2,
@@ -140,7 +153,9 @@ def test_summarize_script(tmp_path):
         "test_accuracy": 0.4,
         "test_n": 597,
     }
-    assert best.keys() == BEST_KEYS | {"provenance"}
+    over = {"val_over_trial_0", "test_over_trial_0"}
+    assert best.keys() == BEST_KEYS | over | {"val_n", "val_interval", "test_interval", "provenance"}
+    assert best["val_over_trial_0"] == {"value": 0.4, "low": 0.26326, "high": 0.517483}
     assert (run / "best" / "model.safetensors").read_bytes() == b"weights 2"
     with (run / "study" / "trials.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -150,6 +165,7 @@ def test_summarize_script(tmp_path):
         ("2", "COMPLETE", "0.75"),
     ]
     assert [row["test_accuracy"] for row in rows] == ["0.4", "", "0.4"]
+    assert [row["val_over_trial_0_low"] for row in rows] == ["", "", "0.26326"]
     backend = optuna.storages.journal.JournalFileBackend(str(run / "study" / "journal.log"))
     study = optuna.load_study(study_name="run", storage=optuna.storages.JournalStorage(backend))
     assert [trial.value for trial in study.trials if trial.state.name == "COMPLETE"] == [0.5, 0.9]

@@ -103,6 +103,15 @@ def test_sobol_takes_the_point_of_the_trials_number():
     assert sampled[0] == {"momentum": 0.5, "beta1": 0.5}
 
 
+def test_tpe_starts_with_one_more_sobol_point_than_there_are_hyperparameters():
+    def first(**changes):
+        return points(study("TpeOptimizer", n_startup_trials=None, parameters=STEPS, lag=1, trial_number=7, **changes))
+
+    expected, found = points(study("SobolOptimizer", parameters=STEPS, lag=1, trial_number=7)), first()
+    assert found[:4] == expected[:4] and found[4] != expected[4]
+    assert first(startup_sampler="random")[1] != found[1]
+
+
 def test_grid_visits_every_point_once():
     settings = study("GridOptimizer", trial_number=30)
     sampled = {json.dumps(point, sort_keys=True) for point in points(settings)}

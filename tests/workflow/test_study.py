@@ -53,7 +53,8 @@ def test_best_json_holds_the_promised_keys(finished):
     run = finished.folder / "results/tiny"
     best = json.loads((run / "study/best.json").read_text())
     promised = {"trial", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "test_n", "parameters", "macs"}
-    assert best.keys() == promised | {"architecture", "baseline", "preprocessing", "provenance"}
+    intervals = {"val_n", "val_interval", "test_interval", *(key for key in best if key.endswith("_over_trial_0"))}
+    assert best.keys() == promised | intervals | {"architecture", "baseline", "preprocessing", "provenance"}
     assert best["preprocessing"]["classes"] == list("0123456789")
     assert best["test_n"] == 597
     assert 0.9 < best["baseline"]["test_accuracy"] < 1
@@ -104,6 +105,11 @@ def test_extension_runs_new_trials_and_what_follows(finished):
     counts = planned(finished, {"optimize": {"trial_number": 5}})
     chain = {"suggest": 2, "search_architecture": 2, "retrain": 2}
     assert counts == chain | {"promote": 1, "summarize_study": 1, "report": 1, "all": 1}
+
+
+def test_further_seeds_train_the_promoted_networks_once_more(finished):
+    counts = planned(finished, {"final": {"seeds": 3}})
+    assert counts == {"retrain_final": 2 * 2, "summarize_study": 1, "report": 1, "all": 1}
 
 
 def test_retraining_settings_rerun_retraining_and_what_was_told_of_it(finished):

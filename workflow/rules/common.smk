@@ -72,15 +72,15 @@ def job(rule, jobs=JOBS):
     return lambda wildcards: canonical_json(jobs.of(rule, dict(wildcards)).to_json())
 
 
-def promoted(artefact):
-    """Return the input function that gives this artefact of every promoted trial.
+def promoted(artefact, seeds=1):
+    """Return the input function that gives this artefact of every promoted trial, for the first seeds of final training.
 
     Snakemake runs no job for the sake of an ancient input, even if it makes this input again. So inputs are ancient only
     while the tables, which read all of them, are current.
     """
 
     def files(wildcards):
-        paths = PLAN.promoted(checkpoints.promote.get().output[0], artefact)
+        paths = PLAN.promoted(checkpoints.promote.get().output[0], artefact, seeds)
         return ancient(paths) if CURRENT.outdated(JOBS.of("summarize_study", {})) is None else paths
 
     return files

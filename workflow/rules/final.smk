@@ -1,4 +1,5 @@
 # Promoted trials: trained on train and val together, and tested once. No other rule of a study reads the test images.
+# Further seeds of a final training have folders of their own, trial-NNNN/repeat-N.
 
 
 rule retrain_final:
@@ -11,6 +12,8 @@ rule retrain_final:
         f"{RUN}/{{unit}}/logs/retrain_final.log",
     benchmark:
         f"{RUN}/{{unit}}/benchmarks/retrain_final.tsv"
+    wildcard_constraints:
+        unit=r"trial-\d{4}(/repeat-\d+)?",
     retries: 2
     conda:
         "../envs/nasmake.yaml"
@@ -18,7 +21,7 @@ rule retrain_final:
     resources:
         **PLAN.resources("retrain_final"),
     params:
-        settings=PLAN.settings("retrain_final"),
+        settings=lambda wildcards: PLAN.settings("retrain_final", wildcards.unit),
         job=job("retrain_final"),
         files=optional("suggestion", "architecture", "result", "test"),
         unit=folder,
@@ -31,7 +34,7 @@ rule retrain_final:
 rule summarize_study:
     input:
         unpack(inputs("summarize_study")),
-        finals=promoted("final.json"),
+        finals=promoted("final.json", CONFIG.final.seeds),
         weights=promoted("final.safetensors"),
     output:
         best=f"{RUN}/study/best.json",
@@ -48,7 +51,9 @@ rule summarize_study:
         study=PLAN.study_settings(),
         run=folder_above,
         trials=len(PLAN.trials),
+        val_images=PLAN.val_images,
+        seeds=CONFIG.final.seeds,
         job=job("summarize_study"),
     shell:
-        "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q}"
-        " --trials {params.trials} --job {params.job:q} > {log:q} 2>&1"
+        "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q} --trials {params.trials}"
+        " --val-images {params.val_images} --seeds {params.seeds} --job {params.job:q} > {log:q} 2>&1"

@@ -241,10 +241,15 @@ class Optimize(Section):
         description="number of trials that may run at once; trial t uses the results of the trials up to t - lag; "
         "null: resource.num_node",
     )
-    n_startup_trials: Trials = Field(
-        10,
-        description="number of completed trials before TPE replaces random sampling and before the pruner stops a "
-        "trial",
+    n_startup_trials: Trials | None = Field(
+        None,
+        description="number of completed trials before TPE replaces startup_sampler and before the pruner stops a "
+        "trial; null: one more than there are hyperparameters, at most 10",
+    )
+    startup_sampler: Literal["sobol", "random"] = Field(
+        "sobol",
+        description="how TPE's first trials are chosen; sobol: points of a Sobol sequence, which cover the ranges "
+        "evenly; random: by chance",
     )
     pruner: Literal["none", "median"] = Field(
         "none",
@@ -267,6 +272,14 @@ class Optimize(Section):
     def sampler(self) -> str:
         """Name of the sampler without its package, such as TpeOptimizer."""
         return self.search_algorithm.rsplit(".", 1)[-1]
+
+    @property
+    def startup_trials(self) -> int:
+        """Number of completed trials before TPE and the pruner act.
+
+        It does not depend on trial_number, because a study that is extended keeps the suggestions of its first trials.
+        """
+        return self.n_startup_trials or min(10, len(self.parameters) + 1)
 
     @property
     def trials_at_once(self) -> int:
@@ -322,6 +335,11 @@ class Final(Section):
     """Training of the promoted networks on train and val together, and the test."""
 
     num_epochs: Epochs | None = Field(None, description="number of epochs; null: as many as in retraining")
+    seeds: Annotated[int, Field(ge=1, le=100)] = Field(
+        1,
+        description="number of final trainings of each promoted network, with seeds nas.seed, nas.seed + 1, ...; the "
+        "first one is published, and best.json has mean and spread of the test accuracies",
+    )
     baseline: bool = Field(
         False, description="also fit a logistic regression to the same images; for small data sets only"
     )

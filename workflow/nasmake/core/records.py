@@ -39,6 +39,17 @@ def trial_number(unit: str) -> int | None:
     return None if unit == SHARED else int(unit.removeprefix("trial-"))
 
 
+def final_units(unit: str, seeds: int) -> list[str]:
+    """Return the folders of the final trainings of a trial. The first one is the folder `unit` of the trial itself."""
+    return [unit, *(f"{unit}/repeat-{number}" for number in range(1, seeds))]
+
+
+def trial_and_repeat(unit: str) -> tuple[str, int]:
+    """Return the folder of the trial, and the number of the final training that `unit` holds: 0 for the trial's own."""
+    trial, _, number = unit.partition("/repeat-")
+    return trial, int(number or 0)
+
+
 class Observation(TypedDict):
     """What a study knows of the outcome of a trial.
 
@@ -195,8 +206,37 @@ class Promotion:
 
 
 @dataclass(frozen=True)
+class Repeats:
+    """Several final trainings of one network, which differ in nothing but the seed.
+
+    Attributes:
+        test_accuracies: of the trainings that completed, in the order of their seeds.
+        mean: of these accuracies.
+        standard_deviation: of these accuracies, with n - 1.
+    """
+
+    test_accuracies: list[float]
+    mean: float
+    standard_deviation: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with the limits of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class BestNetwork:
-    """best.json: the best promoted network. The test scores are None if the data set has no test part."""
+    """best.json: the best promoted network. The test scores are None if the data set has no test part.
+
+    `nasmake.report.intervals` explains the intervals. Differences to trial 0 are None if this is trial 0, or if trial 0
+    has no such accuracy, as without promotion. `val_n` is None if the number of val images is not known.
+    `final_seeds` is None if fewer than two final trainings were tested. Other test scores are those of the first one.
+    """
 
     trial: int
     val_accuracy: float
@@ -210,6 +250,12 @@ class BestNetwork:
     latency_ms: float | None = None
     baseline: Baseline | None = None
     preprocessing: Preprocessing | None = None
+    val_n: int | None = None
+    val_interval: Estimate | None = None
+    test_interval: Estimate | None = None
+    val_over_trial_0: Estimate | None = None
+    test_over_trial_0: Estimate | None = None
+    final_seeds: Repeats | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nasmake.core.files import read_json, write_atomically, write_csv, write_json
-from nasmake.core.records import FAIL, FinalResult, trial_number
+from nasmake.core.records import FAIL, FinalResult, trial_and_repeat, trial_number
 from nasmake.pipeline.stages import STAGES
 
 NO_WEIGHTS = (8).to_bytes(8, "little") + b"{}      "  # a safetensors file without tensors
@@ -42,6 +42,7 @@ def _facts(stage: str, unit: Path) -> dict[str, Any]:
         return {"trial": trial_number(unit.name), "value": None}
     if "result" not in STAGES[stage].takes:
         return {}
-    result = read_json(unit / STAGES[stage].takes["result"])
+    trial, _ = trial_and_repeat(str(unit))
+    result = read_json(Path(trial, STAGES[stage].takes["result"]))
     required = {declared.name for declared in fields(FinalResult) if declared.default is MISSING}
     return {name: value for name, value in result.items() if name in required}

@@ -14,7 +14,7 @@ from nasmake.core.artefacts import JobRecord, paths_of, record_path
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_json
 from nasmake.core.provenance import provenance
-from nasmake.core.records import FAIL, trial_folder
+from nasmake.core.records import FAIL, final_units, trial_folder
 from nasmake.jobs.failed import write_failed
 from nasmake.pipeline.lock import controller_at_work
 from nasmake.pipeline.plan import Plan
@@ -90,8 +90,9 @@ def retry(plan: Plan, trial: int) -> list[str]:
     """
     unit = _unit_of(plan, trial)
     failed = []
-    for stage in (*plan.chain, "retrain_final"):
-        folder = Path(plan.folder_of(stage, unit.name))
+    finals = [("retrain_final", folder) for folder in final_units(str(unit), plan.config.final.seeds)]
+    for stage, name in (*((stage, plan.folder_of(stage, unit.name)) for stage in plan.chain), *finals):
+        folder = Path(name)
         outputs = [folder / artefact for artefact in STAGES[stage].outputs.values()]
         if any(path.suffix == ".json" and _state_of(path) == FAIL for path in outputs):
             for path in (record_path(folder, stage), *outputs):

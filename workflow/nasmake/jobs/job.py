@@ -50,6 +50,7 @@ class Job:
         prune_below: val accuracy below which a retraining stops, by epoch; None without a pruner.
         processes: number of processes that share the work. Each one normalises its share of a batch, so the
             number changes the bytes of the result.
+        repeat: number of the final training of a trial, from 0, by which nas.seed is raised.
         is_last_attempt: Snakemake does not try the stage again after this process.
         started: time in seconds since the epoch.
     """
@@ -66,6 +67,7 @@ class Job:
     display: str
     prune_below: Sequence[float | None] | None = None
     processes: int = 1
+    repeat: int = 0
     is_last_attempt: bool = False
     started: float = field(default_factory=time.time)
 
@@ -139,7 +141,7 @@ def parse(
     if not isinstance(received, dict):
         raise InputError(f"--settings is {shown(received)}; expected a JSON object")
     version, search_space = received.pop("version", None), received.pop("search_space", None)
-    processes = received.pop("processes", 1)
+    processes, repeat = received.pop("processes", 1), received.pop("repeat", 0)
     if type(processes) is not int or not 1 <= processes <= 1024:
         raise InputError(f"--settings: processes is {shown(processes)}; expected a whole number >= 1 and <= 1024")
     if search_space is not None and not isinstance(search_space, dict):
@@ -150,9 +152,12 @@ def parse(
     for path in files.values():
         if not path.is_file():
             raise InputError(f"{path}: no such file; expected an artefact of an earlier stage")
+    received = with_parameters(received, params)
+    if repeat:  # another seed than that of the trial
+        received["nas"]["seed"] += repeat
     job = Job(
         stage=stage,
-        received=with_parameters(received, params),
+        received=received,
         search_space=search_space and space_of_trial(search_space, params),
         version=version,
         dataset=read_pointer(arguments.manifest),
@@ -163,6 +168,7 @@ def parse(
         display=arguments.display,
         prune_below=suggestion.prune_below if suggestion else None,
         processes=processes,
+        repeat=repeat,
         is_last_attempt=arguments.attempt > RETRIES,
     )
     _ = job.settings  # a wrong setting ends the job here

@@ -12,7 +12,7 @@ from typing import Any
 from nasmake.config import load
 from nasmake.core.errors import InputError
 from nasmake.core.files import canonical_json, digest_of, read_json
-from nasmake.core.records import SHARED, trial_folder
+from nasmake.core.records import SHARED, final_units, trial_and_repeat, trial_folder
 from nasmake.data.preparing.listing import Listing
 from nasmake.pipeline.conditions import with_conditions
 from nasmake.pipeline.data_folders import listing_of, prepared_folder
@@ -92,6 +92,7 @@ class Plan:
         They are artefacts of earlier stages, the facts about the data set, the suggestion of the trial, and the latency
         table if the study measures one.
         """
+        unit, _ = trial_and_repeat(unit)
         folders = self.config.dataset.retrain
         images = {"search": None, "train": folders.train}
         paths: dict[str, Any] = {name: self._artefact(path, unit) for name, path in STAGES[stage].takes.items()}
@@ -121,9 +122,16 @@ class Plan:
             files["observed"] = f"{self.run}/{trial_folder(trial - lag)}/result.json"
         return files
 
-    def promoted(self, promotion: str, artefact: str) -> list[str]:
-        """Return the path of an artefact in the folder of every trial that the file `promotion` names."""
-        return [f"{self.run}/{trial_folder(trial)}/{artefact}" for trial in read_json(Path(promotion))["trials"]]
+    def promoted(self, promotion: str, artefact: str, seeds: int = 1) -> list[str]:
+        """Return the path of an artefact in the folder of every trial that the file `promotion` names.
+
+        Args:
+            promotion: the file.
+            artefact: path of the artefact in its folder.
+            seeds: number of final trainings of each trial whose artefact is wanted.
+        """
+        trials = map(trial_folder, read_json(Path(promotion))["trials"])
+        return [f"{self.run}/{unit}/{artefact}" for trial in trials for unit in final_units(trial, seeds)]
 
     @cached_property
     def unit_files(self) -> list[str]:
@@ -199,16 +207,25 @@ class Plan:
         images = {} if listing is None else {"listing": listing.digest}
         return canonical_json(dataset | changes | images | {"version": stage.version})
 
-    def settings(self, stage: str) -> str:
+    def settings(self, stage: str, unit: str = SHARED) -> str:
         """Return the settings that the job of a stage receives, as JSON.
 
-        The keys are sorted, because Snakemake compares params as text.
+        Only those of repeated final trainings depend on the unit. The keys are sorted, because Snakemake compares
+        params as text.
         """
-        return canonical_json(settings_of_job(STAGES[stage], self.config, self.search_space))
+        _, repeat = trial_and_repeat(unit)
+        settings = settings_of_job(STAGES[stage], self.config, self.search_space)
+        return canonical_json(settings | ({"repeat": repeat} if repeat else {}))
 
     def study_settings(self) -> str:
         """Return the settings of the study as JSON, without the number of trials, so that a study can be extended."""
         return canonical_json(self.study.model_dump(mode="json", exclude={"trial_number"}))
+
+    @property
+    def val_images(self) -> int:
+        """Number of val images on which the trials are scored; 0 if it depends on the classes that a search has."""
+        dataset, is_restricted = self.config.dataset, self.config.dataset.num_search_classes is not None
+        return 0 if is_restricted and self.config.nas.skip_retrain else dataset.num_data_architecture_search
 
     @property
     def threads(self) -> int:

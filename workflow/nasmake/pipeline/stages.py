@@ -131,7 +131,7 @@ STAGES: Mapping[str, Stage] = {
     ),
     "retrain_final": Stage(
         version=1,
-        reads=(*SHARED_KEYS, "retrain", "nas.num_epochs_retrain", "final"),
+        reads=(*SHARED_KEYS, "retrain", "nas.num_epochs_retrain", "final.num_epochs", "final.baseline"),
         takes={"architecture": SEARCH["architecture"], "result": "result.json"},
         outputs={"weights": "final.safetensors", "record": "final.json", "history": "history/retrain_final.csv"},
         optional=("test",),

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 
 from nasmake.core.artefacts import Inputs, JobFacts
 from nasmake.core.errors import InputError
-from nasmake.core.files import fingerprint, read_json
-from nasmake.core.records import SHARED, trial_folder, trial_number
+from nasmake.core.files import fingerprint
+from nasmake.core.records import SHARED, trial_number
 from nasmake.pipeline.data_folders import changed_images
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 
 PROMOTED = "study/promoted.json"
-SUMMARY_VERSION, REPORT_VERSION = 1, 1  # raised when the tables or the figures change
+SUMMARY_VERSION, REPORT_VERSION = 2, 2  # raised when the tables or the figures change
 TABLES = ("study/best.json", "study/trials.csv", "study/journal.log", "study/summary.txt", "best/model.safetensors")
 
 
@@ -55,6 +55,9 @@ class StudyJobs:
         if not path.startswith(f"{self.plan.run}/"):
             return None
         unit, _, artefact = path.removeprefix(f"{self.plan.run}/").partition("/")
+        if artefact.startswith("repeat-"):
+            repeat, _, artefact = artefact.partition("/")
+            unit = f"{unit}/{repeat}"
         if unit in ("study", "best"):
             return self.of("promote" if f"{unit}/{artefact}" == PROMOTED else "summarize_study", {})
         rule = self._rules.get(artefact)
@@ -91,15 +94,21 @@ class StudyJobs:
             outputs = [f"{unit}/{artefact}" for artefact in STAGES[rule].outputs.values()]
             folder, inputs = unit, self.plan.inputs(rule, unit)
         run = self.plan.run
-        return JobFacts(rule, f"{run}/{folder}", self._identity(rule), inputs, [f"{run}/{path}" for path in outputs])
+        identity = self._identity(rule, unit if rule == "retrain_final" else SHARED)
+        return JobFacts(rule, f"{run}/{folder}", identity, inputs, [f"{run}/{path}" for path in outputs])
 
-    def _make_identity(self, rule: str) -> str:
-        """Return a hash of the settings of a rule, which are the same for all units."""
+    def _make_identity(self, rule: str, unit: str) -> str:
+        """Return a hash of the settings of a rule, which are the same for all units except repeated final trainings."""
         plan = self.plan
         special: dict[str, Callable[[], Any]] = {
             "promote": lambda: [plan.config.promote.top, plan.config.optimize.objectives],
             "suggest": lambda: [plan.study_settings(), STAGES["suggest"].version],
-            "summarize_study": lambda: [plan.study_settings(), SUMMARY_VERSION],
+            "summarize_study": lambda: [
+                plan.study_settings(),
+                plan.val_images,
+                plan.config.final.seeds,
+                SUMMARY_VERSION,
+            ],
             "report": lambda: [plan.study_settings(), plan.chain, REPORT_VERSION],
             "import_architecture": lambda: [plan.architecture, STAGES["import_architecture"].version],
             "import_supernet": lambda: [(plan.supernet or {}).get("digest"), STAGES["import_supernet"].version],
@@ -110,7 +119,7 @@ class StudyJobs:
         for slot, name in plan.dataset_rules.items():
             if rule == name:
                 return fingerprint("download_dataset", plan.source_settings(plan.dataset_paths[slot]))
-        return fingerprint(rule, plan.settings(rule), plan.latency_digest if "search" in rule else None)
+        return fingerprint(rule, plan.settings(rule, unit), plan.latency_digest if "search" in rule else None)
 
     def _suggest(self, unit: str) -> tuple[str, Inputs, list[str]]:
         return unit, self.plan.observed(trial_number(unit) or 0), [f"{unit}/suggestion.json"]
@@ -123,7 +132,7 @@ class StudyJobs:
             "promotion": f"{self.plan.run}/{PROMOTED}",
             "results": self._of_trials("result.json"),
             "suggestions": self._of_trials("suggestion.json"),
-            "finals": self._promoted("final.json"),
+            "finals": self._promoted("final.json", self.plan.config.final.seeds),
             "weights": self._promoted("final.safetensors"),
         }
         front = ["study/front.csv"] if len(self.plan.config.optimize.objectives) > 1 else []
@@ -142,10 +151,9 @@ class StudyJobs:
     def _of_trials(self, artefact: str) -> list[str]:
         return [f"{self.plan.run}/trial-{trial}/{artefact}" for trial in self.plan.trials]
 
-    def _promoted(self, artefact: str) -> list[str]:
+    def _promoted(self, artefact: str, seeds: int = 1) -> list[str]:
         """Return the path of an artefact of every promoted trial; nothing before trials were promoted."""
         try:
-            trials = read_json(Path(self.plan.run, PROMOTED))["trials"]
-            return [f"{self.plan.run}/{trial_folder(trial)}/{artefact}" for trial in trials]
+            return self.plan.promoted(f"{self.plan.run}/{PROMOTED}", artefact, seeds)
         except (InputError, KeyError, TypeError, ValueError):
             return []

@@ -17,12 +17,16 @@ from nasmake.core.nested import value_at
 from nasmake.core.process import PAYS
 from nasmake.data.shares import leave_one
 from nasmake.pipeline.conditions import repeated_trials, with_conditions
-from nasmake.pipeline.inputs import dataset_facts
-from nasmake.pipeline.searched import needs_latency
+from nasmake.pipeline.inputs import dataset_facts, read_search_space
+from nasmake.pipeline.searched import needs_latency, possible_values
 from nasmake.pipeline.stages import RESOLVED_KEYS
+from nasmake.search_spaces import SearchSpace
 from nasmake.study.parameter_space import never_sampled
 
 FEW, SHOWN = 5, 5  # images of a class that a warning asks for; classes that it names
+# Steps for each option below which a supernet is hardly better than guessing. On the digits, a supernet with 3 steps
+# had the loss of guessing, and one with 17 steps told networks apart.
+FEWEST_STEPS = 10
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -48,6 +52,7 @@ def collect_warnings(
         *_skipped_stages(config),
         *_hyperparameters(config),
         *_paths_per_step(config),
+        *_short_training(config),
         *([] if is_paid else _group(config, set_resources)),
     ]
 
@@ -138,6 +143,29 @@ def _paths_per_step(config: Config) -> list[str]:
     if sampler == "sandwich" and paths == 2 and key not in searched:
         return [f"{key} is {paths}: leaves no path between largest and smallest; sampler sandwich uses 4"]
     return []
+
+
+def _short_training(config: Config) -> list[str]:
+    """Warn of supernets that train each option of the largest decision in a few steps only, in every trial."""
+    if config.nas.architecture is not None or config.nas.supernet is not None:
+        return []
+    space, images = read_search_space(config), dataset_facts(config).images
+    samplers = possible_values(config, "supernet.sampler")
+    if images is None or "choices" in space or "fair" in samplers or "sandwich" in samplers:
+        return []  # fair and sandwich train more paths in a step than supernet.paths_per_step says
+    decisions = SearchSpace.from_mapping(space["content"], space["name"], space["name"]).decisions
+    options = max(len(decision.choices) for decision in decisions)
+    train = images - config.dataset.num_data_architecture_search
+    batches = train // min(possible_values(config, "supernet.batch_size"))
+    key = "nas.num_epochs_supernet_train"
+    epochs, paths = (max(possible_values(config, path)) for path in (key, "supernet.paths_per_step"))
+    steps = epochs * batches * paths / options
+    if steps >= FEWEST_STEPS:
+        return []
+    return [
+        f"{key} is {epochs}: trains each of {options} options in about {int(steps)} steps; a supernet needs some "
+        f"{FEWEST_STEPS} at the very least, better 100; see config/README.md"
+    ]
 
 
 def _group(config: Config, set_resources: Mapping[str, Mapping[str, Any]]) -> list[str]:

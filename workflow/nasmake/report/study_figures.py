@@ -5,15 +5,17 @@ Figures of the searches are in search_figures. Callers convert a figure to SVG w
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, zip_longest
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from nasmake.core.records import COMPLETE, SHARED, CompletedTrial, trial_number
+from nasmake.core.seeding import numpy_generator
 from nasmake.report import search_figures as search_plots
 from nasmake.report.network_figure import draw_network
 from nasmake.report.results import StudyResults, percent
@@ -45,6 +47,7 @@ RING |= {"linestyle": "", "clip_on": False}
 # quarter named the decisive one of three parameters 40 times. Optuna's default, the best tenth, named it 29 times. In
 # studies of 4 trials both named it 17 times; in studies of 6 trials the best quarter named it 28 times.
 IMPORTANCE_QUANTILE, IMPORTANCE_MINIMUM = 0.25, 6
+PERMUTATIONS = 20  # random studies: the smallest number whose largest value is about the 95 % quantile
 COSTS = {"macs": "MACs (multiply-adds per image)", "parameters": "parameters", "latency_ms": "latency (ms)"}
 # Stage, title, column of its history, label of the vertical axis.
 PANELS = (
@@ -110,10 +113,13 @@ def importances(results: StudyResults) -> Figure:
         axes.axis("off")
         axes.text(0.5, 0.5, shares, ha="center", va="center", gid="explanation")
         return figure
-    figure, axes = one_axes(0.8 + 0.25 * len(shares))
+    figure, axes = one_axes(1.1 + 0.25 * len(shares))
     names = sorted(shares, key=lambda name: (shares[name], name))
     bars = axes.barh(names, [shares[name] for name in names], height=0.6, color=BLUE)
     axes.bar_label(bars, fmt="%.2f", padding=3)
+    chance = importance_by_chance(results)
+    axes.plot([chance[name] for name in names], names, "|", color=RED, markersize=14, label="by chance", gid="chance")
+    figure.legend(loc="outside upper center")
     axes.set(xlim=(0, 1), xlabel=f"importance (sums to 1; {len(results.completed)} completed trials)")
     axes.tick_params(axis="y", length=0)
     return figure
@@ -134,13 +140,31 @@ def importance_of(results: StudyResults) -> dict[str, float] | str:
         return f"{len(values)} completed trials are too few to rank parameters: it takes {IMPORTANCE_MINIMUM}."
     if len(set(values)) == 1:
         return "All completed trials have the same val accuracy, so there is nothing to rank."
+    return _shares(results, range(len(values)))
+
+
+def importance_by_chance(results: StudyResults) -> dict[str, float]:
+    """Return the importance that each hyperparameter reaches by chance: the 95 % quantile over random studies.
+
+    A random study has the same points and the same objectives, but another trial's objective for each point.
+    """
+    count, seed = len(results.completed), results.optimize.rand_seed
+    orders = [numpy_generator(seed, "importance by chance", draw).permutation(count) for draw in range(PERMUTATIONS)]
+    studies = [_shares(results, order.tolist()) for order in orders]
+    return {name: float(np.quantile([study[name] for study in studies], 0.95)) for name in studies[0]}
+
+
+def _shares(results: StudyResults, order: Sequence[int]) -> dict[str, float]:
+    """Return the importances, as if each completed trial had the hyperparameters of another one, given by `order`."""
     evaluator = PedAnovaImportanceEvaluator(target_quantile=IMPORTANCE_QUANTILE)
     with warnings.catch_warnings():
         # Optuna warns that low targets count as good. The target is negated for this reason.
         warnings.simplefilter("ignore")
-        params = [results.params[trial.trial] for trial in results.completed]
+        params = [results.params[results.completed[index].trial] for index in order]
         study = in_memory(results.optimize, observed_trials(results.optimize, params, results.completed))
-        return get_param_importances(study, evaluator=evaluator, params=ranked, target=lambda trial: -trial.values[0])
+        return get_param_importances(
+            study, evaluator=evaluator, params=results.always_sampled, target=lambda trial: -trial.values[0]
+        )
 
 
 def learning_curves(results: StudyResults) -> Figure:

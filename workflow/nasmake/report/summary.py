@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import compress
 from pathlib import Path
-from typing import Any, get_args
+from statistics import mean, stdev
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -22,13 +24,17 @@ from nasmake.core.records import (
     FAIL,
     BestNetwork,
     CompletedTrial,
+    Estimate,
     FinalResult,
     Outcome,
+    Repeats,
     TrialResult,
 )
 from nasmake.core.urls import without_secrets
 from nasmake.pipeline.stages import STAGES
+from nasmake.report.intervals import difference, with_interval
 
+NOTHING: Mapping[int, Sequence[FinalResult]] = MappingProxyType({})
 SHOWN, SHOWN_TRIALS = 2, 10  # reasons and numbers of trials in one line
 RETRY = "python scripts/retry_trial.py {} --configfile <your file>"
 KILLED = (
@@ -74,8 +80,22 @@ def front(results: Sequence[TrialResult], objectives: Sequence[str]) -> list[Com
     return _by_accuracy(list(compress(completed, non_dominated(points))))
 
 
-def best_of(finals: Mapping[Path, FinalResult]) -> tuple[Path, BestNetwork]:
+def best_of(
+    finals: Mapping[Path, FinalResult],
+    results: Sequence[TrialResult] = (),
+    val_n: int | None = None,
+    repeats: Mapping[int, Sequence[FinalResult]] = NOTHING,
+) -> tuple[Path, BestNetwork]:
     """Return the folder and the facts of the promoted network with the highest val accuracy. Test never decides.
+
+    With several final trainings of each network, the first one is published. No val images are left that could choose
+    among them, and a choice by test accuracy would make that accuracy too high.
+
+    Args:
+        finals: final.json of the promoted trials, by folder; that of the first seed.
+        results: result.json of all trials, in order.
+        val_n: number of val images; None if it is not known.
+        repeats: final.json of all seeds of each promoted trial, by its number.
 
     Raises:
         InputError: no final training completed.
@@ -89,25 +109,85 @@ def best_of(finals: Mapping[Path, FinalResult]) -> tuple[Path, BestNetwork]:
         )
     folder = min(completed, key=lambda folder: (-completed[folder].val_accuracy, completed[folder].val_loss, folder))
     best = completed[folder]
-    return folder, BestNetwork(**{fact.name: getattr(best, fact.name) for fact in fields(BestNetwork)})
+    facts = {fact.name: getattr(best, fact.name) for fact in fields(BestNetwork) if hasattr(best, fact.name)}
+    return folder, BestNetwork(
+        **facts,
+        val_n=val_n,
+        val_interval=with_interval(best.val_accuracy, val_n),
+        test_interval=with_interval(best.test_accuracy, best.test_n),
+        val_over_trial_0=over_trial_0(best, results, "val_accuracy", val_n),
+        test_over_trial_0=over_trial_0(best, list(finals.values()), "test_accuracy", best.test_n),
+        final_seeds=spread(repeats.get(best.trial, ())),
+    )
+
+
+def spread(finals: Sequence[FinalResult]) -> Repeats | None:
+    """Return the test accuracies of several final trainings of one network; None if fewer than two have one."""
+    accuracies = [final.test_accuracy for final in finals if final.test_accuracy is not None]
+    return Repeats(accuracies, mean(accuracies), stdev(accuracies)) if len(accuracies) > 1 else None
+
+
+def seed_notes(repeats: Mapping[int, Sequence[FinalResult]]) -> list[str]:
+    """Return one line for each promoted trial with several final trainings."""
+    return [
+        f"trial {trial}: test {found.mean:.4f}, standard deviation {found.standard_deviation:.4f} of "
+        f"{len(found.test_accuracies)} final trainings ({len(finals)} seeds); the first seed is in the table"
+        for trial, finals in repeats.items()
+        if (found := spread(finals)) is not None
+    ]
+
+
+def over_trial_0(
+    result: TrialResult | FinalResult,
+    others: Sequence[TrialResult | FinalResult],
+    measure: Literal["val_accuracy", "test_accuracy"],
+    images: int | None,
+) -> Estimate | None:
+    """Return how much higher an accuracy is than that of trial 0, which has the initial hyperparameters.
+
+    Args:
+        result: a trial. Trial 0 is not compared with itself.
+        others: the trials among which trial 0 is looked for.
+        measure: name of the accuracy.
+        images: number of images on which it was measured.
+    """
+    firsts = [other for other in others if other.trial == 0 != result.trial]
+    return difference(getattr(result, measure), getattr(firsts[0], measure), images) if firsts else None
 
 
 def trial_rows(
-    results: Sequence[TrialResult], params: Sequence[Mapping[str, Any]], finals: Sequence[FinalResult]
+    results: Sequence[TrialResult],
+    params: Sequence[Mapping[str, Any]],
+    finals: Sequence[FinalResult],
+    val_n: int | None = None,
 ) -> list[dict[str, Any]]:
     """Return one row of trials.csv per trial: hyperparameters, state, scores, costs, and why the trial ended early."""
-    tested = {final.trial: final.test_accuracy for final in finals}
+    tested = {final.trial: (final.test_accuracy, final.test_n) for final in finals}
     facts = ("trial", "state", "val_accuracy", "val_loss", *costs_of(results), "architecture", "reason")
-    return [
-        {name: getattr(result, name) for name in facts} | dict(values) | {"test_accuracy": tested.get(result.trial)}
-        for result, values in zip(results, params, strict=True)
-    ]
+    rows = []
+    for result, values in zip(results, params, strict=True):
+        test = tested.get(result.trial, (None, None))
+        over = over_trial_0(result, results, "val_accuracy", val_n)
+        limits = _limits(with_interval(result.val_accuracy, val_n), with_interval(*test), over)
+        scores = {"test_accuracy": test[0], "val_over_trial_0": over and over.value}
+        rows.append({name: getattr(result, name) for name in facts} | dict(values) | scores | limits)
+    return rows
+
+
+def _limits(*estimates: Estimate | None) -> dict[str, float | None]:
+    """Return the columns with the limits of val accuracy, test accuracy and difference to trial 0."""
+    names = ("val", "test", "val_over_trial_0")
+    return {
+        f"{name}_{end}": getattr(estimate, end, None)
+        for name, estimate in zip(names, estimates, strict=True)
+        for end in ("low", "high")
+    }
 
 
 def trial_columns(optimize: Optimize, results: Sequence[TrialResult]) -> list[str]:
     """Return the columns of trials.csv."""
     names = [parameter.name for parameter in optimize.parameters]
-    scores = ("val_accuracy", "val_loss", "test_accuracy")
+    scores = ("val_accuracy", "val_loss", "test_accuracy", "val_over_trial_0", *_limits(None, None, None))
     return ["trial", "state", *names, *scores, *costs_of(results), "architecture", "reason"]
 
 
@@ -143,15 +223,24 @@ def costs_of(results: Sequence[TrialResult | FinalResult]) -> list[str]:
     return ["parameters", "macs", *(["latency_ms"] if is_timed else [])]
 
 
-def table(finals: Sequence[FinalResult], run: Path, notes: Sequence[str] = ()) -> str:
+def interval_notes(best: BestNetwork) -> list[str]:
+    """Return what the intervals leave out, and the differences between the best network and trial 0."""
+    lines = ["intervals: 95 %, for the number of images only; training with another seed can change more"]
+    overs = {"val": best.val_over_trial_0, "test": best.test_over_trial_0}
+    texts = [f"{name} {over.value:+.4f} ({over.low:+.4f}..{over.high:+.4f})" for name, over in overs.items() if over]
+    return [*lines, *([f"trial {best.trial} minus trial 0: {', '.join(texts)}"] if texts else [])]
+
+
+def table(finals: Sequence[FinalResult], run: Path, notes: Sequence[str] = (), val_n: int | None = None) -> str:
     """Return the table that ends a run: promoted trials by falling val accuracy, the baseline if any, and notes."""
     ranked = sorted(finals, key=lambda final: (-final.val_accuracy, final.val_loss))
     is_timed = "latency_ms" in costs_of(finals)
     latency = f"  {'latency':>10}" if is_timed else ""
-    lines = [f"{'trial':>5}  {'val':>6}  {'test':>6}  {'parameters':>10}  {'MACs':>11}{latency}  architecture"]
+    heads = f"{'val':>6}  {'interval':>14}  {'test':>6}  {'interval':>14}"
+    lines = [f"{'trial':>5}  {heads}  {'parameters':>10}  {'MACs':>11}{latency}  architecture"]
     for final in ranked:
-        test = f"{'-':>6}" if final.test_accuracy is None else f"{final.test_accuracy:6.4f}"
-        cells = [f"{final.trial:>5}", f"{final.val_accuracy:6.4f}", test]
+        scores = [*_accuracy(final.val_accuracy, val_n), *_accuracy(final.test_accuracy, final.test_n)]
+        cells = [f"{final.trial:>5}", *scores]
         cells += [f"{final.parameters:>10,}", f"{final.macs:>11,}"]
         cells += [f"{final.latency_ms:>7.3f} ms"] if is_timed else []
         lines.append("  ".join([*cells, final.architecture]))
@@ -162,6 +251,13 @@ def table(finals: Sequence[FinalResult], run: Path, notes: Sequence[str] = ()) -
     lines.append(f"       val: the trial's objective; test: {test_n} images, read once, after final training")
     lines += [f"       {note}" for note in notes]
     return "\n".join([*lines, f"       best: {run}/study/best.json   report: make report CONFIG=<your file>", ""])
+
+
+def _accuracy(accuracy: float | None, images: int | None) -> list[str]:
+    """Return an accuracy and its interval as two cells of the table."""
+    estimate = with_interval(accuracy, images)
+    limits = "-" if estimate is None else f"{estimate.low:.4f}..{estimate.high:.4f}"
+    return [f"{'-' if accuracy is None else f'{accuracy:.4f}':>6}", f"{limits:>14}"]
 
 
 def failures(run: Path, since: float) -> list[str]:

@@ -20,7 +20,8 @@ COLUMNS = ("epoch", "train_loss", "train_accuracy", "lr")
 def retrain_final(job: Job) -> None:
     """Run the last stage of a promoted trial: write final.safetensors, final.json and history/retrain_final.csv.
 
-    No other stage opens the test split. This stage opens the split once, after training.
+    No other stage opens the test split. This stage opens the split once, after training. It runs once for each of
+    final.seeds seeds.
     """
     settings = job.settings
     epochs = settings.final.num_epochs or settings.nas.num_epochs_retrain or 1
@@ -43,7 +44,7 @@ def _test_scores(run: StageRun, network: Network) -> dict[str, Any]:
         return {"test_accuracy": None, "test_loss": None, "test_n": 0}
     loss, accuracy = evaluate(network, splits.evaluation("test", settings.retrain.hyperparameters.batch_size))
     record = {"test_accuracy": accuracy, "test_loss": loss, "test_n": count}
-    if settings.final.baseline:
+    if settings.final.baseline and not run.job.repeat:  # the seed has no effect on the baseline
         from nasmake.stages.baseline import logistic_regression
 
         baseline = logistic_regression(splits.arrays("train+val"), splits.arrays("test"))

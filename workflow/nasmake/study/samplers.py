@@ -13,7 +13,7 @@ import optuna
 from numpy.typing import NDArray
 
 from nasmake.config.study import Optimize
-from nasmake.core.records import COMPLETE, ObservedTrial
+from nasmake.core.records import COMPLETE, PRUNED, ObservedTrial
 from nasmake.study.parameter_space import count, point_at, reduced, sampled_parameters
 
 Trials = Sequence[ObservedTrial]
@@ -34,6 +34,16 @@ def sobol(optimize: Optimize, trial: int, history: Trials) -> Point:
     if trial > 0:
         engine.fast_forward(trial)
     return _point(optimize, engine.random(1)[0])
+
+
+def startup(optimize: Optimize, trial: int, history: Trials) -> Point:
+    """Return the Sobol point of a trial that TPE does not decide; empty if TPE or random sampling decides.
+
+    TPE, like this function, counts the completed and the pruned trials.
+    """
+    observed = sum(entry["state"] in (COMPLETE, PRUNED) for entry in history)
+    is_sobol = optimize.startup_sampler == "sobol" and observed < optimize.startup_trials
+    return sobol(optimize, trial, history) if is_sobol else {}
 
 
 def grid(optimize: Optimize, trial: int, history: Trials) -> Point:
@@ -89,6 +99,7 @@ def nelder_mead(optimize: Optimize, trial: int, history: Trials) -> Point:
 
 
 PROPOSALS: Mapping[str, Callable[[Optimize, int, Trials], Point]] = {
+    "TpeOptimizer": startup,
     "SobolOptimizer": sobol,
     "GridOptimizer": grid,
     "NelderMeadOptimizer": nelder_mead,
@@ -131,7 +142,7 @@ def tpe_sampler(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler:
     """
     return optuna.samplers.TPESampler(
         seed=seed,
-        n_startup_trials=optimize.n_startup_trials,
+        n_startup_trials=optimize.startup_trials,
         n_ei_candidates=24,
         multivariate=True,
         group=True,  # parameters that are sampled together share a density; the same as False without conditions
@@ -144,4 +155,4 @@ def random_sampler(optimize: Optimize, seed: int) -> optuna.samplers.BaseSampler
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-HPO_SAMPLERS = {"TpeOptimizer": tpe_sampler, "RandomOptimizer": random_sampler}  # the other methods have PROPOSALS
+HPO_SAMPLERS = {"TpeOptimizer": tpe_sampler, "RandomOptimizer": random_sampler}  # the other methods only have PROPOSALS

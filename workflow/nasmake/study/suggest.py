@@ -52,13 +52,13 @@ def suggest(
 def prune_below(optimize: Optimize, history: Sequence[ObservedTrial]) -> list[float | None]:
     """Return for each epoch the median val accuracy of the completed trials, below which a retraining is stopped.
 
-    The limit of an epoch is None during the first n_warmup_epochs, and if fewer than n_startup_trials reached it.
+    The limit of an epoch is None during the first n_warmup_epochs, and if fewer than startup_trials reached it.
     """
     curves = [trial["val_accuracies"] for trial in history if trial["state"] == COMPLETE]
     limits: list[float | None] = []
     for epoch in range(max(map(len, curves), default=0)):
         accuracies = [curve[epoch] for curve in curves if epoch < len(curve)]
-        is_limited = epoch >= optimize.n_warmup_epochs and len(accuracies) >= optimize.n_startup_trials
+        is_limited = epoch >= optimize.n_warmup_epochs and len(accuracies) >= optimize.startup_trials
         limits.append(median(accuracies) if is_limited else None)
     return limits
 
