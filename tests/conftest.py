@@ -33,6 +33,12 @@ def keep_signal_handlers():
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def save_every_epoch(monkeypatch):
+    """A killed job may then repeat the epoch that was under way, and no earlier one."""
+    monkeypatch.setenv("NASMAKE_SECONDS_BETWEEN_SAVES", "0")
+
+
 @pytest.fixture
 def site(tmp_path):
     """A host with the stand-in for PBS. Its Snakemake finds the packages of the checkout in which it starts."""

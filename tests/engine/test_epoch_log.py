@@ -8,6 +8,7 @@ import pytest
 import torch
 from nasmake.config.trainer import Trainer as TrainerSettings
 from nasmake.core.errors import InputError
+from nasmake.core.process import SECONDS_BETWEEN_SAVES
 from nasmake.engine.checkpoint import TwoGenerations, final_weights, read_checkpoint
 from nasmake.engine.device import seed_torch, start
 from nasmake.engine.epoch_log import TrainingState, format_row
@@ -167,6 +168,20 @@ def test_crash_goes_back_to_the_last_save(tmp_path, reference):
     resumed = Tiny()
     assert train(tmp_path, resumed) == reference
     assert resumed.seen[0] == ("train", 2, 0)
+
+
+def test_a_crash_repeats_the_epochs_since_the_last_save_and_a_signal_saves_at_once(tmp_path, reference, monkeypatch):
+    monkeypatch.setenv(SECONDS_BETWEEN_SAVES, "1000")
+    assert interrupted(tmp_path, ("val", 1, 0)) == 128 + signal.SIGTERM
+
+    def crash():
+        raise OSError
+
+    crashing, resumed = Tiny(("train", 3, 1), crash), Tiny()
+    with pytest.raises(OSError):
+        train(tmp_path, crashing)
+    assert train(tmp_path, resumed) == reference
+    assert crashing.seen[0] == resumed.seen[0] == ("train", 2, 0)
 
 
 def test_finished_training_is_not_done_again(tmp_path, reference):

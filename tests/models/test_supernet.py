@@ -6,7 +6,7 @@ from random import Random
 import pytest
 import torch
 import torch.nn.functional as F
-from nasmake.models.batchnorm import batch_statistics, recalibrate_batchnorm
+from nasmake.models.batchnorm import batch_statistics, fold_batchnorm, recalibrate_batchnorm
 from nasmake.models.layers import MOMENTUM
 from nasmake.models.sliced import SlicedTensor
 from nasmake.models.supernet import CANDIDATES, Supernet
@@ -217,6 +217,23 @@ def test_recalibration_does_not_depend_on_the_subnets_before():
         logits.append(supernet(images()))
     assert torch.equal(logits[0], logits[1])
     assert torch.equal(logits[0], logits[2])
+
+
+def test_folded_networks_have_the_losses_and_the_ranking_of_networks_with_batchnorm():
+    supernet, losses = supernet_of(SPACES["proxyless_digits"]), []
+    nn.init.normal_(supernet.classifier.weight)  # new networks all guess alike
+    shared = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+    for seed in range(8):
+        supernet.sample_active_subnet(Random(seed))
+        network = supernet.get_active_subnet()
+        recalibrate_batchnorm(network, [images(1), images(2)])
+        before = F.cross_entropy(network(images()), torch.arange(16) % 10).item()
+        fold_batchnorm(network)
+        assert not network.batchnorms()
+        losses.append((before, F.cross_entropy(network(images()), torch.arange(16) % 10).item()))
+    assert [after for _, after in losses] == pytest.approx([before for before, _ in losses], rel=1e-5)
+    assert sorted(range(8), key=lambda i: losses[i][0]) == sorted(range(8), key=lambda i: losses[i][1])
+    assert all(torch.equal(tensor, shared[name]) for name, tensor in supernet.state_dict().items())
 
 
 def test_recalibration_needs_a_batch():

@@ -24,6 +24,11 @@ class Environment(Section):
     num_workers: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="number of processes that load images for a job of imagenet; other data sets are held in memory"
     )
+    seconds_between_saves: Annotated[int, Field(ge=0, le=86400)] = Field(
+        20,
+        description="seconds after a save in which the end of an epoch saves no training state; a killed job repeats "
+        "at most these and the epoch that was under way; 0: every epoch is saved; signals save at once in any case",
+    )
     first_walltime: Annotated[int, Field(ge=1, le=10080)] | None = Field(
         None,
         description="minutes that the first attempt of a training or search requests from a cluster; each retry "

@@ -9,6 +9,7 @@ RANK = "NASMAKE_RANK"  # number of this process within its job, from 0
 PROCESSES = "NASMAKE_PROCESSES"  # number of processes of this job
 STORE = "NASMAKE_STORE"  # file through which the processes of a job find each other
 LOADER_WORKERS = "NASMAKE_NUM_WORKERS"  # environment.num_workers
+SECONDS_BETWEEN_SAVES = "NASMAKE_SECONDS_BETWEEN_SAVES"  # environment.seconds_between_saves
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # numbers of the GPUs that CUDA shows to this process
 CANDIDATES = "NASMAKE_DEVICE_IDS"  # environment.device_ids: numbers of the GPUs that jobs may use
 GPUS_OF_A_JOB = "NASMAKE_GPUS"  # environment.gpus; profiles/abci chooses the queue by this number
@@ -34,6 +35,11 @@ def process_count() -> int:
 def loader_workers() -> int:
     """Return how many processes this job may start to load images; 0 means that the job loads them itself."""
     return int(os.environ.get(LOADER_WORKERS, "0"))
+
+
+def seconds_between_saves() -> float:
+    """Return the seconds after a save within which the end of an epoch saves no training state."""
+    return float(os.environ.get(SECONDS_BETWEEN_SAVES, "20"))
 
 
 def dataset_url(name: str) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 from nasmake.config import Config
 from nasmake.config.environment import NO_GROUP
 from nasmake.core.errors import InputError
-from nasmake.core.process import CANDIDATES, DATASET_URL, GPUS_OF_A_JOB, LOADER_WORKERS, PAYS
+from nasmake.core.process import CANDIDATES, DATASET_URL, GPUS_OF_A_JOB, LOADER_WORKERS, PAYS, SECONDS_BETWEEN_SAVES
 from nasmake.pipeline.lock import clear_dead_lock, controller_at_work, hold_lock
 from nasmake.pipeline.stop import Stop
 
@@ -108,6 +108,7 @@ def export_environment(config: Config) -> None:
         os.environ.setdefault(PAYS, config.ABCI.group)  # the executor of profiles/abci reads it
     os.environ[GPUS_OF_A_JOB] = str(config.environment.gpus)
     os.environ[LOADER_WORKERS] = str(config.environment.num_workers)
+    os.environ[SECONDS_BETWEEN_SAVES] = str(config.environment.seconds_between_saves)
     if config.dataset.url is not None:
         os.environ[DATASET_URL.format(config.dataset.name)] = config.dataset.url
     if config.environment.device_ids is not None:

@@ -98,7 +98,7 @@ STAGES: Mapping[str, Stage] = {
         has_space=True,
     ),
     "search_architecture": Stage(
-        version=3,
+        version=4,
         reads=(*SHARED_KEYS, SEARCH_CLASSES, "search", "nas.num_epochs_architecture_search"),
         takes={"supernet": SUPERNET["weights"], "record": SUPERNET["record"]},
         outputs=SEARCH,
@@ -107,7 +107,7 @@ STAGES: Mapping[str, Stage] = {
         is_parallel=True,
     ),
     "search_supernet": Stage(
-        version=2,
+        version=3,
         reads=(*SHARED_KEYS, SEARCH_CLASSES, "supernet", "search", "nas.num_epochs_supernet_train"),
         outputs=SUPERNET | SUPERNET_HISTORY | SEARCH,
         optional=("latency",),

@@ -6,7 +6,7 @@ This module may import data, models, strategies and the engine.
 from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine.metrics import evaluate
 from nasmake.engine.stage_run import StageRun
-from nasmake.models.batchnorm import recalibrate_batchnorm
+from nasmake.models.batchnorm import fold_batchnorm, recalibrate_batchnorm
 from nasmake.models.supernet import Supernet
 from nasmake.search_spaces import Decisions
 from nasmake.strategies.distribution import Distribution
@@ -36,6 +36,7 @@ class InheritedEvaluator:
         self.supernet.set_active_subnet(decisions)
         subnet = self.lay_out(self.supernet.get_active_subnet())
         recalibrate_batchnorm(subnet, self.recalibration)
+        fold_batchnorm(subnet)
         return evaluate(subnet, self.val)
 
     def uncalibrated(self, decisions: Decisions) -> tuple[float, float]:
