@@ -152,12 +152,9 @@ def parse(
     for path in files.values():
         if not path.is_file():
             raise InputError(f"{path}: no such file; expected an artefact of an earlier stage")
-    received = with_parameters(received, params)
-    if repeat:  # another seed than that of the trial
-        received["nas"]["seed"] += repeat
     job = Job(
         stage=stage,
-        received=received,
+        received=_with_next_seed(with_parameters(received, params), repeat),
         search_space=search_space and space_of_trial(search_space, params),
         version=version,
         dataset=read_pointer(arguments.manifest),
@@ -176,6 +173,11 @@ def parse(
         lease_devices(processes)
     launch(processes)
     return job
+
+
+def _with_next_seed(received: dict[str, Any], repeat: int) -> dict[str, Any]:
+    """Return the settings with nas.seed raised by `repeat`."""
+    return received | {"nas": received["nas"] | {"seed": received["nas"]["seed"] + repeat}} if repeat else received
 
 
 def _parser(description: str | None, inputs: Sequence[str], optional: Sequence[str]) -> argparse.ArgumentParser:
