@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nasmake.core.seeding import numpy_generator
-from nasmake.data.loading.crops import CropPositions, GatheredWindows, RowWindows
+from nasmake.data.loading.crops import CropPositions, GatheredWindows, RowWindows, on_device
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class BatchSource:
             (np.arange(edge) >= first[:, None]) & (np.arange(edge) < first[:, None] + length)
             for edge, first in zip(edges, firsts, strict=True)
         )
-        return torch.from_numpy(rows[:, :, None] & columns[:, None, :]).to(self.labels.device)
+        return on_device(torch.from_numpy(rows[:, :, None] & columns[:, None, :]), self.labels.device)
 
     def laid_out(self, images: Tensor) -> Tensor:
         """Return images [n, C, H, W], which are views of [n, H, W, C], in the memory format.

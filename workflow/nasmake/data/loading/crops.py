@@ -71,8 +71,15 @@ class GatheredWindows:
         columns = np.arange(self.width)
         ys_nh = positions.tops[:, None] + np.arange(self.height)
         xs_nw = positions.lefts[:, None] + np.where(positions.mirrored[:, None], columns[::-1], columns)
-        ys, xs = (torch.from_numpy(index).to(rows.device) for index in (ys_nh, xs_nw))
+        ys, xs = (on_device(torch.from_numpy(index), rows.device) for index in (ys_nh, xs_nw))
         return self.padded[rows[:, None, None], ys[:, :, None], xs[:, None, :]]
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the host on `device`; the host does not wait until a GPU has finished its earlier work."""
+    if device.type == "cuda":  # a copy from memory that is not pinned would wait
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=device.type != "mps")
 
 
 def padded(images: Tensor, border: int) -> Tensor:

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from nasmake.core.errors import InputError
 from nasmake.core.seeding import derive_seed
 from nasmake.data.loading.arrays import BatchSource
+from nasmake.data.loading.crops import on_device
 from nasmake.data.preparing.decode import read_rgb
 
 # An image, or the text of an error: an exception that leaves a loader process would have a traceback as its text.
@@ -82,7 +83,8 @@ class FileSource(BatchSource):
         for item in items:
             if isinstance(item, str):
                 raise InputError(item)
-        images = torch.stack(items).to(self.labels.device, memory_format=self.memory_format)  # type: ignore[arg-type]
+        images = on_device(torch.stack(items), self.labels.device)  # type: ignore[arg-type]
+        images = images.to(memory_format=self.memory_format)
         if self.augment.cutout:
             count, _, *edges = images.shape
             images.masked_fill_(self.cutout_masks((count, *edges), epoch, step).unsqueeze(1), 0.0)
