@@ -17,6 +17,16 @@ def error_of(path):
     return text.removeprefix(f"{path}: ")
 
 
+def test_weights_come_back_and_equal_ones_have_equal_bytes(tmp_path):
+    weights = {"b": torch.arange(6.0).reshape(2, 3).T, "a": torch.tensor(3, dtype=torch.int64)}
+    write_weights(tmp_path / "x", weights, {"mean": [0.1], "classes": ["é"]})
+    again = {name: weights[name].clone() for name in reversed(weights)}
+    write_weights(tmp_path / "y", again, {"classes": ["é"], "mean": [0.1]})
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+    read_again = read_weights(tmp_path / "x")
+    assert read_again.keys() == weights.keys() and all(torch.equal(read_again[name], weights[name]) for name in weights)
+
+
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [

@@ -19,7 +19,7 @@ from nasmake.core.files import read_csv, read_json, write_json
 from nasmake.costs.table import CostTable, count_macs
 from nasmake.data.prepared import Prepared
 from nasmake.engine.splits import Splits
-from nasmake.engine.weights import read_weights, write_weights
+from nasmake.engine.weights import read_weights
 from nasmake.models.network import Network
 from nasmake.pipeline import stages as table
 from nasmake.pipeline.finished import forget_finished
@@ -384,16 +384,6 @@ def test_supernet_of_another_space_is_one_line(copy, digits):
     text = f"trained in the space other ({'0' * 16}), not in proxyless_digits ({space_hash}); remove it"
     text = f"supernet.safetensors: {text}"
     assert text in str(error.value) and "\n" not in str(error.value)
-
-
-def test_weights_come_back_and_equal_ones_have_equal_bytes(tmp_path):
-    weights = {"b": torch.arange(6.0).reshape(2, 3).T, "a": torch.tensor(3, dtype=torch.int64)}
-    write_weights(tmp_path / "x", weights, {"mean": [0.1], "classes": ["é"]})
-    again = {name: weights[name].clone() for name in reversed(weights)}
-    write_weights(tmp_path / "y", again, {"classes": ["é"], "mean": [0.1]})
-    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
-    read_again = read_weights(tmp_path / "x")
-    assert read_again.keys() == weights.keys() and all(torch.equal(read_again[name], weights[name]) for name in weights)
 
 
 def test_baseline_does_not_depend_on_threads(digits):

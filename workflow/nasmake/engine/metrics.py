@@ -27,7 +27,7 @@ def scores(
     Returns:
         float32 scalars "loss", "accuracy" and "count".
     """
-    count = torch.tensor(float(len(labels)), device=loss.device)
+    count = torch.full((), float(len(labels)), device=loss.device)  # torch.tensor would let the host wait for a GPU
     if not len(labels):  # a rank may have no image in this batch; the mean over no images is NaN
         loss = torch.zeros_like(loss)
     correct = (logits.argmax(1) == labels).sum().float()

@@ -137,15 +137,9 @@ def parse(
     inputs = tuple(STAGES[stage].takes) if inputs is None else inputs
     optional = STAGES[stage].optional if optional is None else optional
     arguments = _parser(description, inputs, optional).parse_args(argv)
-    received = parse_json(arguments.settings, "--settings")
-    if not isinstance(received, dict):
-        raise InputError(f"--settings is {shown(received)}; expected a JSON object")
+    received = _read_settings(arguments.settings)
     version, search_space = received.pop("version", None), received.pop("search_space", None)
     processes, repeat = received.pop("processes", 1), received.pop("repeat", 0)
-    if type(processes) is not int or not 1 <= processes <= 1024:
-        raise InputError(f"--settings: processes is {shown(processes)}; expected a whole number >= 1 and <= 1024")
-    if search_space is not None and not isinstance(search_space, dict):
-        raise InputError(f"--settings: search_space is {shown(search_space)}; expected its name and content")
     suggestion = read_suggestion(arguments.suggestion) if arguments.suggestion else None
     params = suggestion.params if suggestion else {}
     files = {name: path for name in (*inputs, *optional) if (path := getattr(arguments, name)) is not None}
@@ -173,6 +167,18 @@ def parse(
         lease_devices(processes)
     launch(processes)
     return job
+
+
+def _read_settings(text: str) -> dict[str, Any]:
+    received = parse_json(text, "--settings")
+    if not isinstance(received, dict):
+        raise InputError(f"--settings is {shown(received)}; expected a JSON object")
+    processes, search_space = received.get("processes", 1), received.get("search_space")
+    if type(processes) is not int or not 1 <= processes <= 1024:
+        raise InputError(f"--settings: processes is {shown(processes)}; expected a whole number >= 1 and <= 1024")
+    if search_space is not None and not isinstance(search_space, dict):
+        raise InputError(f"--settings: search_space is {shown(search_space)}; expected its name and content")
+    return received
 
 
 def _with_next_seed(received: dict[str, Any], repeat: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nasmake.core.seeding import numpy_generator
-from nasmake.data.loading.crops import CropPositions, GatheredWindows, RowWindows
+from nasmake.data.loading.crops import CropPositions, GatheredWindows, RowWindows, on_device
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,12 @@ class BatchSource:
         """
         rows = self.rows(epoch, step)
         part = share.part(len(rows))
-        pixels = self.pixels(epoch, step, share)
-        pixels = pixels.to(self.labels.device, non_blocking=pixels.is_pinned())
+        pixels = on_device(self.pixels(epoch, step, share), self.labels.device)
         images = pixels.flatten(2).to(torch.float32).sub_(self.shift).div_(self.scale).view(pixels.shape)
         if self.augment.cutout:
             masks = self.cutout_masks((len(rows), *images.shape[1:3]), epoch, step)[part]
             images.masked_fill_(masks.unsqueeze(-1), 0.0)
-        return self.laid_out(images.permute(0, 3, 1, 2)), self.labels[rows[part].to(self.labels.device)]
+        return self.laid_out(images.permute(0, 3, 1, 2)), self.labels[on_device(rows[part], self.labels.device)]
 
     def pixels(self, epoch: int, step: int, share: Share) -> Tensor:
         """Return the cropped and flipped images of a part of one step, uint8 [n, H, W, C] on any device."""
@@ -167,7 +166,7 @@ class BatchSource:
             (np.arange(edge) >= first[:, None]) & (np.arange(edge) < first[:, None] + length)
             for edge, first in zip(edges, firsts, strict=True)
         )
-        return torch.from_numpy(rows[:, :, None] & columns[:, None, :]).to(self.labels.device)
+        return on_device(torch.from_numpy(rows[:, :, None] & columns[:, None, :]), self.labels.device)
 
     def laid_out(self, images: Tensor) -> Tensor:
         """Return images [n, C, H, W], which are views of [n, H, W, C], in the memory format.

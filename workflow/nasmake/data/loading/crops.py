@@ -71,8 +71,17 @@ class GatheredWindows:
         columns = np.arange(self.width)
         ys_nh = positions.tops[:, None] + np.arange(self.height)
         xs_nw = positions.lefts[:, None] + np.where(positions.mirrored[:, None], columns[::-1], columns)
-        ys, xs = (torch.from_numpy(index).to(self.padded.device) for index in (ys_nh, xs_nw))
-        return self.padded[rows.to(self.padded.device)[:, None, None], ys[:, :, None], xs[:, None, :]]
+        chosen, ys, xs = (
+            on_device(index, self.padded.device) for index in (rows, torch.from_numpy(ys_nh), torch.from_numpy(xs_nw))
+        )
+        return self.padded[chosen[:, None, None], ys[:, :, None], xs[:, None, :]]
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on `device`; the host does not wait until a GPU has finished its earlier work."""
+    if device.type == "cuda" and tensor.device.type == "cpu":  # a copy from memory that is not pinned would wait
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=device.type != "mps")
 
 
 def padded(images: Tensor, border: int) -> Tensor:

@@ -127,9 +127,8 @@ class _Images(Dataset[Loaded]):
         epoch, indices = key
         images = np.empty((len(indices), self.size, self.size, 3), np.uint8)
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of many pixels, which are refused above twice PIL's limit, and of bad EXIF
+            # PIL warns of bad EXIF, and of many pixels. Twice the number that it warns of is an error.
+            warnings.simplefilter("ignore")
             for position, index in enumerate(indices.tolist()):
                 path = self.root / self.paths[index].decode()
                 try:
