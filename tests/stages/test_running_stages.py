@@ -60,7 +60,8 @@ def unit(tmp_path_factory, digits):
 
 @pytest.fixture
 def copy(unit, tmp_path):
-    return Path(shutil.copytree(unit, tmp_path / "trial-0000"))
+    """A copy of the unit whose jobs the controller has noted as ended, so its stages can be computed again."""
+    return Path(shutil.copytree(unit, tmp_path / "trial-0000", ignore=shutil.ignore_patterns(".resume")))
 
 
 # What the stages write.
