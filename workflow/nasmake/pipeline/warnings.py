@@ -155,7 +155,7 @@ def _short_training(config: Config) -> list[str]:
         return []  # fair and sandwich train more paths in a step than supernet.paths_per_step says
     decisions = SearchSpace.from_mapping(space["content"], space["name"], space["name"]).decisions
     options = max(len(decision.choices) for decision in decisions)
-    train = images - config.dataset.num_data_architecture_search
+    train = (config.dataset.num_train or images) - config.dataset.num_data_architecture_search
     batches = train // min(possible_values(config, "supernet.batch_size"))
     key = "nas.num_epochs_supernet_train"
     epochs, paths = (max(possible_values(config, path)) for path in (key, "supernet.paths_per_step"))
