@@ -11,6 +11,7 @@ from nasmake.core.files import read_json
 from nasmake.core.nested import assign
 from nasmake.core.provenance import without_provenance
 from nasmake.jobs.job import Job
+from nasmake.pipeline.finished import forget_finished
 from nasmake.pipeline.stages import STAGES, settings_of
 from small_spaces import content
 
@@ -38,7 +39,11 @@ def settings(stage: str, **changes: Any) -> dict[str, Any]:
 
 
 def make_job(stage: str, unit: Path, dataset: Path, **changes: Any) -> Job:
-    """A job of `unit` whose inputs are the artefacts of the stages before in the same folder."""
+    """A job of `unit` whose inputs are the artefacts of the stages before in the same folder.
+
+    As in a study, the controller has noted the end of every earlier job, so nothing that such a job kept is left.
+    """
+    forget_finished(unit.parent)
     return Job(
         stage=stage,
         received=settings(stage, **changes),

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from nasmake.core.files import read_csv, read_json
 from nasmake.costs.table import CostTable
-from nasmake.pipeline.finished import forget_finished
 from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.stages.search_architecture import ArchitectureSearch, search_architecture
 from nasmake.stages.train_supernet import train_supernet
@@ -62,7 +61,6 @@ def test_history_has_the_gate_steps_and_the_evaluated_modes(unit, digits):
 def test_terminated_at_a_step_ends_the_same(unit, digits, monkeypatch, wanted, changes):
     whole = run(unit, digits, **changes)
     (unit / "architecture.json").unlink()
-    forget_finished(unit.parent)
     with monkeypatch.context() as patch:
         patch.setattr(ArchitectureSearch, "training_step", dying_at(ArchitectureSearch.training_step, wanted))
         with pytest.raises(SystemExit):
@@ -74,7 +72,6 @@ def test_killed_in_the_second_epoch_ends_the_same(unit, digits, monkeypatch):
     """Without a signal nothing is saved after the end of the first epoch."""
     whole = run(unit, digits)
     (unit / "architecture.json").unlink()
-    forget_finished(unit.parent)
     step_of = ArchitectureSearch.training_step
 
     def dies(self, step, batch_idx):

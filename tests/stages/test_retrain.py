@@ -10,7 +10,6 @@ from nasmake.core.files import write_json
 from nasmake.core.seeding import numpy_generator
 from nasmake.data.loading.arrays import ArraySource, Augmentation
 from nasmake.models.network import Network
-from nasmake.pipeline.finished import forget_finished
 from nasmake.search_spaces import Architecture
 from nasmake.stages.retrain import Retraining, moving_average, retrain
 from small_jobs import CHEAPEST, artefacts, dying_at, make_job
@@ -91,7 +90,6 @@ def test_terminated_at_a_step_ends_the_same(unit, digits, monkeypatch, wanted):
     whole = deepcopy(retrained(unit, digits, **RECIPE))
     for name in ("model.safetensors", "result.json", "history/retrain.csv"):
         (unit / name).unlink()
-    forget_finished(unit.parent)
     with monkeypatch.context() as patch:
         patch.setattr(Retraining, "training_step", dying_at(Retraining.training_step, wanted))
         with pytest.raises(SystemExit):

@@ -22,7 +22,6 @@ from nasmake.engine.splits import Splits
 from nasmake.engine.weights import read_weights
 from nasmake.models.network import Network
 from nasmake.pipeline import stages as table
-from nasmake.pipeline.finished import forget_finished
 from nasmake.search_spaces import Architecture
 from nasmake.stages.baseline import logistic_regression
 from nasmake.stages.retrain import retrain
@@ -60,8 +59,7 @@ def unit(tmp_path_factory, digits):
 
 @pytest.fixture
 def copy(unit, tmp_path):
-    """A copy of the unit whose jobs the controller has noted as ended, so its stages can be computed again."""
-    return Path(shutil.copytree(unit, tmp_path / "trial-0000", ignore=shutil.ignore_patterns(".resume")))
+    return Path(shutil.copytree(unit, tmp_path / "trial-0000"))
 
 
 # What the stages write.
@@ -239,7 +237,6 @@ def test_every_stage_terminated_at_a_step_ends_the_same(unit, copy, digits, monk
     module = {"train_supernet": SupernetTraining, "search_architecture": ArchitectureSearch}.get(stage, Retraining)
     for name in outputs_of(stage):
         (copy / name).unlink()
-    forget_finished(copy.parent)
     with monkeypatch.context() as patch:
         patch.setattr(module, "training_step", dying_at(module.training_step, wanted))
         with pytest.raises(SystemExit) as ended:
@@ -269,7 +266,6 @@ def test_search_by_reward_terminated_at_a_step_ends_the_same(copy, digits, monke
     best = whole["architecture.json"]["scores"]["objective"]
     assert best == float(rows[-1]["best_objective"]) == min(float(row["objective"]) for row in evaluations)
     (copy / "architecture.json").unlink()
-    forget_finished(copy.parent)
     with monkeypatch.context() as patch:
         patch.setattr(ArchitectureSearch, "training_step", dying_at(ArchitectureSearch.training_step, wanted))
         with pytest.raises(SystemExit):
