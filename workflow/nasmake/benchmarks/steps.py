@@ -149,7 +149,8 @@ def peak_memory(spaces: Sequence[str], paths_per_step: Sequence[int]) -> Rows:
 
     Yields:
         For each number of passes a step: the peaks, the states (weights, gradients, momentum and statistics) within
-        them, and the ratio of the supernet's peak to the stand-alone peak with the supernet's state in place of its own.
+        them, and the ratio of the supernet's peak to the stand-alone peak with the supernet's state in place of its
+        own.
     """
     for name in spaces:
         for paths in paths_per_step:
