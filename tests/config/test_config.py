@@ -208,6 +208,11 @@ def test_unknown_key_is_told_before_other_problems():
             "environment.device_ids is [0, 1]; expected at least 3 numbers (environment.gpus)",
         ),
         (
+            {"environment": {"gpus": 2, "jobs_per_gpu": 3}},
+            "environment.jobs_per_gpu is 3; expected 1, because a job on several GPUs (environment.gpus: 2) shares "
+            "none",
+        ),
+        (
             {"environment": {"gpus": 2}, "trainer": {"accelerator": "mps"}},
             "environment.gpus is 2; expected 1, because a Mac has one GPU",
         ),

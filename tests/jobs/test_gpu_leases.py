@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from nasmake.core.errors import InputError
-from nasmake.core.process import CANDIDATES, VISIBLE
+from nasmake.core.process import CANDIDATES, JOBS_PER_GPU, VISIBLE
 from nasmake.jobs import gpu_leases as leases
 from nasmake.jobs.gpu_leases import lease_devices
 
@@ -17,7 +17,7 @@ import os, sys, time
 from nasmake.jobs.gpu_leases import lease_devices
 print("ready", flush=True)
 input()
-lease_devices(int(sys.argv[1]))
+lease_devices(int(sys.argv[1]), alone="ALONE" in os.environ)
 print(os.environ["CUDA_VISIBLE_DEVICES"], time.monotonic(), flush=True)
 time.sleep(float(sys.argv[2]))
 print(time.monotonic())
@@ -74,6 +74,33 @@ def test_fourteen_jobs_on_four_devices_share_none_and_leave_none_idle(tmp_path):
     for times in by_device.values():
         assert all(before[1] <= after[0] for before, after in pairwise(times))
         assert len(times) >= 2
+
+
+def test_jobs_share_a_device_after_every_device_has_one(tmp_path):
+    two = {VISIBLE: "0,1", JOBS_PER_GPU: "2"}
+    times = [lines(process) for process in begin(*[waiting_job(tmp_path, seconds=0.5, **two) for _ in range(8)])]
+    for device in ("0", "1"):
+        leases_of_device = [(start, end) for name, start, end in times if name == device]
+        at_once = [sum(start <= moment < end for start, end in leases_of_device) for moment, _ in leases_of_device]
+        assert max(at_once) == 2
+    first_two = sorted(times, key=lambda lease: lease[1])[:2]
+    assert {device for device, _, _ in first_two} == {"0", "1"}
+
+
+def test_job_that_must_be_alone_waits_for_those_that_share(tmp_path):
+    sharing = {VISIBLE: "0", JOBS_PER_GPU: "2"}
+    holder = job(tmp_path, seconds=60, **sharing)
+    assert holder.stdout.readline().startswith("0 ")
+    alone = job(tmp_path, seconds=60, ALONE="", **sharing)
+    assert alone.stdout.readline() == "waiting: fewer than 1 of the GPUs 0 are free\n"
+    holder.kill()
+    assert alone.stdout.readline().startswith("0 ")
+    next_one = job(tmp_path, seconds=0, **sharing)
+    assert next_one.stdout.readline().startswith("waiting: ")
+    alone.kill()
+    assert lines(next_one)[0] == "0"
+    holder.communicate()
+    alone.communicate()
 
 
 def test_several_devices_are_leased_together(tmp_path):

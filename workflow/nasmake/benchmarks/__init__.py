@@ -3,7 +3,7 @@
 A measurement compares two actions that run in turn in one process, so that other load on the machine falls on both.
 Times are CPU times of one thread. A ratio is the geometric mean over random networks of the smallest time of one
 action divided by that of the other. This package may import every lower package; nothing imports it but
-scripts/bench.py, whose runs are its only test.
+scripts/bench.py. tests/scripts/test_bench.py runs it.
 """
 
 import statistics
@@ -48,8 +48,3 @@ def smallest_times(actions: Sequence[Callable[[], object]], repeats: int) -> lis
 def spread(ratios: Sequence[float]) -> dict[str, float]:
     """Return the geometric mean, the extremes and the number of ratios."""
     return {"mean": statistics.geometric_mean(ratios), "low": min(ratios), "high": max(ratios), "n": len(ratios)}
-
-
-def images(batch_size: int, edge: int, channels: int) -> torch.Tensor:
-    """Return random images in the layout of training batches: float32 [N, C, H, W] in channels_last memory."""
-    return torch.randn(batch_size, edge, edge, channels).permute(0, 3, 1, 2)

@@ -3,6 +3,7 @@
 import random
 import tempfile
 from collections import deque
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -22,8 +23,13 @@ FILES, FILE_SIZE, EDGE = 128, (500, 375), 224  # JPEG files, their width and hei
 PASSES = 50  # epochs of an ArraySource in one measurement
 
 
-def costed_per_second(name: str, number: int = 100_000) -> float:
-    """Return the number of architectures whose MACs, parameters and latency are looked up in one CPU second."""
+def costed_per_second(spaces: Sequence[str], number: int = 100_000) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield the number of architectures whose MACs, parameters and latency are looked up in one CPU second."""
+    for name in spaces:
+        yield name, {"per_second": number / _look_up_seconds(name, number)}
+
+
+def _look_up_seconds(name: str, number: int) -> float:
     space, rng = shipped_space(name), random.Random(0)
     costs = CostTable(space, 3, 32, dict.fromkeys(units_of_space(space, 3, 32), 10**5))
     architectures = [space.sample(rng) for _ in range(number)]
@@ -33,10 +39,16 @@ def costed_per_second(name: str, number: int = 100_000) -> float:
             costs.of(decisions)
 
     look_up()
-    return number / cpu_seconds(look_up)
+    return cpu_seconds(look_up)
 
 
-def images_per_second(repeats: int = 5) -> dict[str, float]:
+def loaded_per_second(repeats: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield the speeds of loading images in memory, and image files."""
+    yield "images in memory", _images_per_second(repeats)
+    yield "JPEG files", _files_per_second(repeats)
+
+
+def _images_per_second(repeats: int) -> dict[str, float]:
     """Return the cropped, flipped and normalised 32x32 images per CPU second of ArraySource and of a PIL DataLoader.
 
     A time is one epoch of the loader, or `PASSES` epochs of ArraySource, which take about as long. A side with shorter
@@ -69,7 +81,7 @@ def images_per_second(repeats: int = 5) -> dict[str, float]:
     return speed | {"ratio": speed["batches"] / speed["pil"], "n": repeats}
 
 
-def files_per_second(repeats: int = 5) -> dict[str, float]:
+def _files_per_second(repeats: int) -> dict[str, float]:
     """Return the JPEG files per CPU second of FileSource and of torchvision's ImageFolder with the same changes.
 
     Both sides load in this process: the CPU time of loader processes would be known at their end only.

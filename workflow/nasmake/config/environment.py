@@ -21,6 +21,9 @@ class Environment(Section):
     device_ids: list[Annotated[int, Field(ge=0, le=1023)]] | None = Field(
         None, description="numbers of the node's GPUs that jobs may use, at least as many as gpus; null: all GPUs"
     )
+    jobs_per_gpu: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="number of jobs that may share a GPU of this machine, if gpus is 1; they share its memory too"
+    )
     num_workers: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="number of processes that load images for a job of imagenet; other data sets are held in memory"
     )
@@ -40,6 +43,11 @@ class Environment(Section):
         if self.device_ids is not None and len(set(self.device_ids)) < self.gpus:
             raise ValueError(
                 f"device_ids is {self.device_ids}; expected at least {self.gpus} numbers (environment.gpus), or null"
+            )
+        if self.jobs_per_gpu > 1 and self.gpus > 1:
+            raise ValueError(
+                f"jobs_per_gpu is {self.jobs_per_gpu}; expected 1, because a job on several GPUs "
+                f"(environment.gpus: {self.gpus}) shares none"
             )
         return self
 

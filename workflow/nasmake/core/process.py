@@ -12,6 +12,7 @@ LOADER_WORKERS = "NASMAKE_NUM_WORKERS"  # environment.num_workers
 SECONDS_BETWEEN_SAVES = "NASMAKE_SECONDS_BETWEEN_SAVES"  # environment.seconds_between_saves
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # numbers of the GPUs that CUDA shows to this process
 CANDIDATES = "NASMAKE_DEVICE_IDS"  # environment.device_ids: numbers of the GPUs that jobs may use
+JOBS_PER_GPU = "NASMAKE_JOBS_PER_GPU"  # environment.jobs_per_gpu
 GPUS_OF_A_JOB = "NASMAKE_GPUS"  # environment.gpus; profiles/abci chooses the queue by this number
 DATASET_URL = "NASMAKE_URL_OF_{}"  # dataset.url, for the data set of this name: it may have secrets, so no log shows it
 PAYS = "ABCI_GROUP"  # the group that pays for jobs on ABCI; profiles/abci passes it to the executor
@@ -40,6 +41,11 @@ def loader_workers() -> int:
 def seconds_between_saves() -> float:
     """Return the seconds after a save within which the end of an epoch saves no training state."""
     return float(os.environ.get(SECONDS_BETWEEN_SAVES, "20"))
+
+
+def jobs_per_gpu() -> int:
+    """Return how many jobs may share a GPU of this host."""
+    return int(os.environ.get(JOBS_PER_GPU, "1"))
 
 
 def dataset_url(name: str) -> str | None:

@@ -164,7 +164,7 @@ def parse(
     )
     _ = job.settings  # a wrong setting ends the job here
     if arguments.accelerator in ("gpu", "auto") and not is_rank():
-        lease_devices(processes)
+        lease_devices(processes, alone=stage == "measure_latency")
     launch(processes)
     return job
 

@@ -15,7 +15,16 @@ from typing import Any
 from nasmake.config import Config
 from nasmake.config.environment import NO_GROUP
 from nasmake.core.errors import InputError
-from nasmake.core.process import CANDIDATES, DATASET_URL, GPUS_OF_A_JOB, LOADER_WORKERS, PAYS, SECONDS_BETWEEN_SAVES
+from nasmake.core.process import (
+    CANDIDATES,
+    DATASET_URL,
+    GPUS_OF_A_JOB,
+    JOBS_PER_GPU,
+    LOADER_WORKERS,
+    PAYS,
+    SECONDS_BETWEEN_SAVES,
+    jobs_per_gpu,
+)
 from nasmake.pipeline.lock import clear_dead_lock, controller_at_work, hold_lock
 from nasmake.pipeline.stop import Stop
 
@@ -40,6 +49,8 @@ def control(workflow: Any, snakemake_folder: Path) -> Stop:
 
     def execute_alone(executor_plugin: Any, **options: Any) -> None:
         stop.is_local = executor_plugin.common_settings.local_exec
+        if stop.is_local:
+            _share_gpus(workflow, jobs_per_gpu())
         if executor_plugin.common_settings.dryrun_exec:
             _say_who_is_at_work(snakemake_folder)
         elif workflow.execution_settings.lock:
@@ -52,6 +63,13 @@ def control(workflow: Any, snakemake_folder: Path) -> Stop:
 
     workflow.execute = execute_alone
     return stop
+
+
+def _share_gpus(workflow: Any, jobs: int) -> None:
+    """Let `jobs` jobs run for each GPU of this machine. A cluster gives each job a GPU of its own."""
+    limit = workflow.global_resources.get("gpu").value
+    if limit is not None:
+        workflow.register_resource("gpu", limit * jobs)
 
 
 def _check_writable(snakemake_folder: Path) -> None:
@@ -107,6 +125,7 @@ def export_environment(config: Config) -> None:
     if config.ABCI.group != NO_GROUP:
         os.environ.setdefault(PAYS, config.ABCI.group)  # the executor of profiles/abci reads it
     os.environ[GPUS_OF_A_JOB] = str(config.environment.gpus)
+    os.environ[JOBS_PER_GPU] = str(config.environment.jobs_per_gpu)
     os.environ[LOADER_WORKERS] = str(config.environment.num_workers)
     os.environ[SECONDS_BETWEEN_SAVES] = str(config.environment.seconds_between_saves)
     if config.dataset.url is not None:

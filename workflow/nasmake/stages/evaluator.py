@@ -3,13 +3,36 @@
 This module may import data, models, strategies and the engine.
 """
 
+from collections.abc import Callable, Iterable
+
+from torch import Tensor
+
 from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine.metrics import evaluate
 from nasmake.engine.stage_run import StageRun
 from nasmake.models.batchnorm import fold_batchnorm, recalibrate_batchnorm
+from nasmake.models.network import Network
 from nasmake.models.supernet import Supernet
 from nasmake.search_spaces import Decisions
 from nasmake.strategies.distribution import Distribution
+
+
+def inherited_network(
+    supernet: Supernet, decisions: Decisions, recalibration: Iterable[Tensor], lay_out: Callable[[Network], Network]
+) -> Network:
+    """Return a network with copies of the supernet's weights, recalibrated and folded: it can only be evaluated.
+
+    Args:
+        supernet: gives the weights; its active subnet changes.
+        decisions: canonical vector of the network.
+        recalibration: batches of train images, [N, C, H, W] each.
+        lay_out: gives a network the memory format of the images.
+    """
+    supernet.set_active_subnet(decisions)
+    network = lay_out(supernet.get_active_subnet())
+    recalibrate_batchnorm(network, recalibration)
+    fold_batchnorm(network)
+    return network
 
 
 class InheritedEvaluator:
@@ -33,11 +56,7 @@ class InheritedEvaluator:
 
     def __call__(self, decisions: Decisions) -> tuple[float, float]:
         """Return val loss and val accuracy (0..1) of a canonical vector, after recalibration."""
-        self.supernet.set_active_subnet(decisions)
-        subnet = self.lay_out(self.supernet.get_active_subnet())
-        recalibrate_batchnorm(subnet, self.recalibration)
-        fold_batchnorm(subnet)
-        return evaluate(subnet, self.val)
+        return evaluate(inherited_network(self.supernet, decisions, self.recalibration, self.lay_out), self.val)
 
     def uncalibrated(self, decisions: Decisions) -> tuple[float, float]:
         """Return val loss and val accuracy (0..1) with the BatchNorm statistics of the supernet."""
