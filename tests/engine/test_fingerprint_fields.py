@@ -17,6 +17,7 @@ DECIDES = {
     "processes": 2,
 }
 DOES_NOT = {"trial": 7, "accelerator": "auto", "display": "bar", "is_last_attempt": True, "started": 0.0}
+DOES_NOT |= {"repeat": 1}  # `received` has the seed that it raised
 FOLDERS = {"dataset", "inputs", "unit"}  # of the first two the content counts; tests/jobs/test_job.py has it
 
 

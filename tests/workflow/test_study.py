@@ -77,9 +77,13 @@ def test_limits_of_each_trial_are_kept(finished):
 
 def test_run_ends_with_a_table(finished):
     lines = finished.output.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.split()[:3] == ["trial", "val", "test"])
+    columns = ["trial", "val", "interval", "test", "interval"]
+    start = next(i for i, line in enumerate(lines) if line.split()[:5] == columns)
     rows = [line.split() for line in lines[start + 1 : start + 3]]
-    assert all(0 <= float(row[1]) <= 1 and 0 <= float(row[2]) <= 1 for row in rows)
+    for _, val, val_interval, test, test_interval, *_ in rows:
+        for accuracy, interval in ((val, val_interval), (test, test_interval)):
+            low, high = map(float, interval.split(".."))
+            assert 0 <= low <= float(accuracy) <= high <= 1
     assert any("logistic regression" in line for line in lines[start:])
 
 
