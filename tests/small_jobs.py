@@ -21,7 +21,7 @@ TINY: dict[str, Any] = {
     "dataset": {"name": "digits", "num_data_architecture_search": 600},
     "nas": {"num_epochs_supernet_train": 2, "num_epochs_architecture_search": 2, "num_epochs_retrain": 2},
     "supernet": {"batch_size": 150},
-    "search": {"population_size": 3, "recalibration_images": 200},
+    "search": {"population_size": 3, "recalibration_images": 200, "prune_at_chance": False},
     "retrain": {"hyperparameters": {"batch_size": 100}, "warmup_epochs": 1},
     "optimize": {"trial_number": 1},
 }

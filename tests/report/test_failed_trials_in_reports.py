@@ -27,6 +27,7 @@ from small_run import LR, MACS, SUPERNET_LR, groups, optimize, small_run
 
 BOOM = "retrain: ValueError: boom (layers.py line 3); log: results/x/trial-0002/logs/retrain.log"
 PRUNED = "retrain: pruned in epoch 3: val accuracy 0.1000 is below 0.5000, the median of told trials"
+AT_CHANCE = "search_architecture: supernet at chance: best val loss of 6 networks is 2.3020; expected less than 2.2946"
 
 
 def failed(trial, reason=BOOM):
@@ -38,14 +39,15 @@ def test_summary_counts_every_outcome_and_groups_the_causes():
     given_up = failed(6, "retrain: given up: the disk: broken")
     results = records(
         result(0, 0.5), diverged(1), failed(2), failed(3, again), diverged(4, PRUNED), diverged(5), given_up
-    )
+    ) + records(diverged(7, AT_CHANCE))
     log = "log: results/x/trial-0002/logs/retrain.log"
     assert outcome_notes(results) == [
-        "7 trials: 1 completed, 1 pruned, 2 diverged, 3 failed",
+        "8 trials: 1 completed, 2 pruned, 2 diverged, 3 failed",
         "diverged in retrain: trial 1, 5; not finite in epoch 1",
         f"failed in retrain: trial 2, 3; ValueError: boom (layers.py line 3); {log}",
         "pruned in retrain: trial 4; pruned in epoch 3",
         "failed in retrain: trial 6; given up: the disk: broken",
+        "pruned in search_architecture: trial 7; supernet at chance",
     ]
     assert outcome_notes(records(result(0, 0.5))) == ["1 trials: 1 completed"]
 

@@ -18,12 +18,13 @@ from nasmake.engine.splits import Splits
 from nasmake.engine.weights import read_weights
 from nasmake.models.supernet import Supernet
 from nasmake.pipeline.finished import forget_finished
-from nasmake.stages.evaluator import InheritedEvaluator
+from nasmake.stages.evaluator import LEVEL, InheritedEvaluator, loss_of_guessing
 from nasmake.stages.search_architecture import ArchitectureSearch, RandomBaseline, search_architecture
 from nasmake.stages.search_output import reference_of
 from nasmake.stages.train_supernet import train_supernet
 from small_jobs import artefacts, dying_at, make_job
 from small_spaces import shipped
+from torch.nn.functional import cross_entropy
 
 SPACE = shipped("proxyless_digits")
 COSTS = CostTable(SPACE, 1, 8)
@@ -56,6 +57,23 @@ def history(unit, name):
 
 def best_of(rows):
     return min(float(row["val_loss"]) for row in rows)
+
+
+def test_supernet_that_has_learnt_is_searched_to_the_end(unit, digits):
+    assert search(unit, digits, search__prune_at_chance=True) == search(unit, digits)
+
+
+def test_networks_that_know_nothing_are_rarely_below_the_loss_of_guessing():
+    """Labels of three unequal classes, and networks whose outputs scatter around the best guess."""
+    frequencies, generator = torch.tensor([0.6, 0.3, 0.1]), torch.Generator().manual_seed(1)
+    fooled = fooled_by_entropy = 0
+    for _ in range(400):
+        labels = torch.multinomial(frequencies, 200, replacement=True, generator=generator)
+        logits = frequencies.log() + 0.1 * torch.randn(5, 200, 3, generator=generator)
+        losses = cross_entropy(logits.transpose(1, 2), labels.expand(5, -1), reduction="none").mean(1)
+        fooled += int(losses.min().item() < loss_of_guessing(labels, 5))
+        fooled_by_entropy += int(losses.min().item() < loss_of_guessing(labels, LEVEL))  # the margin is 0
+    assert fooled <= LEVEL * 400 < fooled_by_entropy
 
 
 @every_algorithm

@@ -129,3 +129,13 @@ def test_weights_that_diverge_are_a_result(tmp_path, digits):
         assert found[name]["state"] == "PRUNED" and found[name]["reason"].startswith("search_supernet: not finite")
     assert all((unit / "history" / f"{name}.csv").is_file() for name in HISTORIES)
     assert read_json(unit / "supernet.json")["parameters"] > 0
+
+
+def test_weights_at_chance_are_a_result(tmp_path, digits):
+    unit = tmp_path / "trial-0000"
+    found = run(unit, digits, search__prune_at_chance=True, supernet__lr=1e-6)
+    cause = "search_supernet: supernet at chance: best val loss of 1 networks is 2."
+    for name in ("supernet.json", "architecture.json"):
+        assert found[name]["state"] == "PRUNED" and found[name]["reason"].startswith(cause)
+    assert len(read_csv(unit / "history" / "search_architecture.csv")) == 4
+    assert read_csv(unit / "history" / "random_evaluations.csv") == []

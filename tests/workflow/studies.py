@@ -11,7 +11,7 @@ TINY = {
     "dataset": {"name": "digits", "num_data_architecture_search": 600},
     "nas": {"num_epochs_supernet_train": 4, "num_epochs_architecture_search": 2, "num_epochs_retrain": 3},
     "supernet": {"batch_size": 100},
-    "search": {"population_size": 3, "recalibration_images": 200},
+    "search": {"population_size": 3, "recalibration_images": 200, "prune_at_chance": False},
     "retrain": {"hyperparameters": {"batch_size": 50}, "warmup_epochs": 1},
     "optimize": {
         "trial_number": 3,

@@ -15,7 +15,7 @@ SMALLER = {
     "run": "small",
     "environment": {"gpus": 1, "device_ids": None},
     "nas": {"num_epochs_supernet_train": 1, "num_epochs_architecture_search": 1, "num_epochs_retrain": 1},
-    "search": {"population_size": 3, "samples_per_update": 3, "recalibration_images": 50},
+    "search": {"population_size": 3, "samples_per_update": 3, "recalibration_images": 50, "prune_at_chance": False},
     "trainer": {"accelerator": "cpu", "strategy": "auto"},
     "optimize": {"trial_number": 3},
 }

@@ -118,4 +118,9 @@ class Search(Section):
     random_baseline: bool = Field(
         True, description="also run random search with as many evaluations, for comparison; doubles the search's cost"
     )
+    prune_at_chance: bool = Field(
+        True,
+        description="end a trial as PRUNED if its supernet is not better than guessing: the best val loss of the "
+        "search, or with nas.type simultaneous that of the network found, is about ln of the number of classes",
+    )
     constraint: Constraint = Field(default_factory=Constraint, description="hard limits on the networks")

@@ -16,11 +16,12 @@ from nasmake.core.errors import InputError, cut, shown
 from nasmake.core.files import read_json
 
 COMPLETE: Final = "COMPLETE"  # the stage ran to its end
-PRUNED: Final = "PRUNED"  # training diverged or was stopped by the pruner
+PRUNED: Final = "PRUNED"  # training diverged, was stopped by the pruner, or gave a supernet that cannot be searched
 FAIL: Final = "FAIL"  # the last attempt of the stage raised an exception, or a user gave the trial up
 RUNNING: Final = "RUNNING"  # the result was not observed yet; only in the history of a study
 SHARED = "shared"
 BELOW_MEDIAN: Final = "pruned in epoch"  # begins the cause of a training that the pruner stopped
+AT_CHANCE: Final = "supernet at chance"  # begins the cause of a search that does not go on
 State = Literal["COMPLETE", "PRUNED", "FAIL"]
 Outcome = Literal["completed", "pruned", "diverged", "failed"]
 
@@ -130,7 +131,8 @@ class TrialResult:
             return "completed"
         if self.state == FAIL:
             return "failed"
-        return "pruned" if (self.reason or "").partition(": ")[2].startswith(BELOW_MEDIAN) else "diverged"
+        cause = (self.reason or "").partition(": ")[2]
+        return "pruned" if cause.startswith((BELOW_MEDIAN, AT_CHANCE)) else "diverged"
 
 
 @dataclass(frozen=True)

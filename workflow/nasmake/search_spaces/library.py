@@ -85,7 +85,7 @@ def read_architecture(
         InputError: the file holds no network, or its decisions choose another network.
     """
     content = read_json(path)
-    if "blocks" not in content and "reason" in content:  # a search that diverged writes such a file
+    if "blocks" not in content and "reason" in content:  # a search that ended early writes such a file
         raise InputError(f"{path}: holds no network ({shown(content['reason'])}); choose another file")
     architecture = Architecture.from_json(content, str(path), num_classes)
     path_of_space = space_file(architecture.space, folders) if architecture.space else None

@@ -1,20 +1,27 @@
 """Scores of networks that inherit their weights from a trained supernet.
 
-This module may import data, models, strategies and the engine.
+This module may import core, data, models, strategies and the engine.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Collection, Iterable
 
+import torch
 from torch import Tensor
 
+from nasmake.core.records import AT_CHANCE
 from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine.metrics import evaluate
-from nasmake.engine.stage_run import StageRun
+from nasmake.engine.stage_module import PrunedError
+from nasmake.engine.stage_run import Rows, StageRun
 from nasmake.models.batchnorm import fold_batchnorm, recalibrate_batchnorm
 from nasmake.models.network import Network
 from nasmake.models.supernet import Supernet
 from nasmake.search_spaces import Decisions
+from nasmake.strategies import Evaluation
 from nasmake.strategies.distribution import Distribution
+
+LEVEL = 0.05  # probability that a supernet at chance is taken for a better one
 
 
 def inherited_network(
@@ -63,6 +70,25 @@ class InheritedEvaluator:
         self.supernet.set_active_subnet(decisions)
         return evaluate(self.lay_out(self.supernet.get_active_subnet()), self.val)
 
+    def check_above_chance(self, evaluations: Collection[Evaluation], rows: Rows) -> None:
+        """Check that the best of the evaluated networks is better than guessing.
+
+        Args:
+            evaluations: with the present weights.
+            rows: of the history, for the error.
+
+        Raises:
+            PrunedError: it is not; see `loss_of_guessing`.
+        """
+        best = min(evaluation.val_loss for evaluation in evaluations)
+        if best >= (limit := loss_of_guessing(self.val.labels, len(evaluations))):
+            raise PrunedError(
+                f"{AT_CHANCE}: best val loss of {len(evaluations)} networks is {best:.4f}; expected less than "
+                f"{limit:.4f}, which guessing may reach; train the supernet longer, or lower supernet.lr or "
+                "supernet.weight_decay; search.prune_at_chance: false goes on all the same",
+                rows,
+            )
+
     def evaluations_worth(self, strategy: Distribution, updates: int, batches: BatchSource) -> int:
         """Convert updates of a distribution into the number of evaluations with the same compute cost.
 
@@ -76,3 +102,20 @@ class InheritedEvaluator:
         """
         images = updates * strategy.passes_per_update * len(batches.batch(0, 0)[1])
         return round(images / (len(self.val.labels) + sum(len(batch) for batch in self.recalibration)))
+
+
+def loss_of_guessing(labels: Tensor, networks: int) -> float:
+    """Return the loss that the best of some networks hardly ever falls below if none of them knows more than chance.
+
+    The best guess predicts the frequencies of the classes. Its loss is their entropy: ln K for K equally frequent ones.
+    exp(N (entropy - loss)) is the likelihood ratio of a network to this guess. If labels do not depend on images, its
+    mean is 1, so it reaches 1 / p with a probability of at most p (Markov's inequality). The probabilities of several
+    networks add up (Bonferroni); `LEVEL` bounds their sum.
+
+    Args:
+        labels: int64 [N].
+        networks: number of networks.
+    """
+    frequencies = torch.bincount(labels.cpu()).double() / len(labels)
+    entropy: float = torch.special.entr(frequencies).sum().item()
+    return entropy - math.log(networks / LEVEL) / len(labels)

@@ -15,7 +15,7 @@ from nasmake.core.files import read_json
 from nasmake.core.pareto import Reference, hypervolume
 from nasmake.core.records import COMPLETE, PRUNED
 from nasmake.costs.table import CostTable
-from nasmake.engine.stage_module import DivergedError, StageModule
+from nasmake.engine.stage_module import StageModule, StoppedError
 from nasmake.engine.stage_run import StageRun, cost_table, stage
 from nasmake.engine.weights import load_weights
 from nasmake.jobs.job import Job
@@ -142,13 +142,15 @@ def search_architecture(job: Job) -> None:
         baseline: Evaluations = {}
         try:
             rows = run.fit(module, range(size), epochs)
+            if settings.prune_at_chance:
+                inherited.check_above_chance(loop.evaluations.values(), rows)
             if settings.algorithm == "random":
                 baseline = loop.evaluations
             elif settings.random_baseline:
                 baseline = random_baseline(run, costs, inherited, worth, loop.evaluations)
             content = architecture_record(run, costs, loop.found(), _scores(loop), baseline.values())
-        except DivergedError as diverged:
-            rows, content = diverged.rows, {"state": PRUNED, "reason": f"{job.stage}: {diverged}"}
+        except StoppedError as stopped:
+            rows, content = stopped.rows, {"state": PRUNED, "reason": f"{job.stage}: {stopped}"}
         evaluated = evaluation_rows(loop.strategy, loop.evaluations.values())
         by_epoch = [loop.probabilities((epoch + 1) * size) for epoch in range(len(rows))]
         compared = evaluation_rows(loop.strategy, baseline.values())

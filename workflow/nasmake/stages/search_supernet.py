@@ -20,7 +20,7 @@ from nasmake.core.records import PRUNED
 from nasmake.core.seeding import python_random
 from nasmake.data.loading.arrays import BatchSource
 from nasmake.engine.metrics import scores
-from nasmake.engine.stage_module import DivergedError
+from nasmake.engine.stage_module import StoppedError
 from nasmake.engine.stage_run import cost_table, stage
 from nasmake.jobs.job import Job
 from nasmake.models.batchnorm import batch_statistics
@@ -158,12 +158,14 @@ def search_supernet(job: Job) -> None:
             rows, reason = run.fit(module, module.source, settings.nas.num_epochs_supernet_train), None
             supernet.load_state_dict(run.weights("supernet."))
             supernet.to(run.runtime.device)
+            if settings.search.prune_at_chance:  # the weights of earlier modes are gone
+                module.inherited.check_above_chance(module.evaluations[-1:], rows)
             if settings.search.random_baseline:
                 baseline = random_baseline(run, costs, module.inherited, module.evaluations_worth(), {})
             facts: dict[str, float] = {"evaluated": len(module.evaluations)}
             content = architecture_record(run, costs, module.evaluations[-1], facts, baseline.values())
-        except DivergedError as diverged:
-            rows, reason = diverged.rows, f"{STAGE}: {diverged}"
+        except StoppedError as stopped:
+            rows, reason = stopped.rows, f"{STAGE}: {stopped}"
             content = {"state": PRUNED, "reason": reason}
         write_supernet(run, supernet, rows, reason)
         evaluated, compared = (

@@ -143,7 +143,7 @@ def write_supernet(run: StageRun, supernet: Supernet, rows: Rows, reason: str | 
         run: the stage.
         supernet: gives search space and number of parameters; the weights come from the last checkpoint.
         rows: one per epoch.
-        reason: why training diverged; the weights file is then empty. None if training ended well.
+        reason: why training diverged, or its result is useless; the weights file is then empty. None if it ended well.
     """
     job, settings = run.job, run.job.settings
     outcome = {"state": COMPLETE} if reason is None else {"state": PRUNED, "reason": reason}
