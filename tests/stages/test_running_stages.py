@@ -343,9 +343,7 @@ def test_supernet_at_chance_ends_the_trial_unless_the_key_is_off(copy, digits):
     evaluated = read_csv(copy / "history" / "evaluations.csv")
     assert len(evaluated) == 6 and read_csv(copy / "history" / "random_evaluations.csv") == []
     best = min(float(row["val_loss"]) for row in evaluated)
-    reason = (
-        f"search_architecture: supernet at chance: best val loss of 6 networks is {best:.4f}; expected less than 2.29"
-    )
+    cause = f"supernet at chance: best val loss of 6 networks is {best:.4f}; expected less than 2.29"
     for name in ("architecture.json", "result.json"):
         assert found[name]["state"] == "PRUNED" and found[name]["reason"].startswith(f"search_architecture: {cause}")
     assert found["history/retrain.csv"].count(b"\n") == 1  # nothing was retrained
