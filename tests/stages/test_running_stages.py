@@ -393,15 +393,3 @@ def test_supernet_of_another_space_is_one_line(copy, digits):
     text = f"trained in the space other ({'0' * 16}), not in proxyless_digits ({space_hash}); remove it"
     text = f"supernet.safetensors: {text}"
     assert text in str(error.value) and "\n" not in str(error.value)
-
-
-def test_baseline_does_not_depend_on_threads(digits):
-    from threadpoolctl import threadpool_limits
-
-    prepared = Prepared.open(digits)
-    parts = [(images[:300], labels[:300]) for images, labels in (prepared.split(name) for name in ("train", "test"))]
-    accuracies = []
-    for threads in (1, 2):
-        with threadpool_limits(threads):
-            accuracies.append(logistic_regression(*parts))
-    assert accuracies[0] == accuracies[1]
