@@ -77,14 +77,18 @@ def test_fourteen_jobs_on_four_devices_share_none_and_leave_none_idle(tmp_path):
 
 
 def test_jobs_share_a_device_after_every_device_has_one(tmp_path):
-    two = {VISIBLE: "0,1", JOBS_PER_GPU: "2"}
-    times = [lines(process) for process in begin(*[waiting_job(tmp_path, seconds=0.5, **two) for _ in range(8)])]
-    for device in ("0", "1"):
-        leases_of_device = [(start, end) for name, start, end in times if name == device]
-        at_once = [sum(start <= moment < end for start, end in leases_of_device) for moment, _ in leases_of_device]
-        assert max(at_once) == 2
-    first_two = sorted(times, key=lambda lease: lease[1])[:2]
-    assert {device for device, _, _ in first_two} == {"0", "1"}
+    two, holders, devices = {VISIBLE: "0,1", JOBS_PER_GPU: "2"}, [], []
+    for _ in range(4):
+        holders.append(job(tmp_path, seconds=60, **two))
+        devices.append(holders[-1].stdout.readline().split()[0])
+    assert sorted(devices[:2]) == ["0", "1"] and sorted(devices) == ["0", "0", "1", "1"]
+    fifth = job(tmp_path, seconds=0, **two)
+    assert fifth.stdout.readline().startswith("waiting: ")
+    holders[0].kill()
+    assert lines(fifth)[0] == devices[0]
+    for holder in holders:
+        holder.kill()
+        holder.communicate()
 
 
 def test_job_that_must_be_alone_waits_for_those_that_share(tmp_path):
