@@ -17,7 +17,7 @@ from nasmake.core.nested import value_at
 from nasmake.core.process import PAYS
 from nasmake.data.shares import leave_one
 from nasmake.pipeline.conditions import repeated_trials, with_conditions
-from nasmake.pipeline.inputs import dataset_facts, read_search_space
+from nasmake.pipeline.inputs import DatasetFacts, dataset_facts, read_search_space
 from nasmake.pipeline.searched import needs_latency, possible_values
 from nasmake.pipeline.stages import RESOLVED_KEYS
 from nasmake.search_spaces import SearchSpace
@@ -44,15 +44,16 @@ def collect_warnings(
         set_resources: resources that the profile sets, by rule.
         is_paid: True if the command line names a project that pays for PBS jobs.
     """
+    facts = dataset_facts(config)  # lists all images of an image folder
     return [
         *without_effect(raw),
         *_unused_keys(config),
-        *_small_classes(config),
+        *_small_classes(config, facts),
         *_preamble(config.ABCI.job_script_preamble),
         *_skipped_stages(config),
         *_hyperparameters(config),
         *_paths_per_step(config),
-        *_short_training(config),
+        *_short_training(config, facts),
         *([] if is_paid else _group(config, set_resources)),
     ]
 
@@ -74,9 +75,9 @@ def _unused_keys(config: Config) -> list[str]:
     return lines
 
 
-def _small_classes(config: Config) -> list[str]:
+def _small_classes(config: Config, facts: DatasetFacts) -> list[str]:
     """Warn of classes with few images in train or val."""
-    dataset, per_class = config.dataset, dataset_facts(config).per_class
+    dataset, per_class = config.dataset, facts.per_class
     if per_class is None:
         return []
     names = [name for name, size in per_class.items() if size]
@@ -145,11 +146,11 @@ def _paths_per_step(config: Config) -> list[str]:
     return []
 
 
-def _short_training(config: Config) -> list[str]:
+def _short_training(config: Config, facts: DatasetFacts) -> list[str]:
     """Warn of supernets that train each option of the largest decision in a few steps only, in every trial."""
     if config.nas.architecture is not None or config.nas.supernet is not None:
         return []
-    space, images = read_search_space(config), dataset_facts(config).images
+    space, images = read_search_space(config), facts.images
     samplers = possible_values(config, "supernet.sampler")
     if images is None or "choices" in space or "fair" in samplers or "sandwich" in samplers:
         return []  # fair and sandwich train more paths in a step than supernet.paths_per_step says
