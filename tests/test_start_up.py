@@ -47,6 +47,12 @@ def test_what_the_snakefile_imports_is_light():
     assert sorted(loaded & HEAVY) == []
 
 
+def test_engine_loads_lightning_without_the_packages_of_torchmetrics():
+    loaded = loaded_by("import sys, nasmake.engine.lightning; print(*sys.modules)")
+    assert {"lightning.pytorch.trainer.trainer", "nasmake.engine.lightning"} <= loaded
+    assert loaded & {"torchmetrics", "torchvision", "scipy", "matplotlib"} == set()
+
+
 def test_scripts_load_nothing_heavy_before_their_arguments_are_read():
     """A script imports heavy libraries within main. The first script that loads one is named."""
     code = f"""

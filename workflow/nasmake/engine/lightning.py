@@ -1,7 +1,6 @@
-"""The names of Lightning that the engine uses, imported after torchvision's operators are declared.
+"""The names of Lightning that the engine uses, imported without torchmetrics.
 
-Lightning's metrics package imports torchvision, which fails beside a CPU build of torch without these declarations.
-Other modules import Lightning's names from here. This module may import core and data.
+Other modules import Lightning's names from here. This module may import core and `engine.no_torchmetrics`.
 """
 
 import logging
@@ -9,14 +8,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import nasmake.data.loading.torchvision_import  # noqa: F401  (declares the operators)
-
-# isort: split
-from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
-
 from nasmake.core.errors import InputError
+from nasmake.engine.no_torchmetrics import no_torchmetrics
+
+with no_torchmetrics():
+    from lightning.fabric.plugins import TorchCheckpointIO
+    from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch.callbacks import Checkpoint
 
 __all__ = ["Checkpoint", "LightningModule", "TorchCheckpointIO", "Trainer", "silence_lightning", "tensorboard"]
 
