@@ -43,8 +43,10 @@ demo: environment ## search, retrain and test a network on real digits: minutes 
 test: environment lint ## lint and the fast tests
 	python -m pytest -n 2 --dist loadfile -m "not slow"
 
+# Three processes for two cores, since tests of clusters and of signals wait for much of their time. The first failure ends
+# the run: a report after three quarters of an hour would come late.
 test-slow: environment ## whole studies, kill and resume, a real Slurm: up to 45 minutes
-	python -m pytest -n 2 --dist loadfile --timeout 1500 -m slow
+	python -m pytest -n 3 --dist loadfile --timeout 1500 --verbose --exitfirst -m slow
 
 # Rooms whose tests run in seconds. torch and Lightning keep the lock's versions; scripts/minimum_requirements.py says why.
 MINIMUM := .venv-minimum

@@ -111,7 +111,7 @@ def _checkout(folder):
 
 
 @pytest.mark.slow
-def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
+def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site, undisturbed):
     """Supernet training outlives a walltime; Snakemake is killed while retraining runs; the same results."""
     checkout = _checkout(tmp_path / "nasmake")
     write_config(checkout.folder, STUDY, {"ABCI": {"group": "paying"}})
@@ -144,7 +144,7 @@ def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site):
     assert {site.states()[job] for job in running} == {"F/92/0"} and len(names) > before
     log = (checkout.folder / "results/tiny/shared/logs/train_supernet.log").read_text().splitlines()
     assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
-    assert artefacts(checkout.folder / "results/tiny") == artefacts(_on_this_host(tmp_path / "here"))
+    assert artefacts(checkout.folder / "results/tiny") == undisturbed
 
 
 @pytest.mark.slow
@@ -181,7 +181,7 @@ def _held(site, job, stage):
 
 
 @pytest.mark.slow
-def test_packed_study_goes_on_in_the_next_job(tmp_path, site):
+def test_packed_study_goes_on_in_the_next_job(tmp_path, site, undisturbed):
     """pack.sh on one node: killed in supernet training, its lock left behind, submitted again."""
     checkout = _checkout(tmp_path / "nasmake")
     (checkout.folder / ".venv").symlink_to(sys.prefix)
@@ -205,10 +205,16 @@ def test_packed_study_goes_on_in_the_next_job(tmp_path, site):
     assert site.states()["2.pbs1"] == "F/92/0", printed[-6000:]
     log = (results / "shared/logs/train_supernet.log").read_text().splitlines()
     assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
-    assert artefacts(results) == artefacts(_on_this_host(tmp_path / "here"))
+    assert artefacts(results) == undisturbed
 
 
-def _on_this_host(folder, study=STUDY):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Artefacts of STUDY, run on this host in one go."""
+    return artefacts(_on_this_host(tmp_path_factory.mktemp("undisturbed") / "here", STUDY))
+
+
+def _on_this_host(folder, study):
     checkout = make_checkout(folder)
     write_config(checkout.folder, study, {"ABCI": {"group": "paying"}})
     checkout.run("--configfile", "study.yaml", "--cores", 2)
