@@ -40,13 +40,14 @@ demo: environment ## search, retrain and test a network on real digits: minutes 
 	@snakemake --configfile config/presets/digits.yaml --cores $(CORES) --show-failed-logs --quiet rules reason host
 	@$(MAKE) --no-print-directory report CONFIG=config/presets/digits.yaml
 
+# Three processes for two cores, since tests of clusters and of signals wait for much of their time.
+PYTEST := python -m pytest -n 3 --dist loadfile
 test: environment lint ## lint and the fast tests
-	python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
-# Three processes for two cores, since tests of clusters and of signals wait for much of their time. The first failure ends
-# the run: a report after three quarters of an hour would come late.
+# The first failure ends the run: its report would come late after three quarters of an hour.
 test-slow: environment ## whole studies, kill and resume, a real Slurm: up to 45 minutes
-	python -m pytest -n 3 --dist loadfile --timeout 1500 --verbose --exitfirst -m slow
+	$(PYTEST) --timeout 1500 --verbose --exitfirst -m slow
 
 # Rooms whose tests run in seconds. torch and Lightning keep the lock's versions; scripts/minimum_requirements.py says why.
 MINIMUM := .venv-minimum
