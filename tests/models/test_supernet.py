@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from nasmake.models.batchnorm import batch_statistics, fold_batchnorm, recalibrate_batchnorm
-from nasmake.models.layers import MOMENTUM
 from nasmake.models.sliced import SlicedTensor
 from nasmake.models.supernet import CANDIDATES, Supernet
+from nasmake.search_spaces.spec import BN_MOMENTUM
 from small_spaces import build, shipped, small
 from subnets import gradients
 from torch import nn
@@ -186,7 +186,7 @@ def test_recalibration_is_the_mean_over_batches():
     torch.testing.assert_close(model.stem.bn.running_mean, torch.stack([o.mean(1) for o in outputs]).mean(0))
     torch.testing.assert_close(model.stem.bn.running_var, torch.stack([o.var(1) for o in outputs]).mean(0))
     assert not any(module.training for module in model.modules())
-    assert {module.momentum for module in model.modules() if isinstance(module, nn.BatchNorm2d)} == {MOMENTUM}
+    assert {module.momentum for module in model.modules() if isinstance(module, nn.BatchNorm2d)} == {BN_MOMENTUM}
 
 
 @every_kind

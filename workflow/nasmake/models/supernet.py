@@ -20,9 +20,9 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from nasmake.models.layers import Classifier, ConvBN, Layer
+from nasmake.models.layers import Classifier, ConvBN, Layer, set_batchnorm
 from nasmake.models.network import Network
-from nasmake.models.sliced import NORMS, SharedConvBN, SharedLayer, merged_state
+from nasmake.models.sliced import NORMS, SharedConvBN, SharedLayer, SharedPooledConv, merged_state
 from nasmake.search_spaces import Decisions, LayerSpec, NetworkSpec, SearchSpace
 
 WeightSharing = Literal["sliced", "separate"]
@@ -61,8 +61,10 @@ class Supernet(nn.Module):
         self.stem = ConvBN(spec.stem(in_channels))
         self.fixed = nn.ModuleList(nn.Sequential(*map(Layer, block)) for block in space.fixed)
         self.blocks = nn.ModuleList(_block(space, index, self._candidate_name) for index in range(len(space.blocks)))
-        self.head = SharedConvBN([replace(spec.head, in_channels=count) for count in space.last_channel_choices])
+        make_head = SharedPooledConv if spec.head_after_pooling else SharedConvBN
+        self.head = make_head([replace(spec.head, in_channels=count) for count in space.last_channel_choices])
         self.classifier = Classifier(spec.head_channels, num_classes or spec.num_classes, spec.dropout)
+        set_batchnorm((module for module in self.modules() if isinstance(module, NORMS)), spec)
         self.set_active_subnet((0,) * len(space.decisions))
 
     def set_active_subnet(self, decisions: Decisions) -> None:
