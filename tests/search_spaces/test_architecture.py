@@ -53,7 +53,7 @@ def networks(draw):
             out_channels = channels if op == "depthwise" else draw(st.sampled_from([8, 12]))
             ratio = draw(st.sampled_from([0.0, 0.25, 0.3]))
             residual = stride == 1 and channels == out_channels and draw(st.booleans())
-            expand = draw(st.sampled_from([1, 3, 2.5, 11 / 12])) if op in EXPANDING else 1
+            expand = draw(st.sampled_from([1, 3, 2.5, 0.75])) if op in EXPANDING else 1
             shape = (op, draw(st.sampled_from([3, 5])), expand, channels, out_channels, stride, residual)
             squeeze = squeeze_channels(ratio, channels)
             style = [draw(st.sampled_from(names)) for names in (ACTIVATIONS, ACTIVATIONS, GATES)]

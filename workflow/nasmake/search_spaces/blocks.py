@@ -119,11 +119,11 @@ def stack(values: Mapping[str, Any], in_channels: int, stride: int) -> tuple[Lay
 
 
 def _expand_ratio(values: Mapping[str, Any], in_channels: int) -> float:
-    """Return inner over input channels; a whole ratio is an int, so that equal layers have equal text."""
+    """Return inner over input channels, after rounding; a whole ratio is an int. So equal networks are equal."""
     if values["op"] not in EXPANDING:
         return 1
-    ratio: float = values["expand_width"] / in_channels if "expand_width" in values else values["expand_ratio"]
-    return int(ratio) if ratio == int(ratio) else ratio
+    inner = values.get("expand_width") or max(1, round(in_channels * values["expand_ratio"]))
+    return inner // in_channels if inner % in_channels == 0 else inner / in_channels
 
 
 def _with_squeeze(layer: LayerSpec, values: Mapping[str, Any]) -> LayerSpec:
