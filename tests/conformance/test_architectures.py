@@ -1,7 +1,9 @@
 """Requirements of every published network: its published costs, and the weights and logits of torchvision."""
 
 import json
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from nasmake.data.loading.torchvision_import import torchvision
 from nasmake.models.network import Network
 from nasmake.search_spaces import Architecture
 from nasmake.search_spaces.library import read_architecture
+from small_spaces import shipped
 from torch.utils.flop_counter import FlopCounterMode
 
 FOLDER = Path(__file__).parents[2] / "config" / "architectures"
@@ -133,8 +136,13 @@ def oracle(name):
 def test_weights_of_an_independent_build_give_its_logits(name):
     """Both networks list their weights in the order of computation, so the weights are copied one after the other."""
     torch.manual_seed(0)
+    compare_logits(network_of(name)[0], oracle(name))
+
+
+def compare_logits(spec, theirs):
+    """Copy the weights of an independent network, and compare its logits with those of `spec`."""
     images = torch.randn(4, 3, 64, 64)
-    theirs, mine = oracle(name), Network(network_of(name)[0], 3).eval()
+    mine = Network(spec, 3).eval()
     for module in theirs.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # statistics of this batch; with fresh ones all logits would be tiny, and so equal
@@ -148,3 +156,46 @@ def test_weights_of_an_independent_build_give_its_logits(name):
         expected = theirs(images)
         scale = expected.std()
         torch.testing.assert_close(mine(images) / scale, expected / scale, rtol=1e-4, atol=1e-4)
+
+
+OFA_STAGES = [(24, 2, "re", 0), (40, 2, "re", 0.25), (80, 2, "hs", 0), (112, 1, "hs", 0.25), (160, 2, "hs", 0.25)]
+
+
+def timm_of_once_for_all(kernels, expansions, depths):
+    """Return the subnet of once-for-all's MobileNetV3 as timm builds it from its own shorthand."""
+    torchvision()
+    mobilenetv3 = pytest.importorskip("timm").models.mobilenetv3
+    stages = [["ds_r1_k3_s1_c16_nre"]]
+    for stage, ((width, stride, activation, squeeze), depth) in enumerate(zip(OFA_STAGES, depths, strict=True)):
+        places = range(4 * stage, 4 * stage + depth)
+        strides = [stride, *[1] * (depth - 1)]
+        ending = f"c{width}{f'_se{squeeze}' if squeeze else ''}_n{activation}"
+        pairs = zip(places, strides, strict=True)
+        stages.append([f"ir_r1_k{kernels[place]}_s{step}_e{expansions[place]}_{ending}" for place, step in pairs])
+    return mobilenetv3.MobileNetV3(
+        mobilenetv3.decode_arch_def([*stages, ["cn_r1_k1_s1_c960_nhs"]]),
+        stem_size=16,
+        fix_stem=True,
+        num_features=1280,
+        head_bias=False,
+        act_layer=torch.nn.Hardswish,
+        se_layer=partial(
+            mobilenetv3.SqueezeExcite,
+            gate_layer="hard_sigmoid",
+            force_act_layer=torch.nn.ReLU,
+            rd_round_fn=mobilenetv3.round_channels,
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_subnets_of_once_for_all_are_decoded_exactly(seed):
+    """A published subnet has a kernel size and an expansion for each of 20 places, and a depth for each of 5 stages."""
+    rng, space = Random(seed), shipped("ofa_mbv3_imagenet")
+    kernels, expansions = rng.choices([3, 5, 7], k=20), rng.choices([3, 4, 6], k=20)
+    depths = rng.choices([2, 3, 4], k=5)
+    decisions = []
+    for place, decision in enumerate(space.decisions[:-1]):
+        option = f"op=mbconv kernel_size={kernels[place]} expand_ratio={expansions[place]}"
+        decisions.append(decision.options.index(option if place % 4 < depths[place // 4] else "op=zero"))
+    compare_logits(space.decode((*decisions, 0)), timm_of_once_for_all(kernels, expansions, depths))

@@ -122,7 +122,7 @@ def _expand_ratio(values: Mapping[str, Any], in_channels: int) -> float:
     """Return inner over input channels, after rounding; a whole ratio is an int. So equal networks are equal."""
     if values["op"] not in EXPANDING:
         return 1
-    inner = values.get("expand_width") or max(1, round(in_channels * values["expand_ratio"]))
+    inner: int = values.get("expand_width") or max(1, round(in_channels * values["expand_ratio"]))
     return inner // in_channels if inner % in_channels == 0 else inner / in_channels
 
 
