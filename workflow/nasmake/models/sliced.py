@@ -113,17 +113,23 @@ class SharedStage(nn.Module):
 
 
 class SharedConvBN(SharedStage):
-    """Shared weights of convolutions that differ in their channels only; computes the same as `layers.ConvBN`."""
+    """Shared weights of convolutions; computes the same as `layers.ConvBN`.
+
+    With several kernel sizes, a small kernel is the centre of the next larger one times a learned square matrix (the
+    elastic kernel size of once-for-all, arXiv 1908.09791, section 3.3). The matrices begin as identities, as in its
+    code. All channels share them.
+    """
 
     def __init__(self, shapes: Sequence[Convolution]) -> None:
         super().__init__()
         out_channel_choices = sorted({shape.out_channels for shape in shapes})
         in_channel_choices = [] if shapes[0].depthwise else sorted({shape.in_channels for shape in shapes})
-        size = shapes[0].kernel_size
+        size, *self._smaller = sorted({shape.kernel_size for shape in shapes}, reverse=True)
         full = initialise_filter(
             torch.empty(out_channel_choices[-1], in_channel_choices[-1] if in_channel_choices else 1, size, size)
         )
         self.weight = SlicedTensor(full, out_channel_choices, in_channel_choices)
+        self.transforms = nn.ParameterDict({f"to_{small}": torch.eye(small**2) for small in self._smaller})
         self.bn = SlicedBatchNorm(out_channel_choices)
         self.activate(shapes[0])
 
@@ -135,15 +141,25 @@ class SharedConvBN(SharedStage):
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, in_channels, H, W] to [N, out_channels, H', W'] with H' = H / stride, rounded up."""
         shape = self.shape
-        weight = self.weight(shape.out_channels, shape.in_channels)
+        weight = self._kernel()
         groups = shape.in_channels if shape.depthwise else 1
         x = self.bn(F.conv2d(x, weight, None, shape.stride, shape.kernel_size // 2, groups=groups))
         return ACTIVATIONS[shape.activation](x)
 
     def active_state(self) -> dict[str, Tensor]:
         """Return the active slice as the state of a `layers.ConvBN`."""
-        weight = self.weight(self.shape.out_channels, self.shape.in_channels)
-        return merged_state({"conv": {"weight": weight}, "bn": self.bn.active_state()})
+        return merged_state({"conv": {"weight": self._kernel()}, "bn": self.bn.active_state()})
+
+    def _kernel(self) -> Tensor:
+        """Return the weight of the active shape."""
+        weight: Tensor = self.weight(self.shape.out_channels, self.shape.in_channels)
+        for size in self._smaller:
+            if size < self.shape.kernel_size:
+                break
+            edge = (weight.shape[-1] - size) // 2
+            centre = weight[..., edge : edge + size, edge : edge + size]
+            weight = F.linear(centre.flatten(2), self.transforms[f"to_{size}"]).reshape(centre.shape)
+        return weight
 
 
 class SharedPooledConv(SharedStage):
@@ -211,7 +227,7 @@ class SharedSqueezeExcite(SharedStage):
 
 
 class SharedLayer(nn.Module):
-    """Shared weights of layers with the same operation and kernel size, at one position of one block."""
+    """Shared weights of layers with the same operation, at one position of one block."""
 
     def __init__(self, specs: Sequence[LayerSpec]) -> None:
         super().__init__()
