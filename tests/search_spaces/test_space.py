@@ -176,6 +176,21 @@ def test_mutation_probability():
     assert all(old != new for old, new in zip(vector, changed, strict=True))
 
 
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_crossover_takes_a_choice_without_effect_from_the_other_parent(is_swapped):
+    """A block of conv has no use for an expansion ratio."""
+    space, rng = shipped("mnasnet_cifar10"), Random(0)
+    names = [decision.name for decision in space.decisions]
+    op, ratio = names.index("block2.op"), names.index("block2.expand_ratio")
+    conv, mbconv = ([*space.sample(rng)] for _ in range(2))
+    conv[op], conv[ratio] = 0, 0
+    mbconv[op], mbconv[ratio] = 2, 1
+    parents = (tuple(mbconv), tuple(conv)) if is_swapped else (tuple(conv), tuple(mbconv))
+    children = [space.crossover(*parents, rng) for _ in range(30)]
+    assert {child[ratio] for child in children} == {1}
+    assert {child[op] for child in children} == {0, 2}
+
+
 def test_parse_takes_one_list_per_block():
     space = build(small())
     vector = space.sample(Random(0))
