@@ -54,6 +54,7 @@ def collect_warnings(
         *_hyperparameters(config),
         *_paths_per_step(config),
         *_short_training(config, facts),
+        *_more_than_there_is(config, facts),
         *([] if is_paid else _group(config, set_resources)),
     ]
 
@@ -166,6 +167,25 @@ def _short_training(config: Config, facts: DatasetFacts) -> list[str]:
     return [
         f"{key} is {epochs}: trains each of {options} options in about {int(steps)} steps; a supernet needs some "
         f"{FEWEST_STEPS} at the very least, better 100; see config/README.md"
+    ]
+
+
+def _more_than_there_is(config: Config, facts: DatasetFacts) -> list[str]:
+    """Warn of numbers, given by the user, that are cut to what the study has of trials, images and epochs."""
+    available = {
+        "promote.top": (config.optimize.trial_number, "the number of trials"),
+        "retrain.warmup_epochs": ((config.nas.num_epochs_retrain or 1) / 2, "half of the epochs of retraining"),
+    }
+    if facts.images is not None:
+        train = (config.dataset.num_train or facts.images) - config.dataset.num_data_architecture_search
+        keys = ("supernet.batch_size", "retrain.hyperparameters.batch_size", "search.recalibration_images")
+        available |= dict.fromkeys(keys, (train, "the number of training images"))
+    given = config.model_dump(exclude_unset=True)
+    values = {key: value_at(given, key, 0) for key in available}
+    return [
+        f"{key} is {values[key]:g}: cut to {most:g}, {what}"
+        for key, (most, what) in available.items()
+        if values[key] > most
     ]
 
 
