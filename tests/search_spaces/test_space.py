@@ -1,13 +1,12 @@
 """search_spaces/space.py and search_spaces/blocks.py: sizes, decisions, hashes and the two directions of coding."""
 
-from collections import Counter
 from itertools import product
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from nasmake.core.errors import InputError
-from nasmake.search_spaces import NetworkSpec, SearchSpace
+from nasmake.search_spaces import NetworkSpec
 from small_spaces import SHIPPED, build, content, made_up, shipped, small
 
 SIZES = {
@@ -36,24 +35,13 @@ def structure(spec: NetworkSpec) -> tuple:
     return tuple(tuple((layer.convolutions, layer.residual) for layer in block) for block in spec.blocks)
 
 
-def count_networks(space: SearchSpace) -> int:
-    reached = Counter({space.blocks[0].in_channel_choices[0]: 1})  # numbers of networks by their channels so far
-    for index in range(len(space.blocks)):
-        leaving: Counter[int] = Counter()
-        for channels, count in reached.items():
-            for layers in space.vectors(index, channels):
-                leaving[layers[-1].out_channels if layers else channels] += count
-        reached = leaving
-    return reached.total()
-
-
 @pytest.mark.parametrize("name", SIZES)
 def test_size_counts_the_decision_vectors(name):
     assert shipped(name).size == SIZES[name]
 
 
 def test_networks_of_the_mnasnet_space():
-    assert count_networks(shipped("mnasnet_imagenet")) == 34_237_825_721_303_040
+    assert shipped("mnasnet_imagenet").num_networks == 34_237_825_721_303_040
 
 
 def test_choices_per_block_of_the_proxyless_spaces():

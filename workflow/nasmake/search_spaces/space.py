@@ -111,6 +111,19 @@ class SearchSpace:
         """The number of decision vectors; different expansion ratios count for an mbconv only."""
         return prod(map(Block.count_vectors, self.blocks, self._decisions_by_block))
 
+    @cached_property
+    def num_networks(self) -> int:
+        """The number of distinct networks: less than `size` if some choices have no effect beside others."""
+        reached = {self._first_channels: 1}  # numbers of networks by their channels so far
+        for block in range(len(self.blocks)):
+            leaving: dict[int, int] = {}
+            for channels, count in reached.items():
+                for layers in self.vectors(block, channels):
+                    out_channels = layers[-1].out_channels if layers else channels
+                    leaving[out_channels] = leaving.get(out_channels, 0) + count
+            reached = leaving
+        return sum(reached.values())
+
     @property
     def last_channel_choices(self) -> tuple[int, ...]:
         """Every number of channels that can arrive at the head, ascending."""
