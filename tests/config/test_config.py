@@ -201,7 +201,7 @@ def test_unknown_key_is_told_before_other_problems():
         ),
         (
             {"trainer": {"max_epochs": 3}},
-            "trainer.max_epochs: unknown key; expected one of accelerator, enable_model_summary",
+            "trainer.max_epochs: unknown key; expected nas.num_epochs_supernet_train, num_epochs_architecture_search",
         ),
         (
             {"environment": {"gpus": 3, "device_ids": [0, 1]}},

@@ -65,6 +65,8 @@ def test_error_is_one_line_whose_characters_change_no_terminal():
     [
         ({"count": 0}, "count is 0; expected 1 or more"),
         ({"count": 1001}, "count is 1001; expected 1000 or less"),
+        ({"count": "40M"}, "count is 40M; expected a whole number; type: 40000000"),
+        ({"count": "4e5"}, "count is 4e5; expected a whole number; type: 400000"),
         ({"count": "x", "pair": [1]}, "count is x; expected a whole number (and 1 more)"),
         ({"inner": {"rat": 1}}, "inner.rat: unknown key; did you mean rate?"),
         ({"count": 0, "entries": [{"rat": 1}]}, "entries.0.rat: unknown key; did you mean rate? (and 1 more)"),

@@ -36,6 +36,17 @@ def test_folder_that_cannot_be_written(tmp_path):
     )
 
 
+@pytest.mark.parametrize("key", ["dataset.crop_padding", "retrain.cutout_length"])
+def test_augmentation_that_can_leave_nothing_of_an_image(key):
+    def with_value(value):
+        raw = {"dataset": {"name": "digits", "num_data_architecture_search": 600}}
+        assign(raw, key, value)
+        return study(**raw)
+
+    assert error_of(with_value(8)) == f"{key} is 8; expected less than 8, the height and width of the images"
+    start(with_value(7))
+
+
 def test_space_file_whose_lists_differ_in_length(tmp_path):
     space = content("proxyless_digits")
     space["settings"]["strides"] = [1, 1, 2]

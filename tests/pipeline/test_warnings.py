@@ -61,6 +61,22 @@ def test_supernet_that_is_hardly_trained_is_a_warning(epochs, steps):
     assert [f"in about {steps}" in line for line in said] == ([] if steps is None else [True])
 
 
+@pytest.mark.parametrize(
+    ("key", "most", "what"),
+    [
+        ("promote.top", 1, "the number of trials"),
+        ("retrain.warmup_epochs", 30, "half of the epochs of retraining"),
+        ("search.recalibration_images", 600, "the number of training images"),
+        ("supernet.batch_size", 600, "the number of training images"),
+    ],
+)
+def test_number_that_is_cut_to_what_there_is_gives_a_warning(key, most, what):
+    section, name = key.split(".")
+    for value, lines in ((most, []), (most + 1, [f"{key} is {most + 1}: cut to {most}, {what}"])):
+        given = collect_warnings(study(**{section: {name: value}}))
+        assert [line for line in given if line.startswith(f"{key} is")] == lines
+
+
 def test_trials_that_must_repeat_others_give_a_warning():
     parameter = {"name": "supernet.optimizer", "type": "categorical", "choices": ["Adam", "NAG"]}
     repeated = study(optimize={"trial_number": 5, "parameters": [parameter]})

@@ -1,13 +1,12 @@
 """search_spaces/space.py and search_spaces/blocks.py: sizes, decisions, hashes and the two directions of coding."""
 
-from collections import Counter
 from itertools import product
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from nasmake.core.errors import InputError
-from nasmake.search_spaces import NetworkSpec, SearchSpace
+from nasmake.search_spaces import NetworkSpec
 from small_spaces import SHIPPED, build, content, made_up, shipped, small
 
 SIZES = {
@@ -39,24 +38,13 @@ def structure(spec: NetworkSpec) -> tuple:
     return tuple(tuple((layer.convolutions, layer.residual) for layer in block) for block in spec.blocks)
 
 
-def count_networks(space: SearchSpace) -> int:
-    reached = Counter({space.blocks[0].in_channel_choices[0]: 1})  # numbers of networks by their channels so far
-    for index in range(len(space.blocks)):
-        leaving: Counter[int] = Counter()
-        for channels, count in reached.items():
-            for layers in space.vectors(index, channels):
-                leaving[layers[-1].out_channels if layers else channels] += count
-        reached = leaving
-    return reached.total()
-
-
 @pytest.mark.parametrize("name", SIZES)
 def test_size_counts_the_decision_vectors(name):
     assert shipped(name).size == SIZES[name]
 
 
 def test_networks_of_the_mnasnet_space():
-    assert count_networks(shipped("mnasnet_imagenet")) == 34_237_825_721_303_040
+    assert shipped("mnasnet_imagenet").num_networks == 34_237_825_721_303_040
 
 
 def test_choices_per_block_of_the_proxyless_spaces():
@@ -177,6 +165,21 @@ def test_mutation_probability():
     assert space.mutate(vector, rng, 0.0) == vector
     changed = space.mutate(vector, rng, 1.0)
     assert all(old != new for old, new in zip(vector, changed, strict=True))
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_crossover_takes_a_choice_without_effect_from_the_other_parent(is_swapped):
+    """A block of conv has no use for an expansion ratio."""
+    space, rng = shipped("mnasnet_cifar10"), Random(0)
+    names = [decision.name for decision in space.decisions]
+    op, ratio = names.index("block2.op"), names.index("block2.expand_ratio")
+    conv, mbconv = ([*space.sample(rng)] for _ in range(2))
+    conv[op], conv[ratio] = 0, 0
+    mbconv[op], mbconv[ratio] = 2, 1
+    parents = (tuple(mbconv), tuple(conv)) if is_swapped else (tuple(conv), tuple(mbconv))
+    children = [space.crossover(*parents, rng) for _ in range(30)]
+    assert {child[ratio] for child in children} == {1}
+    assert {child[op] for child in children} == {0, 2}
 
 
 def test_parse_takes_one_list_per_block():

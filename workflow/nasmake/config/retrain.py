@@ -33,7 +33,7 @@ class Retrain(Section):
         5, description="number of epochs in which the rate rises linearly from base_lr/3; a cosine to 0 follows"
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="part of the target probability that is spread over all classes"
+        0.1, description="part of the target probability that is spread evenly over all classes, also the right one"
     )
     gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradient; null: no limit")
     cutout_length: Annotated[int, Field(ge=1, le=10_000)] | None = Field(

@@ -87,6 +87,6 @@ class Supernet(Scheduler, Optimizer):
         "paths as the largest decision has options",
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="part of the target probability that is spread over all classes"
+        0.1, description="part of the target probability that is spread evenly over all classes, also the right one"
     )
     gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradient; null: no limit")

@@ -8,6 +8,12 @@ from pydantic import Field, model_validator
 from nasmake.config.base import Section
 from nasmake.core.errors import nearest
 
+ELSEWHERE = {  # options of lightning.Trainer that are other keys here
+    "devices": "expected environment.gpus, the number of GPUs of a job",
+    "max_epochs": "expected nas.num_epochs_supernet_train, num_epochs_architecture_search and num_epochs_retrain",
+    "num_nodes": "expected a profile of a cluster; a job runs on one node",
+}
+
 
 class Trainer(Section):
     """Options of lightning.Trainer that a user may choose, and the number of CPU threads."""
@@ -39,7 +45,7 @@ class Trainer(Section):
         if not isinstance(values, Mapping):
             return values
         for name in set(values) - set(cls.model_fields):
-            hint = nearest(str(name), cls.model_fields)
+            hint = ELSEWHERE.get(name) or nearest(str(name), cls.model_fields)
             raise ValueError(f"{name}: unknown key; {hint} (nasmake sets the other options of lightning.Trainer)")
         allowed = get_args(cls.model_fields["strategy"].annotation)
         strategy = str(values.get("strategy"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -38,6 +39,8 @@ EXPECTED = {
     "too_short": "at least {min_length} entries",
 }
 LONGEST = 60  # characters of a value in an error
+SHORT_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]|[eE]\+?(\d{1,2}))")  # 40M or 4e5, which YAML reads as text
+UNITS = {"k": 3, "M": 6, "G": 9}  # powers of ten
 
 
 class InputError(Exception):
@@ -102,8 +105,17 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
         text = f"{key} is {shown(value)}; {context['error']}"
     else:
         expected = EXPECTED[kind].format(**context).replace("'", "") if kind in EXPECTED else problem["msg"]
-        text = f"{key} is {shown(value)}; expected {expected}"
+        text = f"{key} is {shown(value)}; expected {expected}{_in_digits(kind, value)}"
     return text if len(problems) == 1 else f"{text} (and {len(problems) - 1} more)"
+
+
+def _in_digits(kind: str, value: Any) -> str:
+    """Return how to type a whole number that was given as `40M` or `4e5`; nothing for other problems."""
+    short = SHORT_NUMBER.fullmatch(str(value)) if kind == "int_parsing" else None
+    if short is None:
+        return ""
+    number, unit, power = short.groups()
+    return f"; type: {float(number) * 10 ** (UNITS.get(unit) or int(power)):.0f}"
 
 
 def _keys_below(model: Any, path: Iterable[Any]) -> list[str]:

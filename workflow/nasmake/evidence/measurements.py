@@ -82,7 +82,7 @@ def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:
     seed_key, epochs = (run.job.settings.nas.seed, run.job.stage), run.job.settings.nas.num_epochs_retrain or 1
     seed_torch(torch.device("cpu"), *seed_key, "weights")
     network = run.runtime.lay_out(Network(run.space().decode(decisions), splits.in_channels))
-    source = splits.training("train", settings.hyperparameters.batch_size, run.job.stage)
+    source = splits.training("train", settings.hyperparameters.batch_size, run.job.stage, settings.cutout_length)
     module = Retraining(network, source, None, settings, epochs, seed_key)
     try:
         run.fit(module, source, epochs, gradient_clip=settings.gradient_clip)
@@ -90,7 +90,7 @@ def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:
         raise InputError(
             f"network {list(decisions)}: training diverged ({diverged}); lower retrain.hyperparameters.base_lr"
         ) from None
-    network.load_state_dict(run.weights("network."))
+    network.load_state_dict(run.weights(module.weights_prefix))
     network.to(run.runtime.device)
     row: dict[str, Any] = {"decisions": " ".join(map(str, decisions))}
     for name in ("val", "test"):

@@ -54,7 +54,8 @@ def selected(
     Args:
         searches: path of each search's evaluations.csv, by strategy; "random" is one of them.
         window: smallest and largest MACs.
-        random_networks: number of random networks, the first of the random search; its worst network is added.
+        random_networks: number of random networks, the first of the random search; the worst of all of them
+            is added.
         space: the search space.
         costs: costs of its networks.
 

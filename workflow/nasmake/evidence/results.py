@@ -193,12 +193,12 @@ def selection(run: Path, evidence: Evidence, strategies: Sequence[str]) -> list[
     for key, (text, losses) in against.items():
         differences = {name: others - best[name] for name, others in losses.items()}
         for name, values in {"pooled": np.mean(list(differences.values()), 0), **differences}.items():
-            searched = f"all {len(differences)} strategies" if name == "pooled" else name
-            sentence = f"{text} - best of {searched}"
+            searched = f"mean over the best of {len(differences)} strategies" if name == "pooled" else f"best of {name}"
+            sentence = f"{text} - {searched}"
             findings.append(_over_seeds(f"{name}_{key}", "selection", sentence, values, SELECTION_LEVEL, BY_SEEDS))
     drawn = np.concatenate([losses["drawn"] for losses in losses_by_role])
     shares = np.mean([[(drawn > loss).mean() for loss in losses] for losses in best.values()], 0)
-    text = f"share of all {len(drawn)} random networks that the best of all {len(best)} strategies beats"
+    text = f"share of all {len(drawn)} random networks that the best of {len(best)} strategies beat"
     return [*findings, _over_seeds("pooled_share", "selection", text, shares, SELECTION_LEVEL, BY_SEEDS)]
 
 

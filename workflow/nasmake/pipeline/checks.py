@@ -105,10 +105,19 @@ def _check_images(config: Config) -> None:
     for path in dict.fromkeys((dataset.path, dataset.retrain.train or dataset.path)):
         facts, source = dataset_facts(config, path), dataset.name if path == dataset.path else path
         _check_split(config, facts.images, facts.num_classes, source)
+        _check_augmentation(config, facts.size)
     if config.final.baseline and dataset.name == "imagenet":
         raise InputError(
             "final.baseline is true; expected false for imagenet, because the baseline needs all images in memory"
         )
+
+
+def _check_augmentation(config: Config, size: int) -> None:
+    """Refuse augmentation that can leave nothing of an image of `size` x `size` pixels; 0 if the size is unknown."""
+    for key in ("dataset.crop_padding", "retrain.cutout_length"):
+        largest = max(value or 0 for value in possible_values(config, key))
+        if size and largest >= size:
+            raise InputError(f"{key} is {largest}; expected less than {size}, the height and width of the images")
 
 
 def _check_split(config: Config, images: int | None, classes: int, source: str) -> None:

@@ -55,7 +55,7 @@ def find_search_space(config: Config, name: str | None = None) -> Path:
     file_names = [f"{name}_{suffix}" for suffix in SPACES_OF.get(dataset, (dataset,))]
     path = next((path for file_name in file_names if (path := space_file(file_name, folders))), None)
     if path is None:
-        shipped = sorted(path.stem.removeprefix("config_").split("_")[0] for path in SPACES.glob("config_*.yaml"))
+        shipped = {path.stem.removeprefix("config_").split("_")[0] for path in SPACES.glob("config_*.yaml")}
         candidates = [f"{folder}/config_{file}.yaml" for file in file_names for folder in dict.fromkeys(folders)]
         raise InputError(
             f"nas.search_space is {shown(name)}; no file {' or '.join(candidates)}; {nearest(name, shipped)}"

@@ -98,7 +98,7 @@ STAGES: Mapping[str, Stage] = {
         has_space=True,
     ),
     "search_architecture": Stage(
-        version=4,
+        version=5,
         reads=(*SHARED_KEYS, SEARCH_CLASSES, "search", "nas.num_epochs_architecture_search"),
         takes={"supernet": SUPERNET["weights"], "record": SUPERNET["record"]},
         outputs=SEARCH,

@@ -126,6 +126,19 @@ class SearchSpace:
         """The number of decision vectors; different expansion ratios count for an mbconv only."""
         return prod(map(Block.count_vectors, self.blocks, self._decisions_by_block))
 
+    @cached_property
+    def num_networks(self) -> int:
+        """The number of distinct networks: less than `size` if some choices have no effect beside others."""
+        reached = {self._first_channels: 1}  # numbers of networks by their channels so far
+        for block in range(len(self.blocks)):
+            leaving: dict[int, int] = {}
+            for channels, count in reached.items():
+                for layers in self.vectors(block, channels):
+                    out_channels = layers[-1].out_channels if layers else channels
+                    leaving[out_channels] = leaving.get(out_channels, 0) + count
+            reached = leaving
+        return sum(reached.values())
+
     @property
     def last_channel_choices(self) -> tuple[int, ...]:
         """Every number of channels that can arrive at the head, ascending."""
@@ -143,8 +156,13 @@ class SearchSpace:
         )
 
     def crossover(self, first: Decisions, second: Decisions, rng: random.Random) -> Decisions:
-        """Take each decision from one of two parents, each with probability one half."""
-        return tuple(pair[rng.random() < 0.5] for pair in zip(first, second, strict=True))
+        """Take each decision from one of two parents, each with probability one half.
+
+        A decision without effect in one parent, such as the kernel of a block that is skipped, comes from the other.
+        """
+        idle = zip(self._idle(first), self._idle(second), strict=True)
+        is_second = (one if one != two else rng.random() < 0.5 for one, two in idle)
+        return tuple(pair[index] for pair, index in zip(zip(first, second, strict=True), is_second, strict=True))
 
     def check(self, decisions: Sequence[int]) -> None:
         """Check a decision vector that a user or a file gave.
@@ -241,6 +259,19 @@ class SearchSpace:
                 table.setdefault(self.layers(block, in_channels, decisions), decisions)
             self._vectors[key] = table
         return self._vectors[key]
+
+    def _idle(self, decisions: Decisions) -> list[bool]:
+        """Return for each decision whether every choice of it would give the same network."""
+        idle: list[bool] = []
+        channels = self._first_channels
+        for block, divided in enumerate(self._decisions_by_block):
+            own = decisions[len(idle) : len(idle) + len(divided)]
+            layers = self.layers(block, channels, own)
+            for place, decision in enumerate(divided):
+                others = ((*own[:place], index, *own[place + 1 :]) for index in range(len(decision.choices)))
+                idle.append(all(self.layers(block, channels, other) == layers for other in others))
+            channels = layers[-1].out_channels if layers else channels
+        return idle
 
     def _network(self, blocks: tuple[Layers, ...]) -> NetworkSpec:
         return NetworkSpec(

@@ -138,7 +138,7 @@ def search_architecture(job: Job) -> None:
         costs = cost_table(run)
         check_feasible(costs, settings)
         loop, worth = _search_loop(run, costs, inherited)
-        module = ArchitectureSearch(loop, size, inherited, reference_of(space, costs))
+        module = ArchitectureSearch(loop, size, inherited, reference_of(costs, job.num_search_classes))
         baseline: Evaluations = {}
         try:
             rows = run.fit(module, range(size), epochs)

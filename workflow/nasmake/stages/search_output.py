@@ -80,7 +80,8 @@ def architecture_record(
         scores: further facts about the search.
         baseline: evaluations of the random baseline.
     """
-    reference = {f"reference_{name}": value for name, value in reference_of(costs.space, costs)._asdict().items()}
+    corner = reference_of(costs, run.job.num_search_classes)
+    reference = {f"reference_{name}": value for name, value in corner._asdict().items()}
     scores = {"objective": result.objective, "val_loss": result.val_loss, "val_accuracy": result.val_accuracy} | scores
     return Architecture.from_decisions(result.decisions, costs.space).to_json() | {
         "input_size": run.splits.input_size,
@@ -135,10 +136,11 @@ def probability_rows(space: SearchSpace, epochs: Sequence[Probabilities]) -> Row
     ]
 
 
-def reference_of(space: SearchSpace, costs: CostTable) -> Reference:
+def reference_of(costs: CostTable, num_search_classes: int | None) -> Reference:
     """Return the reference point of the hypervolume.
 
-    Its loss is that of guessing: ln of the number of classes. Its MACs are those of the most expensive network of the
-    space, whatever the limits of the search.
+    Its loss is that of guessing: ln of the number of classes of the search. Its MACs are those of the most expensive
+    network of the space, whatever the limits of the search.
     """
-    return Reference(math.log(space.num_classes), costs.macs(costs.costliest("macs")))
+    classes = num_search_classes or costs.space.num_classes
+    return Reference(math.log(classes), costs.macs(costs.costliest("macs")))

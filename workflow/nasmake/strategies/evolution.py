@@ -2,8 +2,9 @@
 
 As in the paper, a child that breaks a limit is drawn again. Differences from the paper: the limits are on exact MACs,
 parameters or latencies. Children are compared by the objective of the search (by default the val loss), because
-accuracies tie on small validation sets. Networks may age (Real et al., arXiv 1802.01548): then even the best network is
-a parent for some generations only.
+accuracies tie on small validation sets. A mutation always changes a decision, while the published code may draw the
+same choice again. A crossover takes what has no effect in one parent from the other. Networks may age (Real et al.,
+arXiv 1802.01548): then even the best network is a parent for some generations only.
 """
 
 import random
