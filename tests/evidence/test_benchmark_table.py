@@ -65,5 +65,5 @@ def test_a_table_that_cannot_be_made_is_refused_in_one_line():
     )
     with pytest.raises(InputError, match=r"tabulate.seeds is \[1, 1\]; expected different numbers"):
         table(seeds=[1, 1])
-    with pytest.raises(InputError, match=r"tabulate.networks is some; expected"):
+    with pytest.raises(InputError, match=r"tabulate.networks is some; expected all, or a whole number from 1 to 10000"):
         table(networks="some")

@@ -1,18 +1,27 @@
 """Section `tabulate`: the table of trained networks that `snakemake benchmark_table` makes."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from nasmake.config.base import Section, Seed
 
 MOST_NETWORKS = 10_000
 
 
+def _check_networks(value: Any) -> Any:
+    if value == "all" or (type(value) is int and 1 <= value <= MOST_NETWORKS):
+        return value
+    raise ValueError(f"expected all, or a whole number from 1 to {MOST_NETWORKS}")
+
+
+Networks = Annotated[Literal["all"] | Annotated[int, Field(ge=1, le=MOST_NETWORKS)], BeforeValidator(_check_networks)]
+
+
 class Tabulate(Section):
     """Which networks of the search space are trained, and how often; section `retrain` says how."""
 
-    networks: Literal["all"] | Annotated[int, Field(ge=1, le=MOST_NETWORKS)] = Field(
+    networks: Networks = Field(
         "all",
         description="all: every network of the search space; a number: so many different ones, drawn with nas.seed",
     )
