@@ -11,7 +11,7 @@ from nasmake.core.files import read_csv
 PRESET = "config/presets/tabulate_fashion_mnist.yaml"
 TINY = {
     "dataset": {"name": "digits", "num_train": 1200, "num_data_architecture_search": 600},
-    "nas": {"search_space_config_path": "config/search_spaces", "num_epochs_retrain": 6},
+    "nas": {"search_space_config_path": "config/search_spaces", "num_epochs_retrain": 3},
     "environment": {"seconds_between_saves": 0},
     "tabulate": {"networks": 4, "seeds": [1, 2]},
 }
@@ -55,9 +55,8 @@ def test_a_killed_table_has_the_same_bytes_whatever_its_jobs(checkout):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (checkout.folder / "results/killed/benchmark_table.csv").exists()
-    checkout.run("--unlock", *killed)
-    checkout.run("--rerun-incomplete", *killed)
+    checkout.run(*killed)
     assert without_seconds(checkout, "killed") == without_seconds(checkout, "undisturbed")
     rows = read_csv(checkout.folder / "results/undisturbed/benchmark_table.csv")
     assert len({row["decisions"] for row in rows}) == 4 and [row["seed"] for row in rows] == ["1", "2"] * 4
-    assert all(float(row["cpu_seconds"]) > 0 and len(row["val_losses"].split()) == 6 for row in rows)
+    assert all(float(row["cpu_seconds"]) > 0 and len(row["val_losses"].split()) == 3 for row in rows)

@@ -13,7 +13,6 @@ from nasmake.core.artefacts import JobFacts
 from nasmake.core.errors import InputError
 from nasmake.core.files import canonical_json, fingerprint
 from nasmake.core.nested import assign
-from nasmake.core.seeding import python_random
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES, Stage, settings_of
 from nasmake.pipeline.study_jobs import Jobs
@@ -54,6 +53,8 @@ def chosen_networks(space: SearchSpace, networks: str | int, seed: int) -> list[
     Raises:
         InputError: the space has fewer networks, or more than a table can have.
     """
+    from nasmake.core.seeding import python_random  # loads numpy
+
     listed = list(islice(all_networks(space), MOST_NETWORKS + 1))
     is_listed, rng = len(listed) <= MOST_NETWORKS, python_random(seed, TABLE, "networks")
     if networks == "all":
