@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help environment setup demo test test-slow test-minimum chaos lint format dag report bench evidence tabulate clean
+.PHONY: help environment setup demo test test-slow test-minimum chaos lint format dag status report bench evidence tabulate clean
 
 VENV := .venv
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
@@ -82,6 +82,9 @@ format: environment ## mend what can be mended by machine
 
 dag: environment ## draw the rule graph into README.md, and as SVG where graphviz is there
 	@python scripts/draw_dag.py
+
+status: environment ## how far a run is: make status CONFIG=my.yaml
+	@python scripts/status.py --configfile "$(CONFIG)"
 
 report: environment ## bind a finished run into one offline page: make report CONFIG=my.yaml
 	@python scripts/make_report.py "$(CONFIG)"

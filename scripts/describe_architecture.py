@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nasmake.core.errors import InputError
 from nasmake.costs.describe import Subject, architecture_table, describe, from_decisions, from_file
-from nasmake.jobs.cli import script
+from nasmake.jobs.cli import positive, script
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,17 +58,6 @@ def subject_of(arguments: argparse.Namespace) -> Subject:
     if space is None:
         raise InputError("--decisions needs a search space; give --search-space FILE too")
     return from_decisions(arguments.decisions, space, classes)
-
-
-def positive(text: str) -> int:
-    """Return the text as a whole number.
-
-    Raises:
-        argparse.ArgumentTypeError: it is none, or less than 1.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"value is {text}; expected a whole number >= 1")
-    return int(text)
 
 
 if __name__ == "__main__":

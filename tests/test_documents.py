@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "config" / "guides").glob("*.md"))
 PAGES = [
     ROOT / "README.md",
+    ROOT / "README.ja.md",
     *sorted((ROOT / "config").glob("*.md")),
     *GUIDES,
     *sorted(ROOT.glob("profiles/*/*.md")),
@@ -52,6 +53,14 @@ def test_links_lead_to_files(page):
 def test_index_lists_every_guide():
     index = (ROOT / "config" / "README.md").read_text()
     assert [path.name for path in GUIDES if f"(guides/{path.name})" not in index] == []
+
+
+def test_readme_gives_the_same_commands_in_both_languages():
+    def commands(path):
+        return [line.partition(" #")[0].rstrip() for line in path.read_text().splitlines() if line.startswith("    ")]
+
+    english = commands(ROOT / "README.md")
+    assert len(english) > 20 and english == commands(ROOT / "README.ja.md")
 
 
 def test_readme_is_short():

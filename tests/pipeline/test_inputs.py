@@ -49,7 +49,7 @@ def test_imported_architecture_is_the_network_without_other_facts_of_the_file(tm
         ("mine.json", "nas.architecture: mine.json: no such file; config/architectures has "),
         (
             "wrong.json",
-            "nas.architecture: wrong.json: blocks[0].op is MBConv; expected one of conv, sepconv, mbconv, zero",
+            "nas.architecture: wrong.json: blocks[0].op is MBConv; expected one of conv, depthwise, sepconv, mbconv",
         ),
         (
             "results/other/x.json",

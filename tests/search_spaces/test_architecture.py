@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nasmake.core.errors import InputError
 from nasmake.search_spaces import Architecture, LayerSpec, NetworkSpec
-from nasmake.search_spaces.spec import squeeze_channels
+from nasmake.search_spaces.spec import ACTIVATIONS, EXPANDING, GATES, OPERATIONS, squeeze_channels
 from small_spaces import build, made_up, shipped, small
 
 SEP = {"op": "sepconv", "kernel_size": 3, "width": 16}
@@ -48,16 +48,25 @@ def networks(draw):
     for _ in range(draw(st.integers(1, 4))):
         layers = []
         for _ in range(draw(st.integers(0, 3))):
-            op = draw(st.sampled_from(["conv", "sepconv", "mbconv"]))
-            out_channels, stride = draw(st.sampled_from([8, 12])), draw(st.sampled_from([1, 2]))
+            op = draw(st.sampled_from(OPERATIONS))
+            stride = draw(st.sampled_from([1, 2]))
+            out_channels = channels if op == "depthwise" else draw(st.sampled_from([8, 12]))
             ratio = draw(st.sampled_from([0.0, 0.25, 0.3]))
             residual = stride == 1 and channels == out_channels and draw(st.booleans())
-            expand = draw(st.sampled_from([1, 3])) if op == "mbconv" else 1
+            expand = draw(st.sampled_from([1, 3, 2.5, 0.75])) if op in EXPANDING else 1
             shape = (op, draw(st.sampled_from([3, 5])), expand, channels, out_channels, stride, residual)
-            layers.append(LayerSpec(*shape, squeeze_channels(ratio, channels), ratio))
+            squeeze = squeeze_channels(ratio, channels)
+            style = [draw(st.sampled_from(names)) for names in (ACTIVATIONS, ACTIVATIONS, GATES)]
+            layers.append(LayerSpec(*shape, squeeze, ratio, *(style if squeeze else style[:1])))
             channels = out_channels
         blocks.append(tuple(layers))
-    return NetworkSpec(8, draw(st.integers(1, 2)), tuple(blocks), 16, draw(st.integers(1, 9)), draw(st.floats(0, 0.9)))
+    numbers = draw(st.integers(1, 2)), tuple(blocks), draw(st.sampled_from([0, 16])), draw(st.integers(1, 9))
+    after_pooling = numbers[2] > 0 and draw(st.booleans())
+    head = {"head_after_pooling": after_pooling, "head_bias": not after_pooling or draw(st.booleans())}
+    frame = {"stem_kernel_size": draw(st.sampled_from([3, 5])), "bn_eps": draw(st.sampled_from([1e-3, 1e-5]))}
+    return NetworkSpec(
+        8, *numbers, draw(st.floats(0, 0.9)), stem_activation=draw(st.sampled_from(ACTIVATIONS)), **head, **frame
+    )
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -101,6 +110,13 @@ WRONG = [
     (content(SEP, stem={"width": 0, "stride": 2}), "mine.json: stem.width is 0; expected a whole number >= 1"),
     (content(SEP, head={"widths": 8}), "mine.json: head.widths: unknown key; did you mean width?"),
     (content(SEP, head=8), "mine.json: head is 8; expected a mapping"),
+    (content(SEP | {"activation": "gelu"}), "mine.json: blocks[0].activation is gelu; expected one of relu, relu6"),
+    (content(SEP | {"se_ratio": 0.5, "se_width": 8}), "mine.json: blocks[0] has both se_ratio and se_width; expected"),
+    (content(SEP | {"expand_width": 8}), "mine.json: blocks[0].expand_width: unknown key"),
+    (content({"op": "depthwise", "kernel_size": 3, "width": 8}), "mine.json: blocks[0].width: unknown key"),
+    (content({"op": "fused", "kernel_size": 3, "width": 8}), "mine.json: blocks[0].expand_ratio is missing"),
+    (content(SEP, head={"width": 8, "position": "between"}), "mine.json: head.position is between; expected one of"),
+    (content(SEP, bn_eps=0), "mine.json: bn_eps is 0; expected a number > 0 and <= 1"),
     (content(SEP, dropout=1), "mine.json: dropout is 1; expected a number >= 0 and < 1"),
     (content(SEP, class_num="10"), 'mine.json: class_num is "10"; expected a whole number >= 1'),
     (content(SEP, input_size="32"), 'mine.json: input_size is "32"; expected a whole number >= 1'),
@@ -110,12 +126,12 @@ WRONG = [
     (content(SEP, [MB, MB | {"width": 0}]), "mine.json: blocks[1][1].width is 0; expected a whole number >= 1"),
     (
         content(SEP | {"op": "SepConv"}),
-        "mine.json: blocks[0].op is SepConv; expected one of conv, sepconv, mbconv, zero",
+        "mine.json: blocks[0].op is SepConv; expected one of conv, depthwise, sepconv, mbconv, fused, zero",
     ),
     (content(SEP | {"expand_ratio": 6}), "mine.json: blocks[0].expand_ratio is 6; expected 1, since only an mbconv"),
     (content(SEP | {"skip": 1}), "mine.json: blocks[0].skip is 1; expected true or false"),
     (content(SEP | {"depth": 2.0}), "mine.json: blocks[0].depth is 2.0; expected a whole number >= 1"),
-    (content(SEP | {"se_ratio": True}), "mine.json: blocks[0].se_ratio is true; expected a number >= 0 and < 1"),
+    (content(SEP | {"se_ratio": True}), "mine.json: blocks[0].se_ratio is true; expected a number >= 0 and <= 1000"),
     (content(SEP | {"depth": 10**12}), "mine.json: blocks[0].depth is 1000000000000; expected a whole number >= 1 and"),
     (content(SEP | {"depth": 1001}), "mine.json: blocks[0].depth is 1001; expected a whole number >= 1 and <= 1000"),
     (

@@ -37,7 +37,7 @@ def test_name_is_found_from_any_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", ["mine.json", "some/mine", "some/results/architecture.json"])
 def test_path_is_taken_as_it_is(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
-    assert error_of(architecture_file, path, ROOT).startswith(f"{path}: no such file; config/architectures has mnas")
+    assert error_of(architecture_file, path, ROOT).startswith(f"{path}: no such file; config/architectures has eff")
     write_json(tmp_path / path, {})
     assert architecture_file(path, ROOT) == Path(path)
 

@@ -21,13 +21,13 @@ RANGE = "made_up.yaml: search_range."
         ),
         ({"kernel_size": [[3], [5], [2]]}, f"{RANGE}kernel_size of block 2 is 2; expected an odd"),
         ({"kernel_size": [[3], [5], 3]}, f"{RANGE}kernel_size of block 2 is 3; expected a list"),
-        ({"conv_ops": ["MBconv"]}, f"{RANGE}conv_ops is MBconv; expected one of Conv, SepConv, MBConv, Zero"),
+        ({"conv_ops": ["MBconv"]}, f"{RANGE}conv_ops is MBconv; expected one of Conv, SepConv, MBConv, Fused, Zero"),
         ({"conv_ops": ["Zero"]}, f'{RANGE}conv_ops of block 0 is ["Zero"]; expected an operation besides Zero'),
         ({"skip_ops": [True]}, f"{RANGE}skip_ops is true; expected one of no_skip, skip"),
-        ({"se_ratio": [0, 1]}, f"{RANGE}se_ratio is 1; expected a number >= 0 and < 1"),
+        ({"se_ratio": [0, -1]}, f"{RANGE}se_ratio is -1; expected a number >= 0 and <= 1000"),
         ({"se_ratio": [-0.1]}, f"{RANGE}se_ratio is -0.1; expected a number"),
         ({"se_ratio": [float("nan")]}, f"{RANGE}se_ratio is NaN; expected a number"),
-        ({"expansion_ratio": [0]}, f"{RANGE}expansion_ratio is 0; expected a whole number >= 1"),
+        ({"expansion_ratio": [0]}, f"{RANGE}expansion_ratio is 0; expected a number > 0"),
         ({"layer_search_range": [-2]}, f"{RANGE}layer_search_range of block 0 is [-2]; expected at least one layer"),
         (
             {"filter_size_search_ratio": [0.1]},
@@ -46,6 +46,7 @@ RANGE = "made_up.yaml: search_range."
             {"strides": [1, 1]},
             "made_up.yaml: settings.strides has 2 values; expected 3, one per block",
         ),
+        ({"last_bias": 1}, "made_up.yaml: settings.last_bias is 1; expected true or false"),
         ({"strides": [1, 1, True]}, "made_up.yaml: settings.strides is true; expected a whole number >= 1"),
         ({"class_num": 10.0}, "made_up.yaml: settings.class_num is 10.0; expected a whole number >= 1"),
         ({"dropout": 1}, "made_up.yaml: settings.dropout is 1; expected a number >= 0 and < 1"),
@@ -76,7 +77,7 @@ RANGE = "made_up.yaml: search_range."
         ({"class_num": 10**12}, "made_up.yaml: settings.class_num is 1000000000000; expected a whole number >= 1"),
         ({"a\x1b\n": 3}, 'made_up.yaml: settings."a\\u001b\\n": unknown key; expected one of'),
         ({"last_chs": 3}, "made_up.yaml: settings.last_chs: unknown key; did you mean last_ch?"),
-        ({"colour": 3}, "made_up.yaml: settings.colour: unknown key; expected one of class_num, dropout, first_conv"),
+        ({"colour": 3}, "made_up.yaml: settings.colour: unknown key; expected one of bn_eps, bn_momentum, class_num"),
     ],
 )
 def test_wrong_values(changes, message):
@@ -132,3 +133,12 @@ def test_zero_needs_stride_1_and_the_channels_of_the_block_before():
 def test_lists_per_block():
     ratios = [[0.5], [1.0, 2.0], [1.0]]
     assert [block.width for block in build(small(filter_size_search_ratio=ratios)).blocks] == [(4,), (8, 16), (12,)]
+
+
+def test_activations_are_searched_with_one_decision_per_block_only():
+    content = small()
+    content["search_range"]["activation"] = ["relu", "silu"]
+    with pytest.raises(InputError, match="activation of block 0 has 2 choices; expected one without"):
+        build(content)
+    content["settings"]["first_mbconv_filter_size"] = content["settings"]["first_conv_filter_size"]
+    assert any("activation=silu" in option for option in build(content).decisions[0].options)

@@ -33,5 +33,5 @@ def test_demo_ends_with_a_network_better_than_a_linear_model(checkout):
 
 def test_make_alone_lists_the_targets(checkout):
     output = make(checkout)
-    targets = ("setup", "demo", "test", "test-slow", "lint", "dag", "report", "bench", "clean")
+    targets = ("setup", "demo", "test", "test-slow", "lint", "dag", "status", "report", "bench", "clean")
     assert all(f"make {target} " in output for target in targets)

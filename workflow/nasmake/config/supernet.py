@@ -68,10 +68,11 @@ class Supernet(Scheduler, Optimizer):
     """Supernet training. The defaults are those of ProxylessNAS (arXiv 1812.00332, appendix, and its code)."""
 
     batch_size: Count = Field(256, description="number of images in a training step")
-    weight_sharing: Literal["sliced", "separate"] = Field(
+    weight_sharing: Literal["sliced", "separate", "elastic"] = Field(
         "sliced",
         description="sliced: candidates of different width or expansion share weights; separate: each candidate has "
-        "its own weights, as in ProxylessNAS",
+        "its own weights, as in ProxylessNAS; elastic: as sliced, and a small kernel is the centre of the large one "
+        "times a learned matrix, as in once-for-all (arXiv 1908.09791)",
     )
     sampler: Literal["uniform", "fair", "sandwich", "asng"] | None = Field(
         None,

@@ -12,10 +12,11 @@ from typing import Any
 from nasmake.core.errors import InputError, shown
 from nasmake.core.json_text import parse_json
 from nasmake.costs.table import with_costs
-from nasmake.search_spaces import Architecture, NetworkSpec
+from nasmake.search_spaces import Architecture, Convolution, NetworkSpec
 from nasmake.search_spaces.architecture_file import RUN
 from nasmake.search_spaces.library import SPACES, architecture_file, edge_and_channels, load_space, read_architecture
 
+BASIC = ("op", "depth", "kernel_size", "stride", "expand_ratio", "width", "se_ratio", "skip")  # columns of every table
 KEPT_KEYS = ("name", "source", "state", "scores")  # keys of a file that its description repeats
 
 
@@ -105,16 +106,24 @@ def architecture_table(spec: NetworkSpec, content: Mapping[str, Any]) -> str:
         spec: the network.
         content: its description from `describe`.
     """
-    rows = [["block", *RUN], ["stem", "conv", "1", "3", f"{spec.stem_stride}", "1", f"{spec.stem_channels}"]]
+    parts = [("stem", _as_run(spec.stem(content["channels"])))]
     for index, block in enumerate(spec.readable()):
-        for run in block if isinstance(block, list) else [block]:
-            rows.append([f"{index}", *(_cell(run.get(key, "")) for key in RUN)])
-    rows.append(["head", "conv", "1", "1", "1", "1", f"{spec.head_channels}"])
+        parts += [(f"{index}", run) for run in (block if isinstance(block, list) else [block])]
+    parts += [("head", _as_run(spec.head))] if spec.head_channels else []
+    columns = [key for key in RUN if key in BASIC or any(key in run for _, run in parts)]
+    rows = [["block", *columns], *([name, *(_cell(run.get(key, "")) for key in columns)] for name, run in parts)]
     widths = [max(len(row[column]) for row in rows if column < len(row)) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
     size, channels = content["input_size"], content["channels"]
     costs = f"{content['parameters']:,} parameters, {content['macs']:,} MACs"
     return "\n".join([*lines, f"{costs} for {channels}x{size}x{size} images of {spec.num_classes} classes"])
+
+
+def _as_run(shape: Convolution) -> dict[str, Any]:
+    """Return stem or head as a run of one layer."""
+    run = {"op": "conv", "depth": 1, "kernel_size": shape.kernel_size, "stride": shape.stride, "expand_ratio": 1}
+    activation = {} if shape.activation == "relu" else {"activation": shape.activation}
+    return run | {"width": shape.out_channels} | activation
 
 
 def _cell(value: Any) -> str:

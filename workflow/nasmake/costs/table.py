@@ -195,11 +195,13 @@ def _sum(units: Iterable[ProfiledUnit], latency: Mapping[str, int] | None = None
         parameters += classifier + unit.num_classes
         size = unit.input_size
         for convolution in unit.convolutions:
-            size = output_size(size, convolution.stride)
+            size = 1 if convolution.after_pooling else output_size(size, convolution.stride)
             channels = convolution.out_channels
             weights = channels * convolution.kernel_size**2 * (1 if convolution.depthwise else convolution.in_channels)
             squeeze = 2 * channels * convolution.se_channels
             macs += weights * size**2 + squeeze
-            parameters += weights + 2 * channels + squeeze + (channels + convolution.se_channels if squeeze else 0)
+            ending = convolution.bias if convolution.after_pooling else 2
+            parameters += weights + ending * channels
+            parameters += squeeze + (channels + convolution.se_channels if squeeze else 0)
         nanoseconds += latency[unit.key] if latency is not None else 0
     return macs, parameters, nanoseconds

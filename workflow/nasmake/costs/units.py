@@ -9,6 +9,7 @@ from itertools import chain
 from typing import NamedTuple, Self
 
 from nasmake.search_spaces import Convolution, LayerSpec, NetworkSpec, SearchSpace
+from nasmake.search_spaces.spec import EXPANDING, STYLE
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class ProfiledUnit:
     @property
     def convolutions(self) -> tuple[Convolution, ...]:
         """The convolutions before the classifier, in the order of computation."""
-        return self.part.convolutions if isinstance(self.part, LayerSpec) else (self.part,)
+        if isinstance(self.part, LayerSpec):
+            return self.part.convolutions
+        return (self.part,) if self.part.kernel_size else ()
 
     @property
     def output_size(self) -> int:
@@ -46,10 +49,13 @@ class ProfiledUnit:
             name, expansion, skip = part.name, "", ""
         else:
             name, skip = part.op, "_skip" if part.residual else ""
-            expansion = f"_e{part.expand_ratio}" if name == "mbconv" else ""
+            expansion = f"_e{part.expand_ratio}" if name in EXPANDING else ""
         squeeze = f"_se{part.se_channels}" if part.se_channels else ""
+        style = "".join(f"_{key}-{value}" for key in STYLE if (value := getattr(part, key)) != STYLE[key])
+        if isinstance(part, Convolution) and part.after_pooling:
+            style += "_pooled" if part.bias else "_pooled_nobias"
         shape = f"k{part.kernel_size}_s{part.stride}{expansion}_i{part.in_channels}_o{part.out_channels}"
-        return f"{name}_{shape}{squeeze}{skip}{classes}_r{self.input_size}"
+        return f"{name}_{shape}{squeeze}{style}{skip}{classes}_r{self.input_size}"
 
 
 class Layout(NamedTuple):

@@ -4,6 +4,7 @@ Everything that a script needs before it knows its task is imported here, so thi
 core only.
 """
 
+import argparse
 import json
 import signal
 import sys
@@ -74,3 +75,14 @@ def _take_job(arguments: list[str]) -> JobFacts | None:
 
 def _exit_by_signal(number: int, frame: Any) -> None:
     raise SystemExit(128 + number)
+
+
+def positive(text: str) -> int:
+    """Return the text as a whole number.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or less than 1.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"value is {text}; expected a whole number >= 1")
+    return int(text)

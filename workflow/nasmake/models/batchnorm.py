@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from nasmake.models.layers import MOMENTUM, ConvBN
+from nasmake.models.layers import ConvBN
 from nasmake.models.network import Network
 from nasmake.models.sliced import NORMS
 from nasmake.models.supernet import Supernet
@@ -36,7 +36,7 @@ def batch_statistics(supernet: Supernet) -> Iterator[None]:
         yield
     finally:
         for norm in norms:
-            norm.momentum = MOMENTUM
+            norm.momentum = supernet.spec.bn_momentum
         supernet.train(was_training)
 
 
@@ -65,7 +65,7 @@ def recalibrate_batchnorm(model: Network | Supernet, batches: Iterable[Tensor]) 
             norm.momentum = 1 / count  # makes the running statistics the mean over all batches so far
         model(batch)
     for norm in norms:
-        norm.momentum = MOMENTUM
+        norm.momentum = model.spec.bn_momentum
         norm.eval()
     if not count:
         raise ValueError("recalibrate_batchnorm: no batch; expected at least one")

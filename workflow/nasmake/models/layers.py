@@ -5,16 +5,25 @@ network.py, layers with shared weights in sliced.py. tests/models/test_network.p
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasmake.search_spaces import Convolution, LayerSpec
+from nasmake.search_spaces import Convolution, LayerSpec, NetworkSpec
+from nasmake.search_spaces.spec import BN_EPSILON, BN_MOMENTUM
 
-EPSILON = 1e-3  # of batch normalisation: the predecessor's value
-MOMENTUM = 0.1  # torch's default; with the predecessor's 0.01, statistics of a short training contain its first steps
+ACTIVATIONS: dict[str | None, Callable[[Tensor], Tensor]] = {
+    "relu": partial(F.relu, inplace=True),
+    "relu6": partial(F.relu6, inplace=True),
+    "silu": partial(F.silu, inplace=True),
+    "hard_swish": partial(F.hardswish, inplace=True),
+    None: lambda x: x,
+}
+GATES: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": torch.sigmoid, "hard_sigmoid": F.hardsigmoid}
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -34,7 +43,7 @@ def initialise_filter(weight: Tensor) -> Tensor:
 
 
 class ConvBN(nn.Module):
-    """A convolution, its batch normalisation, and a ReLU if the convolution has one."""
+    """A convolution, its batch normalisation, and its activation if it has one."""
 
     def __init__(self, shape: Convolution) -> None:
         super().__init__()
@@ -42,32 +51,60 @@ class ConvBN(nn.Module):
         self.conv = nn.Conv2d(
             shape.in_channels, shape.out_channels, size, shape.stride, size // 2, groups=groups, bias=False
         )
-        self.bn: nn.Module = nn.BatchNorm2d(shape.out_channels, eps=EPSILON, momentum=MOMENTUM)
-        self.relu = shape.relu
+        self.bn: nn.Module = nn.BatchNorm2d(shape.out_channels, eps=BN_EPSILON, momentum=BN_MOMENTUM)
+        self.activation = shape.activation
         initialise_filter(self.conv.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, in_channels, H, W] to [N, out_channels, H', W'] with H' = H / stride, rounded up."""
-        x = self.bn(self.conv(x))
-        return F.relu(x, inplace=True) if self.relu else x
+        return ACTIVATIONS[self.activation](self.bn(self.conv(x)))
+
+
+class PooledConv(nn.Module):
+    """Global average pooling, a 1x1 convolution, and its activation (the head of MobileNetV3)."""
+
+    def __init__(self, shape: Convolution) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(shape.in_channels, shape.out_channels, 1, bias=shape.bias)
+        self.activation = shape.activation
+        initialise_filter(self.conv.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, in_channels, H, W] to [N, out_channels, 1, 1]."""
+        return ACTIVATIONS[self.activation](self.conv(x.mean((2, 3), keepdim=True)))
+
+
+def make_head(shape: Convolution) -> nn.Module:
+    """Return the module of `NetworkSpec.head`."""
+    if not shape.kernel_size:
+        return nn.Identity()
+    return PooledConv(shape) if shape.after_pooling else ConvBN(shape)
+
+
+def set_batchnorm(modules: Iterable[nn.Module], spec: NetworkSpec) -> None:
+    """Give batch normalisations the epsilon and the momentum of a network."""
+    for module in modules:
+        module.eps, module.momentum = spec.bn_eps, spec.bn_momentum  # type: ignore[assignment]
 
 
 class SqueezeExcite(nn.Module):
     """Squeeze and excitation (arXiv 1709.01507): scales each channel by a function of the means of all channels."""
 
-    def __init__(self, channels: int, hidden_channels: int) -> None:
+    def __init__(self, shape: Convolution) -> None:
         super().__init__()
-        self.reduce = nn.Linear(channels, hidden_channels)
-        self.expand = nn.Linear(hidden_channels, channels)
+        self.reduce = nn.Linear(shape.out_channels, shape.se_channels)
+        self.expand = nn.Linear(shape.se_channels, shape.out_channels)
+        self.activation, self.gate = shape.se_activation, shape.se_gate
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, channels, H, W] to the same shape."""
-        return excite(x, self.expand(F.relu(self.reduce(x.mean((2, 3))))))
+        hidden = ACTIVATIONS[self.activation](self.reduce(x.mean((2, 3))))
+        return excite(x, self.expand(hidden), self.gate)
 
 
-def excite(x: Tensor, logits: Tensor) -> Tensor:
-    """Scale the channels of x [N, C, H, W] by the sigmoid of `logits` [N, C]."""
-    return x * logits.sigmoid()[:, :, None, None]
+def excite(x: Tensor, logits: Tensor, gate: str) -> Tensor:
+    """Scale the channels of x [N, C, H, W] by the gate of `logits` [N, C]."""
+    return x * GATES[gate](logits)[:, :, None, None]
 
 
 class Layer(nn.Sequential):
@@ -78,7 +115,7 @@ class Layer(nn.Sequential):
         for shape in spec.convolutions:
             stages[shape.name] = ConvBN(shape)
             if shape.se_channels:
-                stages["squeeze_excite"] = SqueezeExcite(shape.out_channels, shape.se_channels)
+                stages["squeeze_excite"] = SqueezeExcite(shape)
         super().__init__(stages)
         self.residual = spec.residual
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from nasmake.models.layers import Classifier, ConvBN, Layer
+from nasmake.models.layers import Classifier, ConvBN, Layer, make_head, set_batchnorm
 from nasmake.search_spaces import NetworkSpec
 
 
@@ -22,8 +22,9 @@ class Network(nn.Module):
         self.spec = spec
         self.stem = ConvBN(spec.stem(in_channels))
         self.blocks = nn.Sequential(*(nn.Sequential(*map(Layer, block)) for block in spec.blocks))
-        self.head = ConvBN(spec.head)
-        self.classifier = Classifier(spec.head_channels, spec.num_classes, spec.dropout)
+        self.head = make_head(spec.head)
+        self.classifier = Classifier(spec.head.out_channels, spec.num_classes, spec.dropout)
+        set_batchnorm(self.batchnorms(), spec)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images [N, in_channels, H, W] to logits [N, num_classes]."""

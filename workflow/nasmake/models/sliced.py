@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasmake.models.layers import EPSILON, MOMENTUM, excite, initialise_filter
+from nasmake.models.layers import ACTIVATIONS, PooledConv, excite, initialise_filter
 from nasmake.search_spaces import Convolution, LayerSpec
+from nasmake.search_spaces.spec import BN_EPSILON, BN_MOMENTUM
 
 
 class SlicedTensor(nn.Module):
@@ -68,14 +69,14 @@ class SlicedBatchNorm(nn.Module):
         self.affine = SlicedTensor(weight_and_bias, [2], channel_choices)
         self.register_buffer("running_mean", torch.zeros(most))
         self.register_buffer("running_var", torch.ones(most))
-        self.momentum = MOMENTUM
+        self.eps, self.momentum = BN_EPSILON, BN_MOMENTUM
         self.active_channels = most
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, active_channels, H, W] to the same shape."""
         mean, variance = self.running_mean[: self.active_channels], self.running_var[: self.active_channels]
         weight, bias = self.affine(2, self.active_channels).unbind()
-        return F.batch_norm(x, mean, variance, weight, bias, self.training, self.momentum, EPSILON)
+        return F.batch_norm(x, mean, variance, weight, bias, self.training, self.momentum, self.eps)
 
     def reset_running_stats(self) -> None:
         """Set the statistics of the active channels to mean 0 and variance 1."""
@@ -112,17 +113,23 @@ class SharedStage(nn.Module):
 
 
 class SharedConvBN(SharedStage):
-    """Shared weights of convolutions that differ in their channels only; computes the same as `layers.ConvBN`."""
+    """Shared weights of convolutions; computes the same as `layers.ConvBN`.
+
+    With several kernel sizes, a small kernel is the centre of the next larger one times a learned square matrix (the
+    elastic kernel size of once-for-all, arXiv 1908.09791, section 3.3). The matrices begin as identities, as in its
+    code. All channels share them.
+    """
 
     def __init__(self, shapes: Sequence[Convolution]) -> None:
         super().__init__()
         out_channel_choices = sorted({shape.out_channels for shape in shapes})
         in_channel_choices = [] if shapes[0].depthwise else sorted({shape.in_channels for shape in shapes})
-        size = shapes[0].kernel_size
+        size, *self._smaller = sorted({shape.kernel_size for shape in shapes}, reverse=True)
         full = initialise_filter(
             torch.empty(out_channel_choices[-1], in_channel_choices[-1] if in_channel_choices else 1, size, size)
         )
         self.weight = SlicedTensor(full, out_channel_choices, in_channel_choices)
+        self.transforms = nn.ParameterDict({f"to_{small}": torch.eye(small**2) for small in self._smaller})
         self.bn = SlicedBatchNorm(out_channel_choices)
         self.activate(shapes[0])
 
@@ -134,15 +141,47 @@ class SharedConvBN(SharedStage):
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, in_channels, H, W] to [N, out_channels, H', W'] with H' = H / stride, rounded up."""
         shape = self.shape
-        weight = self.weight(shape.out_channels, shape.in_channels)
+        weight = self._kernel()
         groups = shape.in_channels if shape.depthwise else 1
         x = self.bn(F.conv2d(x, weight, None, shape.stride, shape.kernel_size // 2, groups=groups))
-        return F.relu(x, inplace=True) if shape.relu else x
+        return ACTIVATIONS[shape.activation](x)
 
     def active_state(self) -> dict[str, Tensor]:
         """Return the active slice as the state of a `layers.ConvBN`."""
+        return merged_state({"conv": {"weight": self._kernel()}, "bn": self.bn.active_state()})
+
+    def _kernel(self) -> Tensor:
+        """Return the weight of the active shape."""
+        weight: Tensor = self.weight(self.shape.out_channels, self.shape.in_channels)
+        for size in self._smaller:
+            if size < self.shape.kernel_size:
+                break
+            edge = (weight.shape[-1] - size) // 2
+            centre = weight[..., edge : edge + size, edge : edge + size]
+            weight = F.linear(centre.flatten(2), self.transforms[f"to_{size}"]).reshape(centre.shape)
+        return weight
+
+
+class SharedPooledConv(SharedStage):
+    """Shared weights of `layers.PooledConv` for several numbers of input channels."""
+
+    def __init__(self, shapes: Sequence[Convolution]) -> None:
+        super().__init__()
+        channels = [shape.in_channels for shape in shapes]
+        full = PooledConv(shapes[-1]).conv
+        self.weight = SlicedTensor(full.weight.detach(), [shapes[0].out_channels], channels)
+        self.bias = full.bias
+        self.activate(shapes[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, in_channels, H, W] to [N, out_channels, 1, 1]."""
         weight = self.weight(self.shape.out_channels, self.shape.in_channels)
-        return merged_state({"conv": {"weight": weight}, "bn": self.bn.active_state()})
+        return ACTIVATIONS[self.shape.activation](F.conv2d(x.mean((2, 3), keepdim=True), weight, self.bias))
+
+    def active_state(self) -> dict[str, Tensor]:
+        """Return the active slice as the state of a `layers.PooledConv`."""
+        weight = self.weight(self.shape.out_channels, self.shape.in_channels)
+        return merged_state({"conv": {"weight": weight} | ({} if self.bias is None else {"bias": self.bias})})
 
 
 class SharedLinear(nn.Module):
@@ -176,8 +215,8 @@ class SharedSqueezeExcite(SharedStage):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, channels, H, W] to the same shape."""
-        hidden = F.relu(self.reduce(x.mean((2, 3)), self.shape.se_channels))
-        return excite(x, self.expand(hidden, self.shape.out_channels))
+        hidden = ACTIVATIONS[self.shape.se_activation](self.reduce(x.mean((2, 3)), self.shape.se_channels))
+        return excite(x, self.expand(hidden, self.shape.out_channels), self.shape.se_gate)
 
     def active_state(self) -> dict[str, Tensor]:
         """Return the active slice as the state of a `layers.SqueezeExcite`."""
@@ -188,7 +227,7 @@ class SharedSqueezeExcite(SharedStage):
 
 
 class SharedLayer(nn.Module):
-    """Shared weights of layers with the same operation and kernel size, at one position of one block."""
+    """Shared weights of layers with the same operation, at one position of one block."""
 
     def __init__(self, specs: Sequence[LayerSpec]) -> None:
         super().__init__()

@@ -3,8 +3,9 @@
 At every position of every block, each operation with each kernel size has a candidate layer. Layers that differ in
 channels or expansion ratio share its weights by slicing (they use the first n channels). Blocks with different numbers
 of layers share the positions. With separate weights (`weight_sharing="separate"`, the candidate operations of
-ProxylessNAS, arXiv 1812.00332, section 3.1) every shape of a layer has a candidate layer for itself. A forward pass
-computes the active subnet at its true size and nothing else.
+ProxylessNAS, arXiv 1812.00332, section 3.1) every shape of a layer has a candidate layer for itself. With elastic
+kernels (`weight_sharing="elastic"`, once-for-all, arXiv 1908.09791) all kernel sizes of an operation share a candidate.
+A forward pass computes the active subnet at its true size and nothing else.
 
 A sliced weight is stored as chunks, cut where a choice may end, and not as one tensor. So the chunks outside the active
 subnet have no gradient (None, not zeros), and momentum and weight decay do not move them.
@@ -20,12 +21,12 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from nasmake.models.layers import Classifier, ConvBN, Layer
+from nasmake.models.layers import Classifier, ConvBN, Layer, set_batchnorm
 from nasmake.models.network import Network
-from nasmake.models.sliced import NORMS, SharedConvBN, SharedLayer, merged_state
+from nasmake.models.sliced import NORMS, SharedConvBN, SharedLayer, SharedPooledConv, merged_state
 from nasmake.search_spaces import Decisions, LayerSpec, NetworkSpec, SearchSpace
 
-WeightSharing = Literal["sliced", "separate"]
+WeightSharing = Literal["sliced", "separate", "elastic"]
 
 
 class Supernet(nn.Module):
@@ -37,7 +38,7 @@ class Supernet(nn.Module):
     Args:
         space: the search space.
         in_channels: channels of the images.
-        weight_sharing: sliced or separate; stem, head and classifier are shared in both.
+        weight_sharing: sliced, separate or elastic; stem, head and classifier are shared in all.
         num_classes: number of outputs; None: the space's number of classes.
 
     Attributes:
@@ -61,8 +62,10 @@ class Supernet(nn.Module):
         self.stem = ConvBN(spec.stem(in_channels))
         self.fixed = nn.ModuleList(nn.Sequential(*map(Layer, block)) for block in space.fixed)
         self.blocks = nn.ModuleList(_block(space, index, self._candidate_name) for index in range(len(space.blocks)))
-        self.head = SharedConvBN([replace(spec.head, in_channels=count) for count in space.last_channel_choices])
+        make_head = SharedPooledConv if spec.head_after_pooling else SharedConvBN
+        self.head = make_head([replace(spec.head, in_channels=count) for count in space.last_channel_choices])
         self.classifier = Classifier(spec.head_channels, num_classes or spec.num_classes, spec.dropout)
+        set_batchnorm((module for module in self.modules() if isinstance(module, NORMS)), spec)
         self.set_active_subnet((0,) * len(space.decisions))
 
     def set_active_subnet(self, decisions: Decisions) -> None:
@@ -158,4 +161,5 @@ CANDIDATES: dict[
 ] = {  # the name of a layer's candidate; layers with the same name share weights
     "sliced": _sliced_candidate,
     "separate": _separate_candidate,
+    "elastic": lambda layer: layer.op,
 }

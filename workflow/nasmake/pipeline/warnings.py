@@ -149,12 +149,22 @@ def _paths_per_step(config: Config) -> list[str]:
 
 def _short_training(config: Config, facts: DatasetFacts) -> list[str]:
     """Warn of supernets that train each option of the largest decision in a few steps only, in every trial."""
+    line, steps = supernet_training(config, facts) or ("", FEWEST_STEPS)
+    return [line] if steps < FEWEST_STEPS else []
+
+
+def supernet_training(config: Config, facts: DatasetFacts) -> tuple[str, float] | None:
+    """Return in how many steps a supernet trains each option of the largest decision, as a sentence and a number.
+
+    None is returned if no supernet is trained, if the number of images or the space is not known yet, and for samplers
+    that train more paths in a step than supernet.paths_per_step says: fair and sandwich.
+    """
     if config.nas.architecture is not None or config.nas.supernet is not None:
-        return []
+        return None
     space, images = read_search_space(config), facts.images
     samplers = possible_values(config, "supernet.sampler")
     if images is None or "choices" in space or "fair" in samplers or "sandwich" in samplers:
-        return []  # fair and sandwich train more paths in a step than supernet.paths_per_step says
+        return None
     decisions = SearchSpace.from_mapping(space["content"], space["name"], space["name"]).decisions
     options = max(len(decision.choices) for decision in decisions)
     train = (config.dataset.num_train or images) - config.dataset.num_data_architecture_search
@@ -162,12 +172,11 @@ def _short_training(config: Config, facts: DatasetFacts) -> list[str]:
     key = "nas.num_epochs_supernet_train"
     epochs, paths = (max(possible_values(config, path)) for path in (key, "supernet.paths_per_step"))
     steps = epochs * batches * paths / options
-    if steps >= FEWEST_STEPS:
-        return []
-    return [
+    line = (
         f"{key} is {epochs}: trains each of {options} options in about {int(steps)} steps; a supernet needs some "
         f"{FEWEST_STEPS} at the very least, better 100; see config/README.md"
-    ]
+    )
+    return line, steps
 
 
 def _more_than_there_is(config: Config, facts: DatasetFacts) -> list[str]:

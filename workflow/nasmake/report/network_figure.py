@@ -14,12 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Arc, FancyBboxPatch
 
 from nasmake.search_spaces import NetworkSpec
+from nasmake.search_spaces.spec import EXPANDING
 
-NAMES = {"conv": "Conv", "sepconv": "SepConv", "mbconv": "MBConv"}
+NAMES = {"conv": "Conv", "depthwise": "Depthwise", "sepconv": "SepConv", "mbconv": "MBConv", "fused": "Fused MBConv"}
 HUES = {
     "conv": "#009E73",
     "sepconv": "#E69F00",
     "mbconv": "#56B4E9",
+    "depthwise": "#F0E442",
+    "fused": "#CC79A7",
 }  # colour-blind safe (Okabe and Ito); black text is readable on each
 TIMES = "\N{MULTIPLICATION SIGN}"
 STRENGTHS = {1: 0.25, 3: 0.4, 5: 0.7}  # share of the hue, by kernel size; 1 for larger kernels
@@ -51,7 +54,7 @@ class Row:
     width: int
     stride: int | None = None
     colour: Any = PLAIN
-    expand_ratio: int = 1
+    expand_ratio: float = 1
     is_dropped: bool = False
     is_residual: bool = False
 
@@ -78,29 +81,36 @@ def rows_of(spec: NetworkSpec, channels: int, size: int) -> Iterator[Row]:
     """Yield the rows of a network's picture, from the top. Equal layers that follow each other share a row."""
     yield Row("image", size, channels, colour=None)
     size, width = _shrunk(size, spec.stem_stride), spec.stem_channels
-    yield Row(f"Conv 3{TIMES}3", size, width, spec.stem_stride)
+    kernel = spec.stem_kernel_size
+    yield Row(f"Conv {kernel}{TIMES}{kernel}", size, width, spec.stem_stride)
     for run in spec.runs():
         if run["op"] == "zero":
             yield Row("dropped", size, width, is_dropped=True)
             continue
         size = _shrunk(size, run["stride"])
-        keeps_shape = run["stride"] == 1 and run["width"] == width
-        width = run["width"]
+        keeps_shape = run["stride"] == 1 and run.get("width", width) == width
+        arriving, width = width, run.get("width", width)
+        ratio = run.get("expand_ratio") or run["expand_width"] / arriving
         kernel, strength = run["kernel_size"], STRENGTHS.get(run["kernel_size"], 1.0)
         times = f"{run['depth']} {TIMES} " if run["depth"] > 1 else ""
-        expansion = f"{run['expand_ratio']}" if run["op"] == "mbconv" else ""
-        squeeze = f", SE {run['se_ratio']:g}" if run["se_ratio"] else ""
+        expansion = f"{ratio:.3g}" if run["op"] in EXPANDING else ""
+        squeeze = f", SE {run['se_ratio']:g}" if run.get("se_ratio") else ""
+        squeeze = f", SE {run['se_width']}" if "se_width" in run else squeeze
         yield Row(
             f"{times}{NAMES[run['op']]}{expansion} {kernel}{TIMES}{kernel}{squeeze}",
             size,
             width,
             run["stride"],
             colour=tuple(1 - strength * (1 - part) for part in to_rgb(HUES[run["op"]])),
-            expand_ratio=run["expand_ratio"],
+            expand_ratio=ratio,
             is_residual=run["skip"] and (keeps_shape or run["depth"] > 1),
         )
-    yield Row(f"Conv 1{TIMES}1", size, spec.head_channels, 1)
-    yield Row("average pooling", 1, spec.head_channels)
+    head = Row(f"Conv 1{TIMES}1", 1 if spec.head_after_pooling else size, spec.head_channels, 1)
+    if spec.head_channels and not spec.head_after_pooling:
+        yield head
+    yield Row("average pooling", 1, width if spec.head_after_pooling else spec.head.out_channels)
+    if spec.head_channels and spec.head_after_pooling:
+        yield head
     yield Row("fully connected", 1, spec.num_classes)
 
 

@@ -3,7 +3,7 @@
 Reading the blocks of a file lives in architecture_file.py, finding files by name in library.py.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from nasmake.core.errors import InputError
@@ -11,6 +11,11 @@ from nasmake.search_spaces.architecture_file import MEMBERSHIP, parse_network
 from nasmake.search_spaces.space import Decisions, SearchSpace
 from nasmake.search_spaces.spec import NetworkSpec
 from nasmake.search_spaces.value_rules import checked
+
+# Keys of the file that it has only where a network differs from the default, with the fields of NetworkSpec.
+STEM = {"kernel_size": "stem_kernel_size", "activation": "stem_activation"}
+HEAD = {"activation": "head_activation"}
+NORMALISATION = {"bn_eps": "bn_eps", "bn_momentum": "bn_momentum"}
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,16 @@ class Architecture:
     def to_json(self) -> dict[str, Any]:
         """Return the whole architecture as JSON; `from_json` reads an equal architecture from it."""
         spec = self.spec
-        content = {
-            "stem": {"width": spec.stem_channels, "stride": spec.stem_stride},
+        content: dict[str, Any] = {
+            "stem": {"width": spec.stem_channels, "stride": spec.stem_stride} | _other(spec, STEM),
             "blocks": spec.readable(),
-            "head": {"width": spec.head_channels},
+            "head": {"width": spec.head_channels} | _other(spec, HEAD) if spec.head_channels else None,
             "class_num": spec.num_classes,
             "dropout": spec.dropout,
             "string": spec.string(),
-        }
+        } | _other(spec, NORMALISATION)
+        if spec.head_channels and spec.head_after_pooling:
+            content["head"] |= {"position": "after_pooling"} | ({} if spec.head_bias else {"bias": False})
         if self.decisions is None:
             return content
         return content | {"space": self.space, "space_hash": self.space_hash, "decisions": list(self.decisions)}
@@ -104,3 +111,9 @@ class Architecture:
             raise InputError(
                 f"{source}: decisions choose another network in {space.source}; correct the decisions, {remedy}"
             )
+
+
+def _other(spec: NetworkSpec, names: dict[str, str]) -> dict[str, Any]:
+    """Return those of the named fields that differ from their defaults, under their keys in the file."""
+    defaults = {field.name: field.default for field in fields(spec)}
+    return {key: value for key, name in names.items() if (value := getattr(spec, name)) != defaults[name]}

@@ -14,9 +14,18 @@ Errors name file, block, key and value. tests/search_spaces/test_architecture.py
 from collections.abc import Mapping
 from typing import Any
 
+from nasmake.core.errors import InputError
 from nasmake.search_spaces.blocks import ZERO, stack
-from nasmake.search_spaces.spec import OPERATIONS, LayerSpec, NetworkSpec
+from nasmake.search_spaces.spec import (
+    BN_EPSILON,
+    BN_MOMENTUM,
+    EXPANDING,
+    OPERATIONS,
+    LayerSpec,
+    NetworkSpec,
+)
 from nasmake.search_spaces.value_rules import (
+    BOOLEAN,
     CHANNELS,
     CLASSES,
     DEPTH,
@@ -24,9 +33,14 @@ from nasmake.search_spaces.value_rules import (
     FRACTION,
     MOST_BLOCKS,
     MOST_LAYERS,
+    NOT_NEGATIVE,
     ODD,
-    RATIO,
+    POSITION,
+    POSITIVE,
+    SE_OF,
+    SMALL,
     STRIDE,
+    STYLE_RULES,
     Rule,
     checked,
     fail,
@@ -41,13 +55,31 @@ RUN: dict[str, Rule] = {
     "depth": DEPTH,
     "kernel_size": ODD,
     "stride": STRIDE,
-    "expand_ratio": RATIO,
+    "expand_ratio": POSITIVE,
     "width": CHANNELS,
-    "se_ratio": FRACTION,
-    "skip": ("true or false", lambda value: type(value) is bool),
+    "se_ratio": NOT_NEGATIVE,
+    "skip": BOOLEAN,
+    "expand_width": CHANNELS,
+    "se_width": CHANNELS,
+    "se_of": SE_OF,
+    "se_divisor": CHANNELS,
+    **STYLE_RULES,
 }
 DEFAULTS: dict[str, Any] = {"depth": 1, "stride": 1, "expand_ratio": 1, "se_ratio": 0.0, "skip": True}
-NO_EXPANSION: Rule = ("1, since only an mbconv expands", lambda value: type(value) is int and value == 1)
+NO_EXPANSION: Rule = ("1, since only an mbconv or a fused expands", lambda value: type(value) is int and value == 1)
+FOREIGN = {  # keys that an operation cannot have
+    "conv": ("expand_width",),
+    "sepconv": ("expand_width",),
+    "depthwise": ("expand_width", "width"),  # it keeps the number of channels
+}
+ALTERNATIVES = (("expand_ratio", "expand_width"), ("se_ratio", "se_width"))  # a run has one key of each pair
+FRAME: dict[str, Rule] = {  # of the whole network
+    "activation": STYLE_RULES["activation"],
+    "se_activation": STYLE_RULES["se_activation"],
+    "se_gate": STYLE_RULES["se_gate"],
+    "bn_eps": SMALL,
+    "bn_momentum": FRACTION,
+}
 DROPOUT = 0.2  # the default of space files
 MEMBERSHIP: dict[str, Rule] = {  # of a network that a search chose in a search space
     "space": text(200),
@@ -58,10 +90,15 @@ MEMBERSHIP: dict[str, Rule] = {  # of a network that a search chose in a search 
     ),
 }
 IMAGES: dict[str, Rule] = {"input_size": EDGE, "channels": whole(1000)}  # of the images that the network is meant for
-NUMBERS: dict[str, Rule] = IMAGES | {
+VALUES: dict[str, Rule] = IMAGES | {
     "stem.width": CHANNELS,
     "stem.stride": STRIDE,
+    "stem.kernel_size": ODD,
+    "stem.activation": STYLE_RULES["activation"],
     "head.width": CHANNELS,
+    "head.activation": STYLE_RULES["activation"],
+    "head.position": POSITION,
+    "head.bias": BOOLEAN,
     "class_num": CLASSES,
 }
 INFORMATION = (
@@ -77,7 +114,7 @@ INFORMATION = (
     "provenance",
 )
 KEYS = dict.fromkeys(("stem", "blocks", "head"), True) | dict.fromkeys(
-    ("class_num", "dropout", *MEMBERSHIP, *IMAGES, *INFORMATION), False
+    ("class_num", "dropout", *FRAME, *MEMBERSHIP, *IMAGES, *INFORMATION), False
 )
 
 
@@ -93,24 +130,44 @@ def parse_network(content: Any, source: str, num_classes: int | None = None) -> 
         InputError: one line with file, block, key, value and the allowed values.
     """
     content = section(content, source, "", KEYS if num_classes is not None else KEYS | {"class_num": True})
-    stem = section(content["stem"], source, "stem", {"width": True, "stride": True})
-    head = section(content["head"], source, "head", {"width": True})
-    numbers = {f"stem.{key}": value for key, value in stem.items()} | {"head.width": head["width"]}
-    numbers |= {key: content[key] for key in (*IMAGES, "class_num") if key in content}
-    for key, value in numbers.items():
-        checked(value, NUMBERS[key], f"{source}: {key}")
+    stem_keys = {"width": True, "stride": True, "kernel_size": False, "activation": False}
+    stem = section(content["stem"], source, "stem", stem_keys)
+    head = content["head"]
+    if head is not None:  # a network can have no head
+        section(head, source, "head", {"width": True, "position": False, "activation": False, "bias": False})
+    values = {f"stem.{key}": value for key, value in stem.items()}
+    values |= {f"head.{key}": value for key, value in (head or {}).items()}
+    values |= {key: content[key] for key in (*IMAGES, *FRAME, "class_num") if key in content}
+    for key, value in values.items():
+        checked(value, (VALUES | FRAME)[key], f"{source}: {key}")
+    style = {key: content[key] for key in STYLE_RULES if key in content}
+    activation = style.get("activation", "relu")
     return NetworkSpec(
         stem_channels=stem["width"],
         stem_stride=stem["stride"],
-        blocks=_blocks(content["blocks"], source, stem["width"]),
-        head_channels=head["width"],
+        blocks=_blocks(content["blocks"], source, stem["width"], style),
+        head_channels=head["width"] if head else 0,
         num_classes=content["class_num"] if num_classes is None else num_classes,
         dropout=float(checked(content.get("dropout", DROPOUT), FRACTION, f"{source}: dropout")),
+        stem_kernel_size=stem.get("kernel_size", 3),
+        stem_activation=stem.get("activation", activation),
+        head_activation=head.get("activation", activation) if head else "relu",
+        head_after_pooling=(head or {}).get("position") == "after_pooling",
+        head_bias=(head or {}).get("bias", True),
+        bn_eps=float(content.get("bn_eps", BN_EPSILON)),
+        bn_momentum=float(content.get("bn_momentum", BN_MOMENTUM)),
     )
 
 
-def _blocks(content: Any, source: str, in_channels: int) -> tuple[tuple[LayerSpec, ...], ...]:
-    """Return the layers of each block; `in_channels` channels arrive at the first block."""
+def _blocks(content: Any, source: str, in_channels: int, style: Mapping[str, Any]) -> tuple[tuple[LayerSpec, ...], ...]:
+    """Return the layers of each block.
+
+    Args:
+        content: the value of `blocks`.
+        source: the file's name, for errors.
+        in_channels: channels that arrive at the first block.
+        style: activations and gate of runs that do not give their own.
+    """
     if not isinstance(content, list) or not 1 <= len(content) <= MOST_BLOCKS:
         fail(f"{source}: blocks", content, f"a list of blocks; 1 to {MOST_BLOCKS} of them")
     blocks, count = [], 0
@@ -120,7 +177,7 @@ def _blocks(content: Any, source: str, in_channels: int) -> tuple[tuple[LayerSpe
             runs = {f"blocks[{index}][{position}]": run for position, run in enumerate(block)}
         layers: tuple[LayerSpec, ...] = ()
         for location, run in runs.items():
-            values = _run_values(run, source, location)
+            values = {**style, **_run_values(run, source, location)}
             count += values["depth"]
             if count > MOST_LAYERS:
                 fail(f"{source}: {location}.depth", values["depth"], f"at most {MOST_LAYERS} layers in all blocks")
@@ -134,8 +191,14 @@ def _run_values(run: Any, source: str, location: str) -> Mapping[str, Any]:
     """Return the values of a run of equal layers with defaults; a run of the operation zero has no other key."""
     operation = section(run, source, location, {key: key == "op" for key in RUN})["op"]
     checked(operation, RUN["op"], f"{source}: {location}.op")
-    required = {"op", "kernel_size", "width"} | ({"expand_ratio"} if operation == "mbconv" else set())
-    section(run, source, location, {"op": True} if operation == ZERO else {key: key in required for key in RUN})
-    rules = RUN if operation == "mbconv" else RUN | {"expand_ratio": NO_EXPANSION}
+    expands = operation in EXPANDING
+    required = {"op", "kernel_size"} | (set() if operation == "depthwise" else {"width"})
+    required |= {"expand_ratio"} if expands and "expand_width" not in run else set()
+    keys = {key: key in required for key in RUN if key not in FOREIGN.get(operation, ())}
+    section(run, source, location, {"op": True} if operation == ZERO else keys)
+    for first, second in ALTERNATIVES:
+        if first in run and second in run:
+            raise InputError(f"{source}: {location} has both {first} and {second}; expected one of them")
+    rules = RUN if expands else RUN | {"expand_ratio": NO_EXPANSION}
     values = {key: checked(value, rules[key], f"{source}: {location}.{key}") for key, value in run.items()}
     return DEFAULTS | values | {"se_ratio": float(values.get("se_ratio", DEFAULTS["se_ratio"]))}

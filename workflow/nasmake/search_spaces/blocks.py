@@ -6,13 +6,14 @@ tests/search_spaces/test_space.py tests this module.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from nasmake.search_spaces.spec import LayerSpec, squeeze_channels
+from nasmake.search_spaces.spec import EXPANDING, STYLE, LayerSpec, squeeze_channels
 
 FIELDS = ("depth", "width", "kernel_size", "op", "skip", "se_ratio", "expand_ratio")  # width: output channels
+JOINT_FIELDS = (*FIELDS, "activation")  # of which a space with one decision per block may search any
 ZERO = "zero"  # the operation of a block without layers
 
 
@@ -44,10 +45,12 @@ class Block:
         depth: numbers of layers.
         width: numbers of output channels.
         kernel_size: kernel sizes, odd.
-        op: conv, sepconv, mbconv and, where the block may vanish, zero.
+        op: conv, sepconv, mbconv, fused and, where the block may vanish, zero.
         skip: whether layers have a residual connection if their shapes allow one.
         se_ratio: hidden channels of squeeze and excitation, divided by the layer's input channels; 0 means none.
-        expand_ratio: inner channels of an mbconv over its input channels.
+        expand_ratio: inner channels of an mbconv or fused over its input channels.
+        activation: activations of the layers.
+        style: keys of squeeze and excitation that hold for every choice, with their values.
     """
 
     stride: int
@@ -58,7 +61,9 @@ class Block:
     op: tuple[str, ...]
     skip: tuple[bool, ...]
     se_ratio: tuple[float, ...]
-    expand_ratio: tuple[int, ...]
+    expand_ratio: tuple[float, ...]
+    activation: tuple[str, ...] = ("relu",)
+    style: tuple[tuple[str, Any], ...] = ()
 
     @property
     def out_channel_choices(self) -> tuple[int, ...]:
@@ -67,7 +72,7 @@ class Block:
 
     def values(self, choices: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """Return every field for one choice of each decision; fields that no choice sets have their first value."""
-        values = {name: getattr(self, name)[0] for name in FIELDS}
+        values = dict(self.style) | {name: getattr(self, name)[0] for name in JOINT_FIELDS}
         for choice in choices:
             values |= choice
         return values
@@ -83,7 +88,7 @@ class Block:
 
     def has_idle_expansion(self, values: Mapping[str, Any]) -> bool:
         """Return whether an operation that does not expand has a second or later expansion ratio."""
-        return bool(values["op"] != "mbconv" and values["expand_ratio"] != self.expand_ratio[0])
+        return bool(values["op"] not in EXPANDING and values["expand_ratio"] != self.expand_ratio[0])
 
 
 def stack(values: Mapping[str, Any], in_channels: int, stride: int) -> tuple[LayerSpec, ...]:
@@ -101,17 +106,39 @@ def stack(values: Mapping[str, Any], in_channels: int, stride: int) -> tuple[Lay
         layer = LayerSpec(
             op=values["op"],
             kernel_size=values["kernel_size"],
-            expand_ratio=values["expand_ratio"] if values["op"] == "mbconv" else 1,
+            expand_ratio=_expand_ratio(values, in_channels),
             in_channels=in_channels,
-            out_channels=values["width"],
+            out_channels=(width := in_channels if values["op"] == "depthwise" else values["width"]),
             stride=stride,
-            residual=values["skip"] and stride == 1 and in_channels == values["width"],
-            se_channels=squeeze_channels(values["se_ratio"], in_channels),
-            se_ratio=values["se_ratio"],
+            residual=values["skip"] and stride == 1 and in_channels == width,
         )
+        layer = _with_squeeze(layer, values)
         layers.append(layer)
         in_channels, stride = layer.out_channels, 1
     return tuple(layers)
+
+
+def _expand_ratio(values: Mapping[str, Any], in_channels: int) -> float:
+    """Return inner over input channels, after rounding; a whole ratio is an int. So equal networks are equal."""
+    if values["op"] not in EXPANDING:
+        return 1
+    inner: int = values.get("expand_width") or max(1, round(in_channels * values["expand_ratio"]))
+    return inner // in_channels if inner % in_channels == 0 else inner / in_channels
+
+
+def _with_squeeze(layer: LayerSpec, values: Mapping[str, Any]) -> LayerSpec:
+    """Return the layer with its activation and its squeeze and excitation."""
+    layer = replace(layer, activation=values.get("activation", "relu"))
+    if not values.get("se_width", values["se_ratio"]):
+        return layer
+    is_expanded, divisor = values.get("se_of") == "expanded", values.get("se_divisor", 1)
+    channels = layer.inner_channels if is_expanded else layer.in_channels
+    return replace(
+        layer,
+        se_channels=values.get("se_width") or squeeze_channels(values["se_ratio"], channels, divisor),
+        se_ratio=0.0 if "se_width" in values or is_expanded or divisor > 1 else values["se_ratio"],
+        **{key: values[key] for key in STYLE if key in values},
+    )
 
 
 def joint_decisions(block: Block, name: str) -> tuple[Decision, ...]:
@@ -119,9 +146,9 @@ def joint_decisions(block: Block, name: str) -> tuple[Decision, ...]:
 
     Other fields with several choices take part too; they vary faster than these two.
     """
-    options = {field: [value for value in getattr(block, field) if value != ZERO] for field in FIELDS}
+    options = {field: [value for value in getattr(block, field) if value != ZERO] for field in JOINT_FIELDS}
     fields = ["kernel_size", "expand_ratio"]
-    fields += [field for field in FIELDS if field not in fields and len(options[field]) > 1]
+    fields += [field for field in JOINT_FIELDS if field not in fields and len(options[field]) > 1]
     combinations = product(*(options[field] for field in fields))
     choices = [{"op": options["op"][0]} | dict(zip(fields, values, strict=True)) for values in combinations]
     choices = [choice for choice in choices if not block.has_idle_expansion(choice)]

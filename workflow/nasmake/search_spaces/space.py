@@ -14,7 +14,7 @@ from typing import Any, Self
 from nasmake.core.errors import InputError, cut
 from nasmake.core.files import fingerprint
 from nasmake.search_spaces.blocks import Block, Decision, joint_decisions, separate_decisions
-from nasmake.search_spaces.space_file import parse_space_file
+from nasmake.search_spaces.space_file import FRAME, parse_space_file
 from nasmake.search_spaces.spec import LayerSpec, NetworkSpec
 from nasmake.search_spaces.value_rules import fail
 
@@ -29,6 +29,13 @@ HASHED_NAMES = {
     "out_channels": "out_width",
     "se_channels": "se_width",
     "in_channel_choices": "in_widths",
+}
+LATER = {  # defaults of fields that later releases added; the hash does not contain them
+    "activation": ("relu", ("relu",)),
+    "se_activation": ("relu",),
+    "se_gate": ("sigmoid",),
+    "style": ((),),
+    "frame": ((),),
 }
 DIVISIONS = {"proxyless": joint_decisions, "mnasnet": separate_decisions}
 
@@ -45,6 +52,7 @@ class SearchSpace:
         blocks: the searched blocks.
         dropout: dropout probability before the classifier, in [0, 1).
         input_size: height and width of the images in pixels; None if the file does not give them.
+        frame: fields of NetworkSpec that the file gives, with their values: stem, head and normalisation.
     """
 
     name: str
@@ -58,6 +66,7 @@ class SearchSpace:
     num_classes: int
     dropout: float
     input_size: int | None
+    frame: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], name: str, source: str) -> Self:
@@ -76,18 +85,21 @@ class SearchSpace:
         file = parse_space_file(mapping, source)
         settings = file.settings
         stem, first = settings["first_conv_filter_size"], settings["first_mbconv_filter_size"]
+        if first is None:
+            _check_separate(file.blocks, source)
         return cls(
             name=name,
             source=source,
             kind="mnasnet" if first is None else "proxyless",
             stem_channels=stem,
             stem_stride=settings["first_conv_stride"],
-            fixed=() if first is None else ((LayerSpec("sepconv", 3, 1, stem, first, stride=1, residual=False),),),
+            fixed=() if first is None else ((_first_layer(settings),),),
             blocks=file.blocks,
             head_channels=settings["last_ch"],
             num_classes=settings["class_num"],
             dropout=float(settings["dropout"]),
             input_size=settings["input_size"],
+            frame=tuple((name, settings[key]) for key, name in FRAME.items() if key in settings),
         )
 
     @cached_property
@@ -97,7 +109,10 @@ class SearchSpace:
         The number of classes is not part of the hash, because it belongs to the data set.
         """
         content = asdict(
-            self, dict_factory=lambda items: {HASHED_NAMES.get(name, name): value for name, value in items}
+            self,
+            dict_factory=lambda items: {
+                HASHED_NAMES.get(name, name): value for name, value in items if value not in LATER.get(name, ())
+            },
         )
         return fingerprint({key: value for key, value in content.items() if key not in NOT_HASHED})
 
@@ -110,6 +125,19 @@ class SearchSpace:
     def size(self) -> int:
         """The number of decision vectors; different expansion ratios count for an mbconv only."""
         return prod(map(Block.count_vectors, self.blocks, self._decisions_by_block))
+
+    @cached_property
+    def num_networks(self) -> int:
+        """The number of distinct networks: less than `size` if some choices have no effect beside others."""
+        reached = {self._first_channels: 1}  # numbers of networks by their channels so far
+        for block in range(len(self.blocks)):
+            leaving: dict[int, int] = {}
+            for channels, count in reached.items():
+                for layers in self.vectors(block, channels):
+                    out_channels = layers[-1].out_channels if layers else channels
+                    leaving[out_channels] = leaving.get(out_channels, 0) + count
+            reached = leaving
+        return sum(reached.values())
 
     @property
     def last_channel_choices(self) -> tuple[int, ...]:
@@ -247,7 +275,13 @@ class SearchSpace:
 
     def _network(self, blocks: tuple[Layers, ...]) -> NetworkSpec:
         return NetworkSpec(
-            self.stem_channels, self.stem_stride, blocks, self.head_channels, self.num_classes, self.dropout
+            self.stem_channels,
+            self.stem_stride,
+            blocks,
+            self.head_channels,
+            self.num_classes,
+            self.dropout,
+            **dict(self.frame),
         )
 
     @cached_property
@@ -274,3 +308,25 @@ class SearchSpace:
     @cached_property
     def _vectors(self) -> dict[tuple[int, int], dict[Layers, Decisions]]:
         return {}
+
+
+def _first_layer(settings: Mapping[str, Any]) -> LayerSpec:
+    """Return the fixed layer between the stem and the first searched block of a proxyless space."""
+    stem, first = settings["first_conv_filter_size"], settings["first_mbconv_filter_size"]
+    residual = settings.get("first_mbconv_skip", False) and stem == first
+    activation = settings.get("first_mbconv_activation", "relu")
+    return LayerSpec("sepconv", 3, 1, stem, first, stride=1, residual=residual, activation=activation)
+
+
+def _check_separate(blocks: Sequence[Block], source: str) -> None:
+    """Check that a mnasnet space fixes the activation: its blocks have one decision per field of the first release.
+
+    Raises:
+        InputError: a block has several activations.
+    """
+    for index, block in enumerate(blocks):
+        if len(block.activation) > 1:
+            raise InputError(
+                f"{source}: search_range.activation of block {index} has {len(block.activation)} choices; expected one "
+                "without settings.first_mbconv_filter_size, which makes the space proxyless"
+            )

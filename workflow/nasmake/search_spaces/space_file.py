@@ -13,6 +13,7 @@ from typing import Any
 from nasmake.core.errors import InputError
 from nasmake.search_spaces.blocks import ZERO, Block
 from nasmake.search_spaces.value_rules import (
+    BOOLEAN,
     CHANNELS,
     CLASSES,
     DEPTH,
@@ -22,13 +23,16 @@ from nasmake.search_spaces.value_rules import (
     MOST_CHANNELS,
     MOST_DEPTH,
     MOST_LAYERS,
+    NOT_NEGATIVE,
     ODD,
-    RATIO,
+    POSITIVE,
+    SE_OF,
+    SMALL,
     STRIDE,
+    STYLE_RULES,
     Rule,
     checked,
     fail,
-    is_number,
     one_of,
     section,
     whole,
@@ -44,11 +48,38 @@ MOST_COMBINATIONS = 10_000  # of the choices of one block, which are enumerated
 CHOICES: dict[str, Rule] = {
     "kernel_size": ODD,
     "layer_search_range": whole(1000, -1000),
-    "filter_size_search_ratio": ("a number > 0 and <= 1000", lambda value: is_number(value) and 0 < value <= 1000),
-    "conv_ops": one_of("Conv", "SepConv", "MBConv", "Zero"),
-    "expansion_ratio": RATIO,
+    "filter_size_search_ratio": POSITIVE,
+    "conv_ops": one_of("Conv", "SepConv", "MBConv", "Fused", "Zero"),
+    "expansion_ratio": POSITIVE,
     "skip_ops": one_of("no_skip", "skip"),
-    "se_ratio": FRACTION,
+    "se_ratio": NOT_NEGATIVE,
+    "activation": STYLE_RULES["activation"],
+}
+STYLE: dict[str, Rule] = {  # optional settings that hold for all layers
+    "se_activation": STYLE_RULES["se_activation"],
+    "se_gate": STYLE_RULES["se_gate"],
+    "se_of": SE_OF,
+    "se_divisor": CHANNELS,
+}
+FRAME = {  # optional settings of the whole network, with their fields in NetworkSpec
+    "first_conv_kernel_size": "stem_kernel_size",
+    "first_conv_activation": "stem_activation",
+    "last_activation": "head_activation",
+    "last_after_pooling": "head_after_pooling",
+    "last_bias": "head_bias",
+    "bn_eps": "bn_eps",
+    "bn_momentum": "bn_momentum",
+}
+OPTIONAL: dict[str, Rule] = STYLE | {
+    "first_conv_kernel_size": ODD,
+    "first_conv_activation": STYLE_RULES["activation"],
+    "first_mbconv_activation": STYLE_RULES["activation"],
+    "first_mbconv_skip": BOOLEAN,
+    "last_activation": STYLE_RULES["activation"],
+    "last_after_pooling": BOOLEAN,
+    "last_bias": BOOLEAN,
+    "bn_eps": SMALL,
+    "bn_momentum": FRACTION,
 }
 SETTINGS: dict[str, Rule] = {
     "class_num": CLASSES,
@@ -91,19 +122,20 @@ def parse_space_file(content: Any, source: str) -> SpaceFile:
         InputError: one line with file, key, block, value and the allowed values.
     """
     content = section(content, source, "", {"search_range": True, "settings": True})
-    required = dict.fromkeys(("base_layer_num", "base_filter_size", *CHOICES), True)
+    required = dict.fromkeys(("base_layer_num", "base_filter_size", *CHOICES), True) | {"activation": False}
     ranges = section(content["search_range"], source, "search_range", required)
-    required = {"strides": True} | {name: name not in DEFAULTS for name in SETTINGS}
+    required = {"strides": True} | {name: name not in DEFAULTS for name in SETTINGS} | dict.fromkeys(OPTIONAL, False)
     given = section(content["settings"], source, "settings", required)
-    settings = DEFAULTS | {name: given[name] for name in SETTINGS if name in given}
-    for name, rule in SETTINGS.items():
+    settings = DEFAULTS | {name: given[name] for name in SETTINGS | OPTIONAL if name in given}
+    for name, rule in (SETTINGS | OPTIONAL).items():
         if name in given:
             checked(given[name], rule, f"{source}: settings.{name}")
-    columns = _columns({**ranges, "strides": given["strides"]}, source)
+    columns = _columns({"activation": ["relu"], **ranges, "strides": given["strides"]}, source)
     blocks: list[Block] = []
     in_channel_choices: tuple[int, ...] = (settings["first_mbconv_filter_size"] or settings["first_conv_filter_size"],)
+    style = {"style": tuple((name, given[name]) for name in STYLE if name in given)}
     for index in range(len(columns["strides"])):
-        values = {name: column[index] for name, column in columns.items()}
+        values = style | {name: column[index] for name, column in columns.items()}
         previous_channels = blocks[-1].width[0] if blocks else None
         blocks.append(
             _block(values, previous_channels, in_channel_choices, f"{source}: search_range.%s of block {index}")
@@ -185,4 +217,6 @@ def _block(
         skip=tuple(name == "skip" for name in values["skip_ops"]),
         se_ratio=tuple(float(ratio) for ratio in values["se_ratio"]),
         expand_ratio=values["expansion_ratio"],
+        activation=values["activation"],
+        style=values["style"],
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from nasmake.core.errors import InputError, cut, nearest, shown
+from nasmake.search_spaces.spec import ACTIVATIONS, GATES
 
 Rule = tuple[str, Callable[[Any], bool]]  # the allowed values in words, and a function that recognises them
 
@@ -41,7 +42,17 @@ MOST_LAYERS = 10_000  # of one network
 DEPTH = whole(MOST_DEPTH)  # equal layers that follow each other
 CHANNELS = whole(MOST_CHANNELS)
 STRIDE = whole(1000)
-RATIO = whole(1000)
+POSITIVE: Rule = ("a number > 0 and <= 1000", lambda value: is_number(value) and 0 < value <= 1000)
+NOT_NEGATIVE: Rule = ("a number >= 0 and <= 1000", lambda value: is_number(value) and 0 <= value <= 1000)
+SMALL: Rule = ("a number > 0 and <= 1", lambda value: is_number(value) and 0 < value <= 1)
+STYLE_RULES: dict[str, Rule] = {  # of the layers
+    "activation": one_of(*ACTIVATIONS),
+    "se_activation": one_of(*ACTIVATIONS),
+    "se_gate": one_of(*GATES),
+}
+SE_OF = one_of("input", "expanded")  # channels of which the ratio of squeeze and excitation is taken
+BOOLEAN: Rule = ("true or false", lambda value: type(value) is bool)
+POSITION = one_of("before_pooling", "after_pooling")  # of the head
 CLASSES = whole(1_000_000)
 EDGE = whole(10_000)  # of images in pixels
 ODD: Rule = (

@@ -25,7 +25,7 @@ from nasmake.costs.table import NANOSECONDS
 from nasmake.costs.units import ProfiledUnit, units_of_space
 from nasmake.engine.device import Runtime, start
 from nasmake.jobs.job import Job
-from nasmake.models.layers import Classifier, ConvBN, Layer
+from nasmake.models.layers import Classifier, ConvBN, Layer, make_head
 from nasmake.search_spaces import Convolution, LayerSpec
 
 BURST = 10  # timed passes of one unit before the next unit is timed
@@ -130,7 +130,7 @@ def plan(unit: ProfiledUnit, runtime: Runtime) -> nn.Module:
         if isinstance(unit.part, LayerSpec):
             module: nn.Module = Layer(unit.part)
         else:
-            module = ConvBN(unit.part)
+            module = make_head(unit.part) if unit.num_classes else ConvBN(unit.part)
             if unit.num_classes:
                 module = nn.Sequential(module, Classifier(unit.part.out_channels, unit.num_classes, dropout=0.0))
         return runtime.lay_out(module.eval())
