@@ -4,12 +4,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from nasmake.config.base import Section, Seed
+from nasmake.config.base import Section, Seed, parsed
 
 MOST_NETWORKS = 10_000
 
 
 def _check_networks(value: Any) -> Any:
+    value = parsed(value) if isinstance(value, str) else value  # --config gives numbers as text
     if value == "all" or (type(value) is int and 1 <= value <= MOST_NETWORKS):
         return value
     raise ValueError(f"expected all, or a whole number from 1 to {MOST_NETWORKS}")
