@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help environment setup demo test test-slow test-minimum chaos lint format dag status report bench evidence clean
+.PHONY: help environment setup demo test test-slow test-minimum chaos lint format dag status report bench evidence tabulate clean
 
 VENV := .venv
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
@@ -94,6 +94,12 @@ bench: environment ## measure speed, side by side; writes bench/bench.json
 
 evidence: environment ## show that the search works: ranking, selection, ablations, with intervals; half an hour on 2 cores
 	@snakemake --configfile config/presets/evidence.yaml --cores $(CORES) --show-failed-logs --quiet rules reason host -- evidence
+
+SPACE ?= fashion_mnist
+tabulate: environment ## train every network of a search space from scratch: make tabulate SPACE=fashion_mnist; hours
+	@test -f "config/presets/tabulate_$(SPACE).yaml" || { echo "error: SPACE is $(SPACE); expected one of:" \
+		$(patsubst config/presets/tabulate_%.yaml,%,$(wildcard config/presets/tabulate_*.yaml)); exit 1; }
+	@snakemake --configfile "config/presets/tabulate_$(SPACE).yaml" --cores $(CORES) --show-failed-logs --quiet rules reason host -- benchmark_table
 
 clean: ## remove the environment and caches; results and data stay
 	rm -rf $(VENV) $(MINIMUM) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

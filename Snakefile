@@ -26,6 +26,11 @@ if PLAN.is_whole:
     include: "workflow/rules/evidence.smk"
 
 
+if PLAN.search_space is not None:
+
+    include: "workflow/rules/benchmark_table.smk"
+
+
 report: "workflow/report/workflow.rst"
 
 

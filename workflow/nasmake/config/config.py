@@ -17,6 +17,7 @@ from nasmake.config.retrain import Retrain
 from nasmake.config.search import Search
 from nasmake.config.study import Final, Optimize, Promote
 from nasmake.config.supernet import Supernet
+from nasmake.config.tabulate import Tabulate
 from nasmake.config.trainer import Trainer
 from nasmake.core.errors import InputError, one_line, shown
 
@@ -48,6 +49,9 @@ class Config(Section):
     evidence: Evidence = Field(
         default_factory=Evidence,
         description="experiments of `snakemake evidence` that measure how well the search works",
+    )
+    tabulate: Tabulate = Field(
+        default_factory=Tabulate, description="the table of trained networks that `snakemake benchmark_table` makes"
     )
     resource: Resource = Field(default_factory=Resource, description="aiaccel's scheduler keys; profiles replace them")
     ABCI: Abci = Field(default_factory=Abci, description="the ABCI cluster")

@@ -5,7 +5,7 @@ search_spaces, data, costs, models, jobs and the engine.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ from nasmake.engine.stage_run import Rows, StageRun, stage
 from nasmake.engine.weights import write_weights
 from nasmake.jobs.job import Job
 from nasmake.models.network import Network
-from nasmake.search_spaces import Architecture
+from nasmake.search_spaces import Architecture, NetworkSpec
 
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
 
@@ -195,12 +195,26 @@ def train_from_scratch(run: StageRun, epochs: int, *, with_val: bool) -> Trainin
     Raises:
         InputError: the architecture does not fit the data set.
     """
-    job, splits, settings = run.job, run.splits, run.job.settings.retrain
-    path = job.inputs["architecture"]
+    path = run.job.inputs["architecture"]
     content = read_json(path)
     if content["state"] != COMPLETE:
         return Training(None, [], {"state": content["state"], "reason": content["reason"], "epochs": epochs})
-    spec = Architecture.from_json(content, str(path), len(splits.manifest["classes"])).spec
+    spec = Architecture.from_json(content, str(path), len(run.splits.manifest["classes"])).spec
+    latency = {"latency_ms": content["latency_ms"]} if "latency_ms" in content else {}
+    training = train_network(run, spec, epochs, with_val=with_val)
+    return replace(training, record=training.record | latency)
+
+
+def train_network(run: StageRun, spec: NetworkSpec, epochs: int, *, with_val: bool) -> Training:
+    """Train one network from scratch with the settings of the job.
+
+    Args:
+        run: the stage; its folder holds the training state.
+        spec: the network.
+        epochs: length of the training.
+        with_val: train on train and validate on val after each epoch; else train on both without validation.
+    """
+    job, splits, settings = run.job, run.splits, run.job.settings.retrain
     seed_key = (job.settings.nas.seed, job.stage)
     seed_torch(torch.device("cpu"), *seed_key, "weights")
     network = run.runtime.lay_out(Network(spec, splits.in_channels))
@@ -215,8 +229,6 @@ def train_from_scratch(run: StageRun, epochs: int, *, with_val: bool) -> Trainin
         "epochs": epochs,
         "preprocessing": splits.preprocessing,
     }
-    if "latency_ms" in content:
-        record["latency_ms"] = content["latency_ms"]
     limits = job.prune_below or () if with_val else ()
     module = Retraining(network, source, val_source, settings, epochs, seed_key, limits)
     try:
