@@ -262,16 +262,18 @@ class SearchSpace:
 
     def _idle(self, decisions: Decisions) -> list[bool]:
         """Return for each decision whether every choice of it would give the same network."""
-        idle: list[bool] = []
-        channels = self._first_channels
-        for block, divided in enumerate(self._decisions_by_block):
-            own = decisions[len(idle) : len(idle) + len(divided)]
-            layers = self.layers(block, channels, own)
-            for place, decision in enumerate(divided):
-                others = ((*own[:place], index, *own[place + 1 :]) for index in range(len(decision.choices)))
-                idle.append(all(self.layers(block, channels, other) == layers for other in others))
-            channels = layers[-1].out_channels if layers else channels
-        return idle
+        if decisions not in self._idle_decisions:
+            idle: list[bool] = []
+            channels = self._first_channels
+            for block, divided in enumerate(self._decisions_by_block):
+                own = decisions[len(idle) : len(idle) + len(divided)]
+                layers = self.layers(block, channels, own)
+                for place, decision in enumerate(divided):
+                    others = ((*own[:place], index, *own[place + 1 :]) for index in range(len(decision.choices)))
+                    idle.append(all(self.layers(block, channels, other) == layers for other in others))
+                channels = layers[-1].out_channels if layers else channels
+            self._idle_decisions[decisions] = idle
+        return self._idle_decisions[decisions]
 
     def _network(self, blocks: tuple[Layers, ...]) -> NetworkSpec:
         return NetworkSpec(
@@ -300,6 +302,10 @@ class SearchSpace:
     @property
     def _first_channels(self) -> int:
         return self.blocks[0].in_channel_choices[0]
+
+    @cached_property
+    def _idle_decisions(self) -> dict[Decisions, list[bool]]:
+        return {}
 
     @cached_property
     def _layers(self) -> dict[tuple[int, int, Decisions], Layers]:
