@@ -54,7 +54,8 @@ def test_it_is_the_share_of_points_that_are_beaten(points):
 @pytest.mark.parametrize("space", [shipped("proxyless_digits"), build(small())], ids=["proxyless", "mnasnet"])
 def test_reference_is_guessing_with_the_costliest_network(space):
     costs = CostTable(space, 1, 8)
-    reference = reference_of(space, costs)
+    reference = reference_of(costs, None)
     assert reference.val_loss == pytest.approx(-math.log(1 / space.num_classes))
+    assert reference_of(costs, 3).val_loss == pytest.approx(math.log(3))
     rng = Random(0)
     assert reference.macs >= max(costs.macs(space.sample(rng)) for _ in range(300))

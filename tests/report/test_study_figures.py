@@ -123,8 +123,10 @@ def test_a_picture_has_a_row_per_run_between_stem_and_head(name: str):
     size = 32
     for stride in strides:
         size = -(-size // stride)
-    assert rows[-3].size == size
-    assert (rows[-3].width, rows[-1].width) == (spec.head_channels, spec.num_classes)
+    pooling, head = (-3, -2) if spec.head_after_pooling else (-2, -3)
+    assert (rows[pooling].label, rows[pooling].size) == ("average pooling", 1)
+    assert rows[-4 if spec.head_after_pooling else head].size == size
+    assert (rows[head].width, rows[-1].width) == (spec.head_channels, spec.num_classes)
 
 
 def test_a_picture_shows_dropped_blocks_and_residual_connections():

@@ -133,4 +133,4 @@ def test_published_network_is_retrained_on_cifar10(checkout):
     checkout.run("--configfile", study, "--cores", "2")
     best = json.loads((checkout.folder / "results/small/study/best.json").read_text())
     assert (best["test_n"], best["parameters"]) == (60, 3_504_872 - 990 * 1281)
-    assert best["architecture"].startswith("ds_r1_k3_s1_c16 ir_r2_k3_s2_e6_c24 ")
+    assert best["architecture"].startswith("ds_r1_k3_s1_c16_nr6 ir_r2_k3_s2_e6_c24_nr6 ")
