@@ -26,7 +26,7 @@ KINDS = ("supernet", "quarter", "easy")  # supernets as configured, with a quart
 EVIDENCE_STAGES: Mapping[str, Stage] = {
     "choose_networks": Stage(version=1, reads=(*STAGES["search_architecture"].reads, "evidence")),
     "score_networks": Stage(version=1, reads=STAGES["search_architecture"].reads),
-    "train_networks": Stage(version=2, reads=(*STAGES["retrain"].reads, "search.batch_size")),
+    "train_networks": Stage(version=3, reads=(*STAGES["retrain"].reads, "search.batch_size")),
 }
 
 
