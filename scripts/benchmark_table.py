@@ -10,10 +10,10 @@ from nasmake.core.files import read_csv, read_json, write_csv, write_json
 from nasmake.core.hardware import processor
 from nasmake.core.json_text import parse_json
 from nasmake.core.provenance import provenance
+from nasmake.evidence.benchmark_table import MEASURED
 from nasmake.jobs.cli import script
 
 COSTS = ("decisions", "architecture", "parameters", "macs")
-MEASURED = ("val_loss", "val_accuracy", "test_loss", "test_accuracy", "val_losses", "val_accuracies", "cpu_seconds")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,7 +5,6 @@ Imported by the Snakefile: no torch or numpy here. The training itself lives in 
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
-from itertools import islice
 from typing import Any
 
 from nasmake.config.tabulate import MOST_NETWORKS
@@ -19,6 +18,8 @@ from nasmake.pipeline.study_jobs import Jobs
 from nasmake.search_spaces import Decisions, SearchSpace
 
 TABLE = "benchmark_table"
+SCORES = ("val_loss", "val_accuracy", "test_loss", "test_accuracy")
+MEASURED = (*SCORES, "val_losses", "val_accuracies", "cpu_seconds")  # columns of a trained network
 DRAWS_PER_NETWORK = 100  # of a space whose networks are too many to list
 
 TABLE_STAGES: Mapping[str, Stage] = {
@@ -55,8 +56,8 @@ def chosen_networks(space: SearchSpace, networks: str | int, seed: int) -> list[
     """
     from nasmake.core.seeding import python_random  # loads numpy
 
-    listed = list(islice(all_networks(space), MOST_NETWORKS + 1))
-    is_listed, rng = len(listed) <= MOST_NETWORKS, python_random(seed, TABLE, "networks")
+    is_listed, rng = space.num_networks <= MOST_NETWORKS, python_random(seed, TABLE, "networks")
+    listed = list(all_networks(space)) if is_listed else []
     if networks == "all":
         if not is_listed:
             raise InputError(

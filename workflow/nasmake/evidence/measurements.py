@@ -1,10 +1,10 @@
 """The two jobs that measure a list of networks: scores with inherited weights, and training from scratch.
 
-The results are turned into findings by nasmake.evidence.results. No other module of this room
+The results are turned into findings by nasmake.evidence.results. Of the other modules of this room only tabulation
 imports torch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf, isfinite
 from typing import Any
 
@@ -66,15 +66,28 @@ def train_networks(job: Job) -> None:
         InputError: the training of a network diverged.
     """
     with stage(job, TRAINED) as run:
-        rows = []
-        for index, decisions in enumerate(_listed(job, run.space())):
-            folder = ResumeFolder(run.folder.path / str(index))
-            done = folder.path / "row.json"
-            if not done.is_file():
-                folder.path.mkdir(exist_ok=True)
-                write_json(done, _trained(StageRun(job, run.runtime, run.splits, folder), decisions))
-            rows.append(read_json(done))
-        write_csv(job.unit / TRAINED, rows, TRAINED_COLUMNS)
+        write_csv(job.unit / TRAINED, train_each(run, _trained), TRAINED_COLUMNS)
+
+
+def train_each(run: StageRun, train: Callable[[StageRun, Decisions], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Train every network of the list of a job, and return one row per network.
+
+    A row is kept in the folder of the training state, so a network that was finished before a restart is not trained
+    again.
+
+    Args:
+        run: the stage.
+        train: trains one network in a folder of its own, and returns its row.
+    """
+    rows = []
+    for index, decisions in enumerate(_listed(run.job, run.space())):
+        folder = ResumeFolder(run.folder.path / str(index))
+        done = folder.path / "row.json"
+        if not done.is_file():
+            folder.path.mkdir(exist_ok=True)
+            write_json(done, train(StageRun(run.job, run.runtime, run.splits, folder), decisions))
+        rows.append(read_json(done))
+    return rows
 
 
 def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:

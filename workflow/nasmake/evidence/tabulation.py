@@ -6,17 +6,16 @@ Its result depends on the network and the seed, and not on the other networks of
 import time
 from typing import Any
 
-from nasmake.core.files import read_json, write_csv, write_json
+from nasmake.core.files import write_csv
 from nasmake.engine.metrics import evaluate
-from nasmake.engine.resume import ResumeFolder
 from nasmake.engine.stage_run import StageRun, stage
+from nasmake.evidence.benchmark_table import MEASURED, SCORES
+from nasmake.evidence.measurements import TRAINED, train_each
 from nasmake.jobs.job import Job
 from nasmake.search_spaces import Decisions
 from nasmake.stages.retrain import train_network
 
-TRAINED = "trained.csv"
-SCORES = ("val_loss", "val_accuracy", "test_loss", "test_accuracy")
-COLUMNS = ("decisions", *SCORES, "val_losses", "val_accuracies", "cpu_seconds")
+COLUMNS = ("decisions", *MEASURED)
 
 
 def tabulate_networks(job: Job) -> None:
@@ -26,16 +25,7 @@ def tabulate_networks(job: Job) -> None:
     that was finished before a restart is kept.
     """
     with stage(job, TRAINED) as run:
-        space, rows = run.space(), []
-        for index, network in enumerate(read_json(job.inputs["networks"])["networks"]):
-            folder = ResumeFolder(run.folder.path / str(index))
-            done = folder.path / "row.json"
-            if not done.is_file():
-                folder.path.mkdir(exist_ok=True)
-                cell = StageRun(job, run.runtime, run.splits, folder)
-                write_json(done, _trained(cell, space.parse(network["decisions"])))
-            rows.append(read_json(done))
-        write_csv(job.unit / TRAINED, rows, COLUMNS)
+        write_csv(job.unit / TRAINED, train_each(run, _trained), COLUMNS)
 
 
 def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:

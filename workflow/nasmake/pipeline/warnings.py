@@ -167,8 +167,7 @@ def supernet_training(config: Config, facts: DatasetFacts) -> tuple[str, float] 
         return None
     decisions = SearchSpace.from_mapping(space["content"], space["name"], space["name"]).decisions
     options = max(len(decision.choices) for decision in decisions)
-    train = (config.dataset.num_train or images) - config.dataset.num_data_architecture_search
-    batches = train // min(possible_values(config, "supernet.batch_size"))
+    batches = _train_images(config, images) // min(possible_values(config, "supernet.batch_size"))
     key = "nas.num_epochs_supernet_train"
     epochs, paths = (max(possible_values(config, path)) for path in (key, "supernet.paths_per_step"))
     steps = epochs * batches * paths / options
@@ -179,6 +178,11 @@ def supernet_training(config: Config, facts: DatasetFacts) -> tuple[str, float] 
     return line, steps
 
 
+def _train_images(config: Config, images: int) -> int:
+    """Return the size of the split train of a data set with so many training images."""
+    return (config.dataset.num_train or images) - config.dataset.num_data_architecture_search
+
+
 def _more_than_there_is(config: Config, facts: DatasetFacts) -> list[str]:
     """Warn of numbers, given by the user, that are cut to what the study has of trials, images and epochs."""
     available = {
@@ -186,7 +190,7 @@ def _more_than_there_is(config: Config, facts: DatasetFacts) -> list[str]:
         "retrain.warmup_epochs": ((config.nas.num_epochs_retrain or 1) / 2, "half of the epochs of retraining"),
     }
     if facts.images is not None:
-        train = (config.dataset.num_train or facts.images) - config.dataset.num_data_architecture_search
+        train = _train_images(config, facts.images)
         keys = ("supernet.batch_size", "retrain.hyperparameters.batch_size", "search.recalibration_images")
         available |= dict.fromkeys(keys, (train, "the number of training images"))
     given = config.model_dump(exclude_unset=True)

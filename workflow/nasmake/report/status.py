@@ -5,7 +5,6 @@ and when none runs. This module loads no torch. It imports core, pipeline and re
 """
 
 import fcntl
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from nasmake.pipeline.lock import controller_at_work
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 from nasmake.pipeline.study_jobs import PROMOTED
+from nasmake.pipeline.walltime import EPOCH_LINE, EPOCHS
 from nasmake.report.summary import failures
 
-EPOCH_LINE = re.compile(r"epoch +(\d+) .*?([\d.]+) s$")
 DONE, RUNNING, INTERRUPTED, WAITING = STATES = ("done", "running", "interrupted", "waiting")
 
 
@@ -59,8 +58,7 @@ class StageOfUnit:
         Args:
             epochs: length of the stage; None if it has no epochs.
         """
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.is_file() else []
-        timed = [match.groups() for line in lines if (match := EPOCH_LINE.match(line))]
+        timed = EPOCH_LINE.findall(self.log.read_text(errors="replace")) if self.log.is_file() else []
         text = f"{self.folder.name} {self.stage}"
         if not timed or epochs is None:
             return text
@@ -126,15 +124,10 @@ def _best(plan: Plan) -> list[str]:
 
 
 def _epochs(plan: Plan, stage: str) -> int | None:
-    nas = plan.config.nas
-    lengths = {
-        "train_supernet": nas.num_epochs_supernet_train,
-        "search_supernet": nas.num_epochs_supernet_train,
-        "search_architecture": nas.num_epochs_architecture_search,
-        "retrain": nas.num_epochs_retrain,
-        "retrain_final": plan.config.final.num_epochs or nas.num_epochs_retrain,
-    }
-    return lengths.get(stage)
+    """Return the length of a stage; None if it has no epochs."""
+    if stage == "retrain_final" and plan.config.final.num_epochs:
+        return plan.config.final.num_epochs
+    return getattr(plan.config.nas, EPOCHS[stage]) if stage in EPOCHS else None
 
 
 def _is_held(lock: Path) -> bool:
