@@ -6,11 +6,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasmake.config.evidence import Evidence
+from nasmake.config.evidence import SUPERNET, Evidence
 from nasmake.core.files import read_csv, write_atomically, write_json
 from nasmake.core.hardware import processor
 from nasmake.core.provenance import provenance
-from nasmake.evidence.plan import strategies
 from nasmake.jobs.cli import script
 
 
@@ -20,23 +19,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--settings", required=True, help="section `evidence` as JSON")
     parser.add_argument("--run", required=True, type=Path, help="folder of the run")
     arguments = parser.parse_args(argv)
-    from nasmake.evidence import results, table
+    from nasmake.evidence import page, results
     from nasmake.evidence.drawing import draw
+    from nasmake.evidence.table_file import read_table
     from nasmake.report.style import svg
 
     evidence, run = Evidence.from_json_text(arguments.settings, "--settings"), arguments.run
-    scores = results.read_ranking(run, evidence)
+    table = read_table(Path(str(evidence.table)))
+    scores = {kind: results.read_scores(run, kind, evidence.seeds_of(kind), table) for kind in evidence.supernets()}
     findings = [
-        *results.recalibration(run, evidence),
-        *results.ranking(scores),
-        *results.selection(run, evidence, strategies()),
+        *results.table_spread(table),
+        *results.trivial_ranking(table),
+        *(finding for kind in scores for finding in results.ranking(kind, scores[kind], table)),
+        *results.searches(run, evidence, scores[SUPERNET], table),
+        *results.trained_searches(run, evidence, table),
     ]
+    by_key = {finding.key: finding for finding in findings}
     machine = {"processor": processor(), "cores": os.cpu_count(), **durations(run)}
-    text = table.measured(machine, evidence.networks, len(evidence.seeds), len(evidence.retrain_seeds))
-    drawing = svg(draw, findings, scores)
+    text = page.measured(machine, evidence, len(table.networks), len(table.seeds))
+    parts = page.tables(by_key, evidence)
+    drawing = svg(draw, by_key, evidence, scores[SUPERNET], table)
     write_atomically(run / "evidence.svg", drawing)
-    write_atomically(run / "evidence.html", table.page(findings, text, drawing.decode()).encode())
-    write_atomically(run / "evidence.md", table.markdown(findings, text).encode())
+    write_atomically(run / "evidence.html", page.page(parts, findings, text, drawing.decode()).encode())
+    write_atomically(run / "evidence.md", page.markdown(parts, findings, text).encode())
     content = {"figures": [finding.to_json() for finding in findings], "settings": evidence.model_dump(mode="json")}
     write_json(run / "evidence.json", content | {"provenance": provenance(started, machine=machine)})
 

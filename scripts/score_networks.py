@@ -1,4 +1,4 @@
-"""Score a list of networks with the inherited weights of one supernet: scores.csv."""
+"""Score the networks of a benchmark table with the inherited weights of one supernet: scores.csv."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("score_networks", __doc__, argv, inputs=("networks", "supernet", "record"), optional=())
+    job = parse("score_networks", __doc__, argv, inputs=("table", "supernet", "record"), optional=())
     from nasmake.evidence.measurements import score_networks
 
     score_networks(job)

@@ -1,51 +1,63 @@
-"""A finished run of the evidence with made-up measurements, in which the search works."""
+"""A finished run of the evidence with made-up measurements, in which the supernets rank well and evolution wins."""
 
 import numpy as np
-from nasmake.config.evidence import Evidence
+from nasmake.config.evidence import SUPERNET, Evidence
 from nasmake.core.files import write_csv, write_json
-from nasmake.evidence.measurements import SCORE_COLUMNS, TRAINED_COLUMNS
-from nasmake.evidence.plan import EASY_SEEDS
+from nasmake.evidence import lookup
+from nasmake.evidence.measurements import COLUMNS as SCORE_COLUMNS
+from nasmake.evidence.plan import LOOKED_UP, TRAINED_SEARCHES
 
-EVIDENCE = Evidence(seeds=[1, 2, 3], networks=24, retrain_seeds=[101, 102, 103], random_networks=4)
-STRATEGIES = ("random", "evolution")
-
-
-def make_run(run, noise=0.05, seed=0):
-    """Inherited scores are the true loss plus noise. The best networks of a search are better than its random ones."""
-    rng = np.random.default_rng(seed)
-    truth = np.linspace(1.0, 0.4, EVIDENCE.networks)
-    networks = [{"decisions": [i], "roles": ["ranking"], "parameters": 100 + i, "macs": 7} for i in range(len(truth))]
-    write_json(run / "ranking" / "networks.json", {"networks": networks})
-    for kind, seeds in (("supernet", 3), ("quarter", 3), ("easy", EASY_SEEDS)):
-        for unit in range(1, seeds + 1):
-            rows = [scores(index, loss + rng.normal(0, noise), rng) for index, loss in enumerate(truth)]
-            write_csv(run / f"{kind}-{unit}" / "scores.csv", rows, SCORE_COLUMNS)
-    write_trained(run / "ranking", truth, noise, rng)
-    for seed in EVIDENCE.seeds:
-        roles = [
-            ["evolution"],
-            ["random", "random-random", "random-evolution", "drawn"],
-            ["drawn"],
-            ["drawn"],
-            ["drawn"],
-            ["worst"],
-        ]
-        networks = [{"decisions": [index], "roles": played} for index, played in enumerate(roles)]
-        write_json(run / f"selection-{seed}" / "networks.json", {"networks": networks})
-        write_trained(run / f"selection-{seed}", np.array([0.3, 0.5, 0.6, 0.6, 0.7, 0.9]), 0.01, rng)
-    return run
+NETWORKS, SEEDS = 24, (101, 102, 103)
+TABLE_COLUMNS = ("decisions", "parameters", "macs", "seed", "val_loss", "test_loss")
 
 
-def scores(index, loss, rng):
-    row = {"decisions": index, "loss": loss, "accuracy": 0.9, "raw_loss": rng.normal(), "raw_accuracy": 0.2}
-    return row | {"shuffled_loss": 2.3, "shuffled_accuracy": 0.1 + rng.normal(0, 0.01)}
+def evidence(table):
+    """Return the section `evidence` of the run."""
+    return Evidence(
+        table=str(table),
+        seeds=[1, 2, 3],
+        variants={"quarter": {"nas.num_epochs_supernet_train": 1}},
+        variant_seeds=2,
+        search_seeds=4,
+        budgets=[2, 4],
+    )
 
 
-def write_trained(unit, truth, noise, rng):
-    for seed in EVIDENCE.retrain_seeds:
-        losses = truth + rng.normal(0, noise, len(truth))
+def write_table(path, noise=0.02, seed=0):
+    """Write a table in which the loss falls with the number of parameters, and all networks have equal MACs."""
+    rng, rows = np.random.default_rng(seed), []
+    for index, loss in enumerate(np.linspace(1.0, 0.4, NETWORKS)):
+        for training in SEEDS:
+            val, test = loss + rng.normal(0, noise, 2)
+            costs = {"decisions": index, "parameters": 100 + index, "macs": 7}
+            rows.append(costs | {"seed": training, "val_loss": val, "test_loss": test})
+    write_csv(path, rows, TABLE_COLUMNS)
+    return path
+
+
+def make_run(run, noise=0.05):
+    """Write what the jobs of the evidence measure. Random search finds network 12, and evolution network 20."""
+    settings, rng = evidence(write_table(run / "table.csv")), np.random.default_rng(1)
+    for kind in settings.supernets():
+        for seed in settings.seeds_of(kind):
+            losses = np.linspace(1.0, 0.4, NETWORKS) + 0.1 + rng.normal(0, noise, NETWORKS)
+            rows = [
+                {"decisions": index, "loss": loss, "accuracy": 0.9, "raw_loss": rng.normal(), "raw_accuracy": 0.2}
+                for index, loss in enumerate(losses)
+            ]
+            write_csv(run / f"{kind}-{seed}" / "scores.csv", rows, SCORE_COLUMNS)
+    for name in LOOKED_UP:
+        decisions = 20 if name == "evolution" else 12
         rows = [
-            {"decisions": index, "val_loss": loss, "val_accuracy": 0.9, "test_loss": loss, "test_accuracy": 0.9}
-            for index, loss in enumerate(losses)
+            {"networks": networks, "search": search, "budget": budget, "evaluated": budget, "decisions": decisions}
+            for networks in (lookup.ALL, lookup.BAND)
+            for search in range(settings.search_seeds)
+            for budget in settings.budgets
         ]
-        write_csv(unit / f"seed-{seed}" / "trained.csv", rows, TRAINED_COLUMNS)
+        for seed in settings.seeds:
+            write_csv(run / f"lookup-{name}-{seed}" / "found.csv", rows, lookup.COLUMNS)
+    for name in TRAINED_SEARCHES:
+        for seed in settings.seeds:
+            write_json(run / f"{name}-{seed}" / "architecture.json", {"decisions": [NETWORKS - 1]})
+    assert SUPERNET in settings.supernets()
+    return settings

@@ -51,9 +51,9 @@ def test_t_interval_by_table():
 
 def test_bootstrap_covers_the_standard_error_of_a_mean_and_repeats():
     values = np.random.default_rng(1).normal(size=100)
-    estimate = bootstrap(lambda at: float(values[at].mean()), 100, ("test",))
+    estimate = bootstrap(lambda at: float(values[at].mean()), (100,), ("test",), 0.95)
     assert estimate.value == pytest.approx(values.mean())
     assert (estimate.high - estimate.low) / (2 * 1.96) == pytest.approx(values.std() / 10, rel=0.15)
-    assert estimate == bootstrap(lambda at: float(values[at].mean()), 100, ("test",))
-    assert estimate != bootstrap(lambda at: float(values[at].mean()), 100, ("elsewhere",))
+    assert estimate == bootstrap(lambda at: float(values[at].mean()), (100,), ("test",), 0.95)
+    assert estimate != bootstrap(lambda at: float(values[at].mean()), (100,), ("elsewhere",), 0.95)
     assert statistics.RESAMPLES >= 1000

@@ -12,7 +12,7 @@ import pytest
 from conftest import ENVIRONMENT, make_checkout
 from studies import artefacts, write_config
 
-LOCAL = {"all", "download_dataset", "suggest", "promote", "summarize_study", "report", "choose_networks", "evidence"}
+LOCAL = {"all", "download_dataset", "suggest", "promote", "summarize_study", "report", "evidence"}
 WARNING = (
     "warning: ABCI.group: no group pays for PBS jobs, unless pbs-project names one; type: export ABCI_GROUP=your-group"
 )
@@ -51,7 +51,7 @@ def test_evidence_and_other_chains_have_queues_too(checkout):
         "-n", "-p", "--workflow-profile", "abci", "--configfile", "config/presets/evidence.yaml", "--", "evidence"
     )
     found = queues(plan)
-    assert ("download_easy_dataset", "rt_HC") in found
+    assert ("search_by_lookup", "rt_HC") in found
     assert {name for rule, name in found if rule not in LOCAL} == {"rt_HC", "rt_HG"}
     simultaneous = {"nas": {"type": "simultaneous"}, "search": {"algorithm": "asng", "constraint": {"latency_ms": 9}}}
     study = write_config(checkout.folder, simultaneous)

@@ -1,74 +1,110 @@
-"""`snakemake evidence`: what is planned, and from data to table with a tiny preset."""
+"""`snakemake evidence`: what is planned, what is refused, and from data to tables with a tiny preset."""
 
 import json
 
 import pytest
 import yaml
-from nasmake.evidence.plan import EASY_SEEDS, KINDS
-from nasmake.strategies import STRATEGIES
+from nasmake.evidence.plan import LOOKED_UP
 from test_dag import job_counts
 
 PRESET = "config/presets/evidence.yaml"
+DIGITS = {
+    "dataset": {"name": "digits", "num_train": 1200, "num_data_architecture_search": 600},
+    "nas": {
+        "search_space_config_path": "config/search_spaces",
+        "num_epochs_supernet_train": 4,
+        "num_epochs_architecture_search": 2,
+        "num_epochs_retrain": 1,
+    },
+    "supernet": {"batch_size": 100},
+    "retrain": {"hyperparameters": {"batch_size": 100}},
+    "trainer": {"accelerator": "cpu"},
+    "optimize": {"trial_number": 1, "parameters": []},
+}
+TINY_TABLE = {"run": "table", "tabulate": {"networks": 24, "seeds": [1, 2], "networks_per_job": 12}}
 TINY = {
-    "nas": {"num_epochs_supernet_train": 4, "num_epochs_architecture_search": 2, "num_epochs_retrain": 2},
+    "run": "evidence",
     "search": {"population_size": 4, "samples_per_update": 2, "recalibration_images": 200},
-    "evidence": {"seeds": [1, 2], "networks": 6, "retrain_seeds": [101, 102], "min_macs": 0, "random_networks": 2},
+    "evidence": {
+        "table": "results/table/benchmark_table.csv",
+        "seeds": [1, 2],
+        "variants": {"fair": {"supernet.sampler": "fair"}},
+        "variant_seeds": 2,
+        "search_seeds": 3,
+        "budgets": [4, 8],
+        "macs_band": 0.3,
+    },
 }
 
 
-def tiny(checkout):
-    (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    return ("--configfile", PRESET, "tiny.yaml")
+def arguments(checkout, changes):
+    """Return the arguments for a tiny configuration."""
+    path = f"{changes['run']}.yaml"
+    (checkout.folder / path).write_text(yaml.safe_dump(DIGITS | changes))
+    return ("--configfile", path, "--cores", "2")
 
 
-def test_every_strategy_is_searched_for_every_seed(checkout):
+def test_every_strategy_searches_every_supernet_of_the_preset(checkout):
     counts = job_counts(checkout.run("-n", "--configfile", PRESET, "--", "evidence"))
     settings = yaml.safe_load((checkout.folder / PRESET).read_text())["evidence"]
-    seeds, retrain_seeds = len(settings["seeds"]), len(settings["retrain_seeds"])
-    supernets = (len(KINDS) - 1) * seeds + EASY_SEEDS
-    assert seeds >= 3 and retrain_seeds >= 3
+    seeds, variants = len(settings["seeds"]), len(settings["variants"])
+    supernets = seeds + variants * settings["variant_seeds"]
+    assert seeds >= 5 and settings["search_seeds"] >= 200
     assert counts == {
         "download_dataset": 1,
-        "download_easy_dataset": 1,
         "train_supernet_of_evidence": supernets,
-        "search_architecture_of_evidence": len(STRATEGIES) * seeds,
-        "choose_networks": 1 + seeds,
         "score_networks": supernets,
-        "train_networks": (1 + seeds) * retrain_seeds,
+        "search_by_lookup": len(LOOKED_UP) * seeds,
+        "search_architecture_of_evidence": seeds,
+        "search_supernet_of_evidence": seeds,
         "evidence": 1,
     }
 
 
 def test_stages_are_told_what_a_study_would_tell_them(checkout):
-    plan = checkout.run("-n", "-p", *tiny(checkout), "--", "evidence")
-    assert plan.count('"nas":{"num_epochs_supernet_train":4,"seed":1}') == 2  # on both data sets
-    assert plan.count('"nas":{"num_epochs_supernet_train":1,"seed":2}') == 1  # a quarter
-    for strategy in STRATEGIES:
-        assert plan.count(f'"algorithm":"{strategy}"') >= 2
-    assert all("test_images" not in job for job in plan.split("\nrule ") if not job.startswith(("train_net", "down")))
+    plan = checkout.run("-n", "-p", "--configfile", PRESET, "--", "evidence")
+    settings = yaml.safe_load((checkout.folder / PRESET).read_text())
+    for seed in settings["evidence"]["seeds"]:
+        assert (
+            f'"nas":{{"num_epochs_supernet_train":{settings["nas"]["num_epochs_supernet_train"]},"seed":{seed}}}'
+            in plan
+        )
+    assert '"sampler":"sandwich"' in plan and '"weight_sharing":"elastic"' in plan
+    for strategy in (*LOOKED_UP, "proxyless"):
+        assert f'"algorithm":"{strategy}"' in plan
+    assert all("test_images" not in job for job in plan.split("\nrule "))
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ("{table: null}", "evidence.table is null; expected the path of a benchmark_table.csv; to make one, type: "),
+        ("{table: nowhere.csv}", "nowhere.csv: no such file"),
+        ("{variants: {fair: {supernet.sampler: unfair}}}", "evidence.variants.fair: supernet.sampler is unfair"),
+    ],
+)
+def test_wrong_settings_end_before_any_job(checkout, changes, line):
+    dry_run = ("-n", "--configfile", PRESET, "--config", f"evidence={changes}", "--", "evidence")
+    code, output = checkout.run(*dry_run, check=False)
+    assert code != 0 and "Traceback" not in output
+    assert [text for text in output.splitlines() if text.startswith(f"error: {line}")], output
 
 
 def test_no_other_target_needs_it(checkout):
     for preset in (PRESET, "config/presets/digits.yaml"):
         assert not {"evidence", "score_networks"} & job_counts(checkout.run("-n", "--configfile", preset)).keys()
-    same = ("--config", "dataset={name: digits}")  # the easy data set is the data set
-    counts = job_counts(checkout.run("-n", "--configfile", PRESET, *same, "--", "evidence"))
-    assert counts["download_dataset"] == 1 and "download_easy_dataset" not in counts
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_from_data_to_table(checkout):
-    output = checkout.run(*tiny(checkout), "--cores", "2", "--", "evidence", timeout=1800)
+def test_from_data_to_tables(checkout):
+    checkout.run(*arguments(checkout, TINY_TABLE), "--", "benchmark_table", timeout=1800)
+    tiny = arguments(checkout, TINY)
+    output = checkout.run(*tiny, "--", "evidence", timeout=1800)
     run = checkout.folder / "results/evidence"
     assert (run / "evidence.md").read_text() in output
     found = {figure["key"]: figure for figure in json.loads((run / "evidence.json").read_text())["figures"]}
-    assert found["tau"]["n"] == 6 and found["pooled_worst"]["n"] == 2
-    assert {f"{strategy}_random" for strategy in STRATEGIES} < found.keys()
-    for seed in (1, 2):
-        networks = json.loads((run / f"selection-{seed}/networks.json").read_text())["networks"]
-        roles = [role for network in networks for role in network["roles"]]
-        baselines = [f"random-{strategy}" for strategy in STRATEGIES]
-        assert sorted(roles) == sorted([*STRATEGIES, *baselines, "drawn", "drawn", "worst"])
-        assert all(network["macs"] <= 500000 for network in networks)
-    assert "Nothing to be done" in checkout.run(*tiny(checkout), "--cores", "2", "--", "evidence")
+    assert found["tau_supernet"]["n"] == [2, 24] and found["tau_fair"]["n"] == [2, 24]
+    assert found["gain_all_true_evolution_8"]["n"] == [2, 3, 2]
+    assert {"regret_gates", "regret_simultaneous"} < found.keys()
+    assert "Nothing to be done" in checkout.run(*tiny, "--", "evidence")

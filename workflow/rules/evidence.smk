@@ -1,32 +1,23 @@
 # Does the search work? snakemake --configfile config/presets/evidence.yaml evidence
-# The rules of a study run for several seeds and every strategy, in units of their own. No other target asks for them.
+# The rules of a study run for several seeds and settings, in units of their own. No other target asks for them.
 
-from nasmake.evidence.plan import EvidencePlan, strategies
+from nasmake.evidence.plan import LOOKED_UP, EvidencePlan
 
 EVIDENCE = EvidencePlan(PLAN, JOBS)
 EVIDENCE_CURRENT = Current(EVIDENCE)
 
+# Only this target reads the table.
+if workflow.is_main_process and "evidence" in sys.argv:
+    try:
+        EVIDENCE.check()
+    except InputError as error:
+        sys.exit(f"error: {with_place(error, PLACES, workflow.config_settings.config)}")
+
 
 wildcard_constraints:
-    kind="supernet|quarter|easy",
-    list=r"ranking|selection-\d+",
-    strategy="|".join(strategies()),
+    kind="|".join(CONFIG.evidence.supernets()),
+    strategy="|".join(LOOKED_UP),
     seed=r"\d+",
-
-
-if EVIDENCE.easy != PLAN.dataset():
-
-    use rule download_dataset as download_easy_dataset with:
-        input:
-            unpack(inputs("download_easy_dataset", EVIDENCE_CURRENT)),
-        output:
-            EVIDENCE.easy_facts,
-        log:
-            f"{RUN}/logs/download_easy_dataset.log",
-        params:
-            settings=PLAN.source_settings(name=CONFIG.evidence.easy_dataset),
-            job=job("download_easy_dataset", EVIDENCE),
-            folder=EVIDENCE.easy,
 
 
 use rule train_supernet as train_supernet_of_evidence with:
@@ -50,37 +41,43 @@ use rule search_architecture as search_architecture_of_evidence with:
     input:
         unpack(inputs("search_architecture_of_evidence", EVIDENCE_CURRENT)),
     output:
-        **PLAN.outputs("search_architecture", "search-{strategy}-{seed}"),
+        **PLAN.outputs("search_architecture", "gates-{seed}"),
     log:
-        f"{RUN}/search-{{strategy}}-{{seed}}/logs/search_architecture.log",
+        f"{RUN}/gates-{{seed}}/logs/search_architecture.log",
     benchmark:
-        f"{RUN}/search-{{strategy}}-{{seed}}/benchmarks/search_architecture.tsv"
+        f"{RUN}/gates-{{seed}}/benchmarks/search_architecture.tsv"
     priority: 20
     params:
         job=job("search_architecture_of_evidence", EVIDENCE),
-        settings=EVIDENCE.settings("search_architecture"),
+        settings=EVIDENCE.settings("search_architecture", "gates"),
         files=optional("supernet", "record"),
         unit=folder,
 
 
-rule choose_networks:
+rule search_supernet_of_evidence:
     input:
-        unpack(inputs("choose_networks", EVIDENCE_CURRENT)),
+        unpack(inputs("search_supernet_of_evidence", EVIDENCE_CURRENT)),
     output:
-        f"{RUN}/{{list}}/networks.json",
+        **PLAN.outputs("search_supernet", "simultaneous-{seed}"),
     log:
-        f"{RUN}/{{list}}/logs/choose_networks.log",
-    localrule: True
+        f"{RUN}/simultaneous-{{seed}}/logs/search_supernet.log",
+    benchmark:
+        f"{RUN}/simultaneous-{{seed}}/benchmarks/search_supernet.tsv"
+    priority: 20
+    retries: 2
     conda:
         "../envs/nasmake.yaml"
+    threads: PLAN.threads
+    resources:
+        **PLAN.resources("search_supernet"),
     params:
-        job=job("choose_networks", EVIDENCE),
-        settings=EVIDENCE.settings("choose_networks"),
-        files=optional(*strategies()),
+        job=job("search_supernet_of_evidence", EVIDENCE),
+        settings=EVIDENCE.settings("search_supernet", "simultaneous"),
         unit=folder,
     shell:
-        "python scripts/choose_networks.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
+        "python scripts/search_supernet.py --settings {params.settings:q} --manifest {input.manifest:q}"
+        " --accelerator {resources.accelerator} --display {resources.display}"
+        " --attempt {resources.attempt} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
 
 
 rule score_networks:
@@ -100,36 +97,36 @@ rule score_networks:
     params:
         job=job("score_networks", EVIDENCE),
         settings=EVIDENCE.settings("score_networks"),
-        files=optional("networks", "supernet", "record"),
+        files=optional("table", "supernet", "record"),
         unit=folder,
     shell:
         "python scripts/score_networks.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
         " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
 
 
-rule train_networks:
+rule search_by_lookup:
     input:
-        unpack(inputs("train_networks", EVIDENCE_CURRENT)),
+        unpack(inputs("search_by_lookup", EVIDENCE_CURRENT)),
     output:
-        f"{RUN}/{{list}}/seed-{{seed}}/trained.csv",
+        f"{RUN}/lookup-{{strategy}}-{{seed}}/found.csv",
     log:
-        f"{RUN}/{{list}}/seed-{{seed}}/logs/train_networks.log",
+        f"{RUN}/lookup-{{strategy}}-{{seed}}/logs/search_by_lookup.log",
     benchmark:
-        f"{RUN}/{{list}}/seed-{{seed}}/benchmarks/train_networks.tsv"
-    priority: 10
+        f"{RUN}/lookup-{{strategy}}-{{seed}}/benchmarks/search_by_lookup.tsv"
     conda:
         "../envs/nasmake.yaml"
-    threads: CONFIG.trainer.num_threads
     resources:
-        **PLAN.resources("train_networks"),
+        gpu=0,
+        mem_mb=2000,
+        runtime=60,
     params:
-        job=job("train_networks", EVIDENCE),
-        settings=EVIDENCE.settings("train_networks"),
-        files=optional("networks"),
+        job=job("search_by_lookup", EVIDENCE),
+        settings=EVIDENCE.settings("search_by_lookup"),
+        files=optional("scores"),
         unit=folder,
     shell:
-        "python scripts/train_networks.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
-        " --accelerator {resources.accelerator} --display {resources.display} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
+        "python scripts/search_by_lookup.py --settings {params.settings:q} --manifest {input.manifest:q} {params.files}"
+        " --accelerator cpu --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
 
 
 rule evidence:

@@ -1,40 +1,69 @@
 """Section `evidence`: the experiments of `snakemake evidence`."""
 
-from typing import Annotated, Literal, Self
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from nasmake.config.base import Section, Seed
+from nasmake.config.base import Count, FilePath, Fraction, Section, Seed
 
-Seeds = Annotated[list[Seed], Field(min_length=2, max_length=1000)]
+SUPERNET = "supernet"  # the supernet with the settings of the preset
+TAKEN = (SUPERNET, "gates", "simultaneous")  # names of other units
+
+
+def _check_variant(name: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in TAKEN:
+        raise ValueError(
+            f"expected small letters, digits and _, beginning with a letter, but none of {', '.join(TAKEN)}"
+        )
+    return name
+
+
+Variant = Annotated[str, AfterValidator(_check_variant)]
 
 
 class Evidence(Section):
     """The size of the experiments; config/presets/evidence.yaml sets the other sections for them."""
 
-    seeds: Seeds = Field(
-        default_factory=lambda: [1, 2, 3, 4, 5],
-        description="seeds of the repetitions; each repetition trains a supernet and searches it",
+    table: FilePath | None = Field(
+        None, description="benchmark_table.csv by which rankings and searches are judged; `make tabulate` makes one"
     )
-    networks: Annotated[int, Field(ge=6, le=10_000)] = Field(
-        27, description="number of networks of the search space whose ranking is compared with training from scratch"
+    seeds: Annotated[list[Seed], Field(min_length=2, max_length=1000)] = Field(
+        default_factory=lambda: [1, 2, 3, 4, 5], description="seeds of the supernets"
     )
-    retrain_seeds: Seeds = Field(
-        default_factory=lambda: [101, 102, 103], description="seeds with which every network is trained from scratch"
+    variants: Annotated[dict[Variant, dict[str, Any]], Field(max_length=100)] = Field(
+        default_factory=dict,
+        description="further supernets: names, and the keys that differ, such as {fair: {supernet.sampler: fair}}",
     )
-    min_macs: Annotated[int, Field(ge=0, le=10**15)] = Field(
-        0, description="fewest multiply-adds of a compared network; search.constraint.macs is the most"
+    variant_seeds: Annotated[int, Field(ge=2, le=1000)] = Field(
+        3, description="number of seeds of each variant: the first ones of evidence.seeds"
     )
-    random_networks: Annotated[int, Field(ge=2, le=10_000)] = Field(
-        4, description="number of random networks between these limits that are trained for each seed"
+    search_seeds: Annotated[int, Field(ge=2, le=100_000)] = Field(
+        200, description="number of searches of every strategy with the scores of each supernet"
     )
-    easy_dataset: Literal["digits", "digits_canvas"] = Field(
-        "digits", description="data set on which the effect of BatchNorm recalibration is measured"
+    budgets: Annotated[list[Count], Field(min_length=1, max_length=100)] = Field(
+        default_factory=lambda: [10, 20, 40, 80],
+        description="numbers of different networks after which the best one of a search is judged",
+    )
+    macs_band: Fraction = Field(
+        0.1, description="searches are repeated among networks whose MACs differ by at most this share from the median"
     )
 
     @model_validator(mode="after")
-    def _check_seeds(self) -> Self:
-        for name, seeds in (("seeds", self.seeds), ("retrain_seeds", self.retrain_seeds)):
-            if len(set(seeds)) < len(seeds):
-                raise ValueError(f"{name} is {seeds}; expected different numbers, because each counts as a repetition")
+    def _check(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds is {self.seeds}; expected different numbers, because each counts as a repetition")
+        if self.variant_seeds > len(self.seeds):
+            raise ValueError(f"variant_seeds is {self.variant_seeds}; expected at most {len(self.seeds)}, the seeds")
+        if self.budgets != sorted(set(self.budgets)):
+            raise ValueError(f"budgets is {self.budgets}; expected different numbers, the smallest first")
         return self
+
+    def supernets(self) -> dict[str, Mapping[str, Any]]:
+        """Return the changed keys of every kind of supernet by its name, first that of the preset."""
+        return {SUPERNET: {}} | dict(self.variants)
+
+    def seeds_of(self, kind: str) -> list[int]:
+        """Return the seeds of one kind of supernet."""
+        return self.seeds if kind == SUPERNET else self.seeds[: self.variant_seeds]

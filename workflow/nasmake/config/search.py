@@ -6,7 +6,7 @@ from pydantic import Field
 
 from nasmake.config.base import Cost, Count, Fraction, NotNegative, Positive, Rate, Section, Target
 
-SEARCH_STRATEGIES = Literal["random", "evolution", "asng", "reinforce", "proxyless", "nsga2"]
+SEARCH_STRATEGIES = Literal["random", "evolution", "asng", "reinforce", "proxyless", "nsga2", "predictor"]
 COSTS = Literal["macs", "parameters", "latency_ms"]
 
 
@@ -73,7 +73,8 @@ class Search(Section):
     )
     batch_size: Count = Field(256, description="number of images in a forward pass of an evaluation")
     population_size: Annotated[int, Field(ge=2, le=100_000)] = Field(
-        50, description="number of candidates in an epoch, which is one generation of random, evolution and nsga2"
+        50,
+        description="number of candidates in an epoch; one generation of random, evolution, nsga2 and predictor",
     )
     parent_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
         0.2, description="evolution: number of parents, as a share of population_size; parents are the best so far"

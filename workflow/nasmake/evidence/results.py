@@ -1,6 +1,7 @@
 """The findings of the evidence: values with intervals, and whether each meets its criterion. No torch here.
 
-The criteria were fixed before the first measurement. Tables and the figure are made in table and drawing.
+The criteria stand in the plan of workflow/report/evidence.md, which was written before the measurement. Tables and the
+figure are made in page and drawing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,16 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasmake.config.evidence import Evidence
+from nasmake.config.evidence import SUPERNET, Evidence
+from nasmake.core.errors import InputError
 from nasmake.core.files import read_csv, read_json
-from nasmake.evidence.plan import EASY_SEEDS
-from nasmake.evidence.statistics import Estimate, bootstrap, partial_tau, spearman, t_interval, tau
+from nasmake.evidence.lookup import ALL
+from nasmake.evidence.plan import LOOKED_UP, TRAINED_SEARCHES
+from nasmake.evidence.statistics import Estimate, bootstrap, partial_tau, t_interval, tau
+from nasmake.evidence.table_file import BenchmarkTable, decisions_of
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
 SEED_KEY = (0, "evidence")  # seed key of the bootstrap
-RANKING_LEVEL, SELECTION_LEVEL = 0.95, 0.90
-BY_NETWORKS, BY_SUPERNETS, BY_SEEDS = "bootstrap over networks", "t over supernets", "t over search seeds"
+RANKING_LEVEL, SEARCH_LEVEL = 0.95, 0.90
+BY_NETWORKS = "bootstrap over networks"
+BY_SUPERNETS_AND_NETWORKS = "bootstrap over supernets and networks"
+BY_SEARCHES = "bootstrap over supernets and searches"
+BY_TRAININGS = "bootstrap over supernets, searches and trainings"
+BY_SUPERNETS = "t over supernets"
+INHERITED, TRUE = "inherited", "true"  # the loss by which a found network is judged
+JUDGED_BUDGET = 40  # different networks of the criterion about evolution
 
 
 @dataclass(frozen=True)
@@ -31,34 +41,32 @@ class Asked:
     test: Callable[[Estimate], bool]
 
 
+ABOVE_0 = Asked("lower limit > 0", lambda estimate: estimate.low > 0)
 ASKED: Mapping[str, Asked] = {
-    "recalibrated_accuracy": Asked(">= .85", lambda estimate: estimate.value >= 0.85),
-    "recalibration_gain": Asked(">= .15", lambda estimate: estimate.value >= 0.15),
-    "tau": Asked(">= .25", lambda estimate: estimate.value >= 0.25),
-    "control": Asked("abs < .3", lambda estimate: abs(estimate.value) < 0.3),
-    "pooled_worst": Asked("lower limit > 0", lambda estimate: estimate.low > 0),
+    f"tau_{SUPERNET}": Asked(">= .25", lambda estimate: estimate.value >= 0.25),
+    f"partial_macs_{SUPERNET}": ABOVE_0,
+    f"gain_{ALL}_{INHERITED}_evolution_{JUDGED_BUDGET}": ABOVE_0,
+    f"gain_{ALL}_{TRUE}_evolution_{JUDGED_BUDGET}": ABOVE_0,
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One row of the table.
+    """One figure of the evidence.
 
     Attributes:
-        group: recalibration, ranking or selection.
-        n: number of units that the interval is computed over: networks, supernets or seeds.
-        over: these units, and the method of the interval.
-        by: the values whose mean the finding is; empty for a single value.
+        n: number of units of each kind that the interval is computed over, in the order of `over`.
+        over: the method of the interval and these units.
+        by: the values whose mean the finding is; empty for another statistic.
     """
 
     key: str
-    group: str
     text: str
     value: float
     low: float
     high: float
     level: float
-    n: int
+    n: tuple[int, ...]
     over: str
     by: tuple[float, ...] = ()
 
@@ -79,159 +87,173 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """Scores of the list of networks, with inherited weights and after training from scratch.
+class Scores:
+    """Scores of a table's networks with the weights of several supernets, [supernets, networks].
 
     Attributes:
-        inherited: val log-loss after recalibration, [supernets, networks].
-        raw: val log-loss without recalibration, [supernets, networks].
-        quarter: val log-loss after a quarter of the supernet's steps, [supernets, networks].
-        control: error rate under shuffled labels, [supernets, networks].
-        alone: val log-loss after training from scratch, [retrain seeds, networks].
-        parameters: learnable parameters, [networks].
-        macs: multiply-adds for one image, [networks].
+        loss: val log-loss after recalibration.
+        raw_loss: val log-loss without recalibration.
+        accuracy: val accuracy after recalibration, 0..1.
     """
 
-    inherited: Values
-    raw: Values
-    quarter: Values
-    control: Values
-    alone: Values
-    parameters: Values
-    macs: Values
-
-    @property
-    def truth(self) -> Values:
-        """The val log-loss that a predictor has to rank: the mean over retrain seeds, [networks]."""
-        mean: Values = self.alone.mean(0)
-        return mean
+    loss: Values
+    raw_loss: Values
+    accuracy: Values
 
 
-def recalibration(run: Path, evidence: Evidence) -> list[Finding]:
-    """Return the accuracy of networks with inherited weights before and after BatchNorm recalibration."""
-    seeds = evidence.seeds[:EASY_SEEDS]
-    after, before = (_scores(run, "easy", seeds, f"{kind}accuracy").mean(1) for kind in ("", "raw_"))
+def read_scores(run: Path, kind: str, seeds: Sequence[int], table: BenchmarkTable) -> Scores:
+    """Read the scores of the networks of a table under the supernets of one kind.
+
+    Raises:
+        InputError: the scores are those of other networks.
+    """
+    paths = [run / f"{kind}-{seed}" / "scores.csv" for seed in seeds]
+    files = [read_csv(path) for path in paths]
+    for path, rows in zip(paths, files, strict=True):
+        if [decisions_of(row) for row in rows] != table.networks:
+            raise InputError(f"{path}: has other networks than the table; type: make evidence")
+    columns = ([[float(row[name]) for row in rows] for rows in files] for name in ("loss", "raw_loss", "accuracy"))
+    return Scores(*map(np.array, columns))
+
+
+def table_spread(table: BenchmarkTable) -> list[Finding]:
+    """Return how much the test losses of a table differ between networks, and between trainings of one network."""
+    losses = table.scores("test_loss")
+
+    def noise(at: Indices) -> float:
+        return float(losses[:, at].var(0, ddof=1).mean() ** 0.5)
+
+    def spread(at: Indices) -> float:
+        observed = losses[:, at].mean(0).var(ddof=1)  # contains the noise of the mean over the trainings
+        return float(max(0.0, observed - noise(at) ** 2 / len(losses)) ** 0.5)
+
     rows = {
-        "raw_accuracy": ("inherited accuracy without recalibration", before),
-        "recalibrated_accuracy": ("inherited accuracy after recalibration", after),
-        "recalibration_gain": ("inherited accuracy gained by recalibration", after - before),
+        "sd_networks": ("standard deviation of test log-loss between networks, without noise", spread),
+        "sd_trainings": ("standard deviation of test log-loss between trainings of a network", noise),
     }
-    return [
-        _over_seeds(key, "recalibration", f"{evidence.easy_dataset}: {text}", values, RANKING_LEVEL, BY_SUPERNETS)
-        for key, (text, values) in rows.items()
-    ]
+    return [_over_networks(key, text, losses.shape[1], statistic) for key, (text, statistic) in rows.items()]
 
 
-def read_ranking(run: Path, evidence: Evidence) -> Ranking:
-    """Read the measurements of the list of networks."""
-    networks = read_json(run / "ranking" / "networks.json")["networks"]
-    return Ranking(
-        inherited=_scores(run, "supernet", evidence.seeds, "loss"),
-        raw=_scores(run, "supernet", evidence.seeds, "raw_loss"),
-        quarter=_scores(run, "quarter", evidence.seeds, "loss"),
-        # Accuracy, because log-loss under wrong labels would still depend on a network's confidence.
-        control=1 - _scores(run, "supernet", evidence.seeds, "shuffled_accuracy"),
-        alone=_trained(run / "ranking", evidence.retrain_seeds, "val_loss"),
-        parameters=np.array([float(network["parameters"]) for network in networks]),
-        macs=np.array([float(network["macs"]) for network in networks]),
-    )
-
-
-def ranking(scores: Ranking) -> list[Finding]:
-    """Return how well the inherited log-loss ranks the list, beside a ceiling, trivial predictors and ablations."""
-    truth, inherited, alone = scores.truth, scores.inherited, scores.alone
-
-    def taus(predicted: Values, at: Indices) -> list[float]:
-        return [tau(row[at], truth[at]) for row in predicted]
-
-    def partial(given: Values, at: Indices) -> list[float]:
-        return [partial_tau(row[at], truth[at], given[at]) for row in inherited]
-
-    # Each retrain seed against the mean of the others. No predictor can be expected to agree with training from
+def trivial_ranking(table: BenchmarkTable) -> list[Finding]:
+    """Return how well predictors without a supernet rank the networks, and how well another training run does."""
+    alone = table.scores("val_loss")
+    truth: Values = alone.mean(0)
+    # Each training seed against the mean of the others. No predictor can be expected to agree with training from
     # scratch better than one training run agrees with the others.
     halves = [(alone[seed], np.delete(alone, seed, 0).mean(0)) for seed in range(len(alone))]
-    rows: list[tuple[str, str, Callable[[Indices], list[float]]]] = [
-        ("tau", "tau of inherited log-loss", lambda at: taus(inherited, at)),
-        ("spearman", "Spearman of inherited log-loss", lambda at: [spearman(row[at], truth[at]) for row in inherited]),
-        (
-            "ceiling",
-            "noise ceiling: tau of one training seed and the others",
-            lambda at: [tau(one[at], others[at]) for one, others in halves],
+    rows: Mapping[str, tuple[str, Callable[[Indices], float]]] = {
+        "ceiling": (
+            "ceiling: one training from scratch and the mean of the others",
+            lambda at: float(np.mean([tau(one[at], others[at]) for one, others in halves])),
         ),
-        ("tau_parameters", "trivial: tau of parameters", lambda at: [tau(-scores.parameters[at], truth[at])]),
-        ("tau_macs", "trivial: tau of MACs", lambda at: [tau(-scores.macs[at], truth[at])]),
-        ("partial_parameters", "tau given parameters", lambda at: partial(scores.parameters, at)),
-        ("partial_macs", "tau given MACs", lambda at: partial(scores.macs, at)),
-        ("tau_raw", "ablation: tau without recalibration", lambda at: taus(scores.raw, at)),
-        ("tau_quarter", "ablation: tau after a quarter of the steps", lambda at: taus(scores.quarter, at)),
-        ("control", "control: tau with shuffled labels", lambda at: taus(scores.control, at)),
-    ]
-    return [_over_networks(key, text, statistic, len(truth)) for key, text, statistic in rows]
+        "tau_macs": ("MACs alone", lambda at: tau(-table.macs[at], truth[at])),
+        "tau_parameters": ("parameters alone", lambda at: tau(-table.parameters[at], truth[at])),
+    }
+    return [_over_networks(key, text, len(truth), statistic) for key, (text, statistic) in rows.items()]
 
 
-def selection(run: Path, evidence: Evidence, strategies: Sequence[str]) -> list[Finding]:
-    """Return by how much the searches' networks beat others on test, after training from scratch.
+def ranking(kind: str, scores: Scores, table: BenchmarkTable) -> list[Finding]:
+    """Return how well supernets of one kind rank the networks: Kendall's tau-b with val log-loss of training alone.
 
-    All differences are paired by search seed.
+    Further findings are tau given MACs, tau without recalibration, the accuracy with inherited weights, and the test
+    log-loss of the best network by inherited loss above that of the best one by training.
     """
-    losses_by_role = [_losses_by_role(run / f"selection-{seed}", evidence.retrain_seeds) for seed in evidence.seeds]
-
-    def mean_loss(role: str) -> Values:
-        """Return the mean test log-loss of the networks with a role, [search seeds]."""
-        return np.array([losses[role].mean() for losses in losses_by_role])
-
-    best = {name: mean_loss(name) for name in strategies}
-    against = {
-        "worst": ("worst by inherited score", dict.fromkeys(best, mean_loss("worst"))),
-        "random": ("mean of random networks", dict.fromkeys(best, mean_loss("drawn"))),
-        "equal_cost": (
-            "best of random search, equal cost",
-            {name: mean_loss(f"random-{name}") for name in best if name != "random"},
+    truth: Values = table.scores("val_loss").mean(0)
+    tested: Values = table.scores("test_loss").mean(0)
+    regrets = tested[scores.loss.argmin(1)] - tested[truth.argmin()]
+    taus: Mapping[str, tuple[str, Callable[[Values, Indices], float]]] = {
+        "tau": ("inherited log-loss", lambda row, at: tau(row, truth[at])),
+        "partial_macs": (
+            "inherited log-loss given MACs",
+            lambda row, at: partial_tau(row, truth[at], table.macs[at]),
         ),
     }
+    findings = [_ranked(f"{key}_{kind}", text, scores.loss, statistic) for key, (text, statistic) in taus.items()]
+    findings.append(_ranked(f"raw_{kind}", "without recalibration", scores.raw_loss, taus["tau"][1]))
+    means = {"accuracy": ("inherited val accuracy", scores.accuracy.mean(1)), "regret": ("regret of the best", regrets)}
+    return findings + [_over_supernets(f"{key}_{kind}", text, values) for key, (text, values) in means.items()]
+
+
+def searches(run: Path, evidence: Evidence, scores: Scores, table: BenchmarkTable) -> list[Finding]:
+    """Return by how much the searches of each strategy end in better networks than random search.
+
+    The networks found after as many different evaluations are compared by their inherited val log-loss, and by the
+    test log-loss of training from scratch. The regret of a strategy is the difference between its network and the best
+    one, by inherited loss or by the val loss of training from scratch.
+    """
+    found = {name: _found(run, name, evidence, table) for name in LOOKED_UP}
+    tested, truth = table.scores("test_loss"), table.scores("val_loss").mean(0)
+    supernets = np.arange(len(scores.loss))[:, None]
     findings = []
-    for key, (text, losses) in against.items():
-        differences = {name: others - best[name] for name, others in losses.items()}
-        for name, values in {"pooled": np.mean(list(differences.values()), 0), **differences}.items():
-            searched = f"mean over the best of {len(differences)} strategies" if name == "pooled" else f"best of {name}"
-            sentence = f"{text} - {searched}"
-            findings.append(_over_seeds(f"{name}_{key}", "selection", sentence, values, SELECTION_LEVEL, BY_SEEDS))
-    drawn = np.concatenate([losses["drawn"] for losses in losses_by_role])
-    shares = np.mean([[(drawn > loss).mean() for loss in losses] for losses in best.values()], 0)
-    text = f"share of all {len(drawn)} random networks that the best of {len(best)} strategies beat"
-    return [*findings, _over_seeds("pooled_share", "selection", text, shares, SELECTION_LEVEL, BY_SEEDS)]
+    for (networks, budget), others in found["random"].items():
+        inside = members(table, networks, evidence.macs_band)
+        best = inside[truth[inside].argmin()]
+        inherited_best = scores.loss[:, inside].min(1)[:, None]
+        for name in LOOKED_UP:
+            ours, text = found[name][networks, budget], f"{name}, {budget} networks"
+            inherited, true = scores.loss[supernets, ours], np.moveaxis(tested[:, ours], 0, -1)
+            values = {
+                ("regret", INHERITED): inherited - inherited_best,
+                ("regret", TRUE): true - tested[:, best],
+                ("gain", INHERITED): scores.loss[supernets, others] - inherited,
+                ("gain", TRUE): np.moveaxis(tested[:, others], 0, -1) - true,
+            }
+            for (kind, loss), differences in values.items():
+                if (kind, name) != ("gain", "random"):
+                    over = BY_TRAININGS if loss == TRUE else BY_SEARCHES
+                    key = "_".join((kind, networks, loss, name, str(budget)))
+                    findings.append(_mean(key, text, differences, over))
+    return findings
 
 
-def _losses_by_role(unit: Path, retrain_seeds: Sequence[int]) -> dict[str, Values]:
-    """Return the test log-loss of one search seed's networks by role, as means over retrain seeds."""
-    losses = _trained(unit, retrain_seeds, "test_loss").mean(0)
-    by_role: dict[str, list[float]] = {}
-    for network, loss in zip(read_json(unit / "networks.json")["networks"], losses, strict=True):
-        for role in network["roles"]:
-            by_role.setdefault(role, []).append(loss)
-    return {role: np.array(values) for role, values in by_role.items()}
+def trained_searches(run: Path, evidence: Evidence, table: BenchmarkTable) -> list[Finding]:
+    """Return the true regret of the methods that search with real steps of training, one search per supernet."""
+    tested, best = table.scores("test_loss").mean(0), table.scores("val_loss").mean(0).argmin()
+    findings = []
+    for name in TRAINED_SEARCHES:
+        paths = [run / f"{name}-{seed}" / "architecture.json" for seed in evidence.seeds]
+        at = [table.networks.index(tuple(read_json(path)["decisions"])) for path in paths]
+        findings.append(_over_supernets(f"regret_{name}", name, tested[at] - tested[best], SEARCH_LEVEL))
+    return findings
 
 
-def _scores(run: Path, kind: str, seeds: Sequence[int], column: str) -> Values:
-    """Return one column of the scores with inherited weights, [supernets, networks]."""
-    return _columns([run / f"{kind}-{seed}" / "scores.csv" for seed in seeds], column)
+def members(table: BenchmarkTable, networks: str, band: float) -> Indices:
+    """Return the positions of the networks among which a search chose: all, or those in the band of MACs."""
+    middle = np.median(table.macs)
+    return np.flatnonzero((networks == ALL) | (np.abs(table.macs - middle) <= band * middle))
 
 
-def _trained(unit: Path, seeds: Sequence[int], column: str) -> Values:
-    """Return one column of the scores after training from scratch, [retrain seeds, networks]."""
-    return _columns([unit / f"seed-{seed}" / "trained.csv" for seed in seeds], column)
+def _found(run: Path, strategy: str, evidence: Evidence, table: BenchmarkTable) -> dict[tuple[str, int], Indices]:
+    """Return the positions of the networks that the searches of a strategy found, [supernets, searches], by budget."""
+    position = {network: index for index, network in enumerate(table.networks)}
+    found: dict[tuple[str, int], list[list[int]]] = {}
+    for number, seed in enumerate(evidence.seeds):
+        for row in read_csv(run / f"lookup-{strategy}-{seed}" / "found.csv"):
+            by_supernet = found.setdefault((row["networks"], int(row["budget"])), [[] for _ in evidence.seeds])
+            by_supernet[number].append(position[decisions_of(row)])
+    return {key: np.array(positions) for key, positions in found.items()}
 
 
-def _columns(paths: Sequence[Path], column: str) -> Values:
-    return np.array([[float(row[column]) for row in read_csv(path)] for path in paths])
+def _ranked(key: str, text: str, losses: Values, statistic: Callable[[Values, Indices], float]) -> Finding:
+    def mean(supernets: Indices, at: Indices) -> float:
+        return float(np.mean([statistic(row[at], at) for row in losses[supernets]]))
+
+    estimate = bootstrap(mean, losses.shape, (*SEED_KEY, key), RANKING_LEVEL)
+    by = tuple(statistic(row, np.arange(losses.shape[1])) for row in losses)
+    return Finding(key, text, *estimate, RANKING_LEVEL, losses.shape, BY_SUPERNETS_AND_NETWORKS, by)
 
 
-def _over_networks(key: str, text: str, statistic: Callable[[Indices], list[float]], count: int) -> Finding:
-    estimate = bootstrap(lambda at: float(np.mean(statistic(at))), count, (*SEED_KEY, key), RANKING_LEVEL)
-    by = tuple(statistic(np.arange(count)))
-    return Finding(key, "ranking", text, *estimate, RANKING_LEVEL, count, BY_NETWORKS, by if len(by) > 1 else ())
+def _over_networks(key: str, text: str, count: int, statistic: Callable[[Indices], float]) -> Finding:
+    estimate = bootstrap(statistic, (count,), (*SEED_KEY, key), RANKING_LEVEL)
+    return Finding(key, text, *estimate, RANKING_LEVEL, (count,), BY_NETWORKS)
 
 
-def _over_seeds(key: str, group: str, text: str, values: Values, level: float, over: str) -> Finding:
-    by = [float(value) for value in values]
-    return Finding(key, group, text, *t_interval(by, level), level, len(by), over, tuple(by))
+def _over_supernets(key: str, text: str, values: Values, level: float = RANKING_LEVEL) -> Finding:
+    by = tuple(map(float, values))
+    return Finding(key, text, *t_interval(by, level), level, (len(by),), BY_SUPERNETS, by)
+
+
+def _mean(key: str, text: str, values: Values, over: str) -> Finding:
+    """Return the mean of values that have one axis for each kind of unit."""
+    estimate = bootstrap(lambda *at: float(values[np.ix_(*at)].mean()), values.shape, (*SEED_KEY, key), SEARCH_LEVEL)
+    return Finding(key, text, *estimate, SEARCH_LEVEL, values.shape, over)

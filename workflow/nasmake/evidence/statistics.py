@@ -8,7 +8,7 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from nasmake.core.seeding import numpy_generator
@@ -52,20 +52,23 @@ def null_deviation(count: int) -> float:
 
 
 def bootstrap(
-    statistic: Callable[[NDArray[np.int64]], float], count: int, seed_key: tuple[int | str, ...], level: float = 0.95
+    statistic: Callable[..., float], counts: Sequence[int], seed_key: tuple[int | str, ...], level: float
 ) -> Estimate:
-    """Return a statistic of `count` items with its percentile interval over resamples of the items.
+    """Return a statistic with its percentile interval over resamples of several kinds of units, such as supernets.
+
+    Each kind is resampled independently. For searches that are nested in supernets this is right too: all supernets
+    take the same positions, but the searches at one position are independent of each other.
 
     Args:
-        statistic: function of item indices [count]; a resample contains some items several times.
-        count: number of items.
+        statistic: function of one index array per kind; a resample contains some units several times.
+        counts: number of units of each kind.
         seed_key: seed key of the random draws.
         level: coverage of the two-sided interval, 0..1.
     """
     generator = numpy_generator(*seed_key, "bootstrap")
-    resampled = [statistic(generator.integers(0, count, count)) for _ in range(RESAMPLES)]
+    resampled = [statistic(*(generator.integers(0, count, count) for count in counts)) for _ in range(RESAMPLES)]
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(statistic(np.arange(count)), float(low), float(high))
+    return Estimate(statistic(*map(np.arange, counts)), float(low), float(high))
 
 
 def t_interval(values: Sequence[float], level: float) -> Estimate:

@@ -6,15 +6,16 @@ Its result depends on the network and the seed, and not on the other networks of
 import time
 from typing import Any
 
-from nasmake.core.files import write_csv
+from nasmake.core.files import read_json, write_csv, write_json
 from nasmake.engine.metrics import evaluate
+from nasmake.engine.resume import ResumeFolder
 from nasmake.engine.stage_run import StageRun, stage
 from nasmake.evidence.benchmark_table import MEASURED, SCORES
-from nasmake.evidence.measurements import TRAINED, train_each
 from nasmake.jobs.job import Job
 from nasmake.search_spaces import Decisions
 from nasmake.stages.retrain import train_network
 
+TRAINED = "trained.csv"
 COLUMNS = ("decisions", *MEASURED)
 
 
@@ -25,7 +26,25 @@ def tabulate_networks(job: Job) -> None:
     that was finished before a restart is kept.
     """
     with stage(job, TRAINED) as run:
-        write_csv(job.unit / TRAINED, train_each(run, _trained), COLUMNS)
+        write_csv(job.unit / TRAINED, _rows(run), COLUMNS)
+
+
+def _rows(run: StageRun) -> list[dict[str, Any]]:
+    """Train every network of the job, and return one row per network.
+
+    A row is kept in the folder of the training state, so a network that was finished before a restart is not trained
+    again.
+    """
+    rows, space = [], run.space()
+    for index, network in enumerate(read_json(run.job.inputs["networks"])["networks"]):
+        folder = ResumeFolder(run.folder.path / str(index))
+        done = folder.path / "row.json"
+        if not done.is_file():
+            folder.path.mkdir(exist_ok=True)
+            decisions = space.parse(network["decisions"])
+            write_json(done, _trained(StageRun(run.job, run.runtime, run.splits, folder), decisions))
+        rows.append(read_json(done))
+    return rows
 
 
 def _trained(run: StageRun, decisions: Decisions) -> dict[str, Any]:

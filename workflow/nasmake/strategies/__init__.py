@@ -55,6 +55,7 @@ STRATEGIES: Mapping[str, Entry] = {  # by values of search.algorithm
         has_distribution=True,
     ),
     "nsga2": Entry("nasmake.strategies.nsga2:Nsga2Search"),
+    "predictor": Entry("nasmake.strategies.predictor:PredictorSearch"),
 }
 COMMON_READS = ("algorithm", "objective", "reward", "front", "population_size", "constraint")
 
