@@ -16,7 +16,14 @@ from nasmake.report.style import BLUE, GREY, RED, WIDTH
 
 HEIGHT = 6.5  # inches
 # The colour-blind safe set of Okabe and Ito.
-COLOURS = {"random": GREY, "evolution": BLUE, "asng": RED, "reinforce": "#009E73", "nsga2": "#E69F00"}
+COLOURS = {
+    "random": GREY,
+    "evolution": BLUE,
+    "asng": RED,
+    "reinforce": "#009E73",
+    "nsga2": "#E69F00",
+    "predictor": "#CC79A7",
+}
 TITLES = {INHERITED: "Searches, by inherited loss", TRUE: "Searches, by test loss from scratch"}
 
 

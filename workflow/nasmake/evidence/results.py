@@ -30,7 +30,7 @@ BY_SEARCHES = "bootstrap over supernets and searches"
 BY_TRAININGS = "bootstrap over supernets, searches and trainings"
 BY_SUPERNETS = "t over supernets"
 INHERITED, TRUE = "inherited", "true"  # the loss by which a found network is judged
-JUDGED_BUDGET = 40  # different networks of the criterion about evolution
+JUDGED_BUDGET = 20  # different networks of the criteria about searches
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,10 @@ ABOVE_0 = Asked("lower limit > 0", lambda estimate: estimate.low > 0)
 ASKED: Mapping[str, Asked] = {
     f"tau_{SUPERNET}": Asked(">= .25", lambda estimate: estimate.value >= 0.25),
     f"partial_macs_{SUPERNET}": ABOVE_0,
-    f"gain_{ALL}_{INHERITED}_evolution_{JUDGED_BUDGET}": ABOVE_0,
-    f"gain_{ALL}_{TRUE}_evolution_{JUDGED_BUDGET}": ABOVE_0,
+} | {
+    f"gain_{ALL}_{loss}_{strategy}_{JUDGED_BUDGET}": ABOVE_0
+    for strategy in ("evolution", "predictor")
+    for loss in (INHERITED, TRUE)
 }
 
 

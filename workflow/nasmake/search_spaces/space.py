@@ -4,9 +4,9 @@ Reading a space file lives in space_file.py, the choices of one block in blocks.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, product
 from math import prod
 from typing import Any, Self
@@ -20,6 +20,7 @@ from nasmake.search_spaces.value_rules import fail
 
 Decisions = tuple[int, ...]
 Layers = tuple[LayerSpec, ...]
+CACHED = 2**16  # canonical vectors that are kept
 NOT_HASHED = {"name", "source", "input_size", "num_classes"}
 # The hash contains the field names of the first release, so that the hashes in old files stay valid.
 HASHED_NAMES = {
@@ -195,7 +196,7 @@ class SearchSpace:
 
     def canonical(self, decisions: Decisions) -> Decisions:
         """Return the vector of the same network in which choices without effect have index 0."""
-        return self.encode(self.decode(decisions))
+        return self._canonical(decisions)
 
     def decode(self, decisions: Decisions) -> NetworkSpec:
         """Return the network of a vector that satisfies `check`."""
@@ -285,6 +286,11 @@ class SearchSpace:
             self.dropout,
             **dict(self.frame),
         )
+
+    @cached_property
+    def _canonical(self) -> Callable[[Decisions], Decisions]:
+        """The canonical vector of a vector; searches ask for the same ones again and again."""
+        return lru_cache(CACHED)(lambda decisions: self.encode(self.decode(decisions)))
 
     @cached_property
     def _decisions_by_block(self) -> tuple[tuple[Decision, ...], ...]:

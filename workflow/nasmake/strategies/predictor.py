@@ -30,6 +30,7 @@ class PredictorSearch(PopulationStrategy):
         """Return the candidates of the next generation, all of them new."""
         intact = [evaluation for evaluation in observed if isfinite(evaluation.objective)]
         self._posterior = self._fit(intact) if len(intact) >= FEWEST else None
+        self._proposed = {evaluation.decisions for evaluation in observed}
         return super().propose(rng, observed)
 
     def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
@@ -38,11 +39,13 @@ class PredictorSearch(PopulationStrategy):
             return self.space.sample(rng)
         mean, root = self._posterior
         weights = mean + root @ np.array([rng.gauss() for _ in mean])
-        known = {evaluation.decisions for evaluation in ranked}
-        pool = [network for network in self._pool(rng, ranked) if network not in known and self.is_feasible(network)]
+        new = [network for network in self._pool(rng, ranked) if network not in self._proposed]
+        pool = [network for network in new if self.is_feasible(network)]
         if not pool:
             return self.space.sample(rng)
-        return pool[int(np.argmin(self._features(pool) @ weights))]
+        chosen = pool[int(np.argmin(self._features(pool) @ weights))]
+        self._proposed.add(chosen)
+        return chosen
 
     def _pool(self, rng: random.Random, ranked: Sequence[Evaluation]) -> list[Decisions]:
         """Return canonical vectors: random ones, and children of the best networks with about one mutation each."""
