@@ -8,10 +8,11 @@ from nasmake.evidence.plan import LOOKED_UP
 from test_dag import job_counts
 
 PRESET = "config/presets/evidence.yaml"
+SPACE = "config/search_spaces/evidence/config_proxyless_fashion_mnist.yaml"
 DIGITS = {
     "dataset": {"name": "digits", "num_train": 1200, "num_data_architecture_search": 600},
     "nas": {
-        "search_space_config_path": "config/search_spaces",
+        "search_space_config_path": "spaces",
         "num_epochs_supernet_train": 4,
         "num_epochs_architecture_search": 2,
         "num_epochs_retrain": 1,
@@ -21,7 +22,12 @@ DIGITS = {
     "trainer": {"accelerator": "cpu"},
     "optimize": {"trial_number": 1, "parameters": []},
 }
-TINY_TABLE = {"run": "table", "tabulate": {"networks": 24, "seeds": [1, 2], "networks_per_job": 12}}
+TWELVE_NETWORKS = {
+    "kernel_size": [[3, 5], [3, 5], [3], [3]],
+    "conv_ops": [["MBConv"], ["Zero", "MBConv"], ["MBConv"], ["MBConv"]],
+    "expansion_ratio": [[1, 2], [2], [2], [2]],
+}
+TINY_TABLE = {"run": "table", "tabulate": {"seeds": [1, 2], "networks_per_job": 12}}
 TINY = {
     "run": "evidence",
     "search": {"population_size": 4, "samples_per_update": 2, "recalibration_images": 200},
@@ -38,9 +44,13 @@ TINY = {
 
 
 def arguments(checkout, changes):
-    """Return the arguments for a tiny configuration."""
+    """Return the arguments for a tiny configuration with a space of twelve networks."""
     path = f"{changes['run']}.yaml"
     (checkout.folder / path).write_text(yaml.safe_dump(DIGITS | changes))
+    (checkout.folder / "spaces").mkdir(exist_ok=True)
+    space = yaml.safe_load((checkout.folder / SPACE).read_text())
+    space["search_range"] |= TWELVE_NETWORKS
+    (checkout.folder / "spaces/config_proxyless_digits.yaml").write_text(yaml.safe_dump(space))
     return ("--configfile", path, "--cores", "2")
 
 
@@ -80,10 +90,18 @@ def test_stages_are_told_what_a_study_would_tell_them(checkout):
     [
         ("{table: null}", "evidence.table is null; expected the path of a benchmark_table.csv; to make one, type: "),
         ("{table: nowhere.csv}", "nowhere.csv: no such file"),
+        (
+            "{table: few.csv}",
+            "few.csv: has 1 networks; expected all 144 of proxyless_fashion_mnist, because a search may ask for any",
+        ),
         ("{variants: {fair: {supernet.sampler: unfair}}}", "evidence.variants.fair: supernet.sampler is unfair"),
     ],
 )
 def test_wrong_settings_end_before_any_job(checkout, changes, line):
+    rows = [f"0 0,9,9,{seed},.5,.5" for seed in (1, 2)]
+    (checkout.folder / "few.csv").write_text(
+        "\n".join(["decisions,parameters,macs,seed,val_loss,test_loss", *rows, ""])
+    )
     dry_run = ("-n", "--configfile", PRESET, "--config", f"evidence={changes}", "--", "evidence")
     code, output = checkout.run(*dry_run, check=False)
     assert code != 0 and "Traceback" not in output
@@ -104,7 +122,7 @@ def test_from_data_to_tables(checkout):
     run = checkout.folder / "results/evidence"
     assert (run / "evidence.md").read_text() in output
     found = {figure["key"]: figure for figure in json.loads((run / "evidence.json").read_text())["figures"]}
-    assert found["tau_supernet"]["n"] == [2, 24] and found["tau_fair"]["n"] == [2, 24]
+    assert found["tau_supernet"]["n"] == [2, 12] and found["tau_fair"]["n"] == [2, 12]
     assert found["gain_all_true_evolution_8"]["n"] == [2, 3, 2]
     assert {"regret_gates", "regret_simultaneous"} < found.keys()
     assert "Nothing to be done" in checkout.run(*tiny, "--", "evidence")

@@ -18,6 +18,7 @@ from nasmake.pipeline.inputs import read_search_space
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES, Stage, settings_of
 from nasmake.pipeline.study_jobs import Jobs
+from nasmake.search_spaces import SearchSpace
 from nasmake.strategies import STRATEGIES
 
 SEARCH = STAGES["search_architecture"].reads
@@ -69,11 +70,18 @@ class EvidencePlan:
         """Check the table and the settings of every kind of supernet.
 
         Raises:
-            InputError: the table is missing or damaged, or the keys of a variant are wrong.
+            InputError: the table is missing or damaged, it lacks networks of the space, or the keys of a variant are
+                wrong.
         """
         from nasmake.evidence.table_file import read_table
 
-        read_table(Path(self.table))
+        found, content = len(read_table(Path(self.table)).networks), self.plan.search_space or {}
+        space = SearchSpace.from_mapping(content["content"], content["name"], content["name"])
+        if found != space.num_networks:
+            raise InputError(
+                f"{self.table}: has {found} networks; expected all {space.num_networks} of {space.name}, because a "
+                "search may ask for any of them"
+            )
         for kind in self.evidence.supernets():
             try:
                 self._configured(kind, self.evidence.seeds[0])
