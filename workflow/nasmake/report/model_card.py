@@ -135,7 +135,8 @@ def _metadata(subject: Subject) -> dict[str, Any]:
 
 def _files(has_onnx: bool) -> list[str]:
     files = {name: text for name, text in FILES.items() if has_onnx or name != "model.onnx"}
-    advice = "`model.onnx` is missing. To get it, type `pip install --editable '.[onnx]'` in the checkout, and start the study again."
+    install = "pip install --editable '.[onnx]'"
+    advice = f"`model.onnx` is missing. To get it, type `{install}` in the checkout, and start the study again."
     return [*(f"* `{name}`: {text}" for name, text in files.items()), *([] if has_onnx else ["", advice])]
 
 
