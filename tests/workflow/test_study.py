@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from conftest import ENVIRONMENT, Checkout, make_checkout
-from nasmake.core.records import read_preprocessing
+from nasmake.data.preprocessing import read_preprocessing
 from nasmake.engine.predict import normalised
 from PIL import Image
 from studies import artefacts, write_config

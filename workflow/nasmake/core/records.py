@@ -177,26 +177,6 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
-class Resize:
-    """How an image of any size becomes one that a network takes.
-
-    Attributes:
-        crop: edge of the square that is cut out of the middle, divided by the shorter edge of the image.
-        interpolation: how the square is scaled; antialiased, as Pillow does it.
-    """
-
-    crop: float
-    interpolation: Literal["bicubic", "bilinear"]
-
-
-@dataclass(frozen=True)
-class ExportedPreprocessing(Preprocessing):
-    """preprocessing.json of an exported network. No standard deviation is 0."""
-
-    resize: Resize
-
-
-@dataclass(frozen=True)
 class FinalResult:
     """final.json: the outcome of the final training of a promoted trial.
 
@@ -325,11 +305,6 @@ def read_final(path: Path) -> FinalResult:
 def read_best(path: Path) -> BestNetwork:
     """Read a best.json; see `record_of` for the error."""
     return record_of(BestNetwork, read_json(path), path)
-
-
-def read_preprocessing(path: Path) -> ExportedPreprocessing:
-    """Read a preprocessing.json; see `record_of` for the error."""
-    return record_of(ExportedPreprocessing, read_json(path), path)
 
 
 def read_supernet(path: Path) -> SupernetRecord:

@@ -1,9 +1,33 @@
-"""What an exported network expects of an image, from the facts about its data set. No NumPy here."""
+"""What an exported network expects of an image: preprocessing.json, from the facts about the data set. No NumPy here."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-from nasmake.core.records import ExportedPreprocessing, Resize
+from nasmake.core.files import read_json
+from nasmake.core.records import Preprocessing, record_of
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How an image of any size becomes one that a network takes.
+
+    Attributes:
+        crop: edge of the square that is cut out of the middle, divided by the shorter edge of the image.
+        interpolation: how the square is scaled; antialiased, as Pillow does it.
+    """
+
+    crop: float
+    interpolation: Literal["bicubic", "bilinear"]
+
+
+@dataclass(frozen=True)
+class ExportedPreprocessing(Preprocessing):
+    """preprocessing.json of an exported network. No standard deviation is 0."""
+
+    resize: Resize
+
 
 BICUBIC = Resize(1.0, "bicubic")  # preparing.decode.centre
 BILINEAR = Resize(224 / 256, "bilinear")  # loading.image_files.central_window, for images that stay files
@@ -25,3 +49,8 @@ def exported_preprocessing(manifest: Mapping[str, Any]) -> ExportedPreprocessing
         classes=manifest["classes"],
         resize=BILINEAR if "stored" in manifest else BICUBIC,
     )
+
+
+def read_preprocessing(path: Path) -> ExportedPreprocessing:
+    """Read a preprocessing.json; see `record_of` for the error."""
+    return record_of(ExportedPreprocessing, read_json(path), path)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nasmake.core.errors import InputError, cut
-from nasmake.core.records import ExportedPreprocessing, read_preprocessing
 from nasmake.data.loading.image_files import central_window
 from nasmake.data.preparing.decode import decode_all, read_window
 from nasmake.data.preparing.image_folder import UnreadableImagesError
+from nasmake.data.preprocessing import ExportedPreprocessing, read_preprocessing
 
 BATCH = 64  # images
 
