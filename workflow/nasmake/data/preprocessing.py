@@ -1,4 +1,4 @@
-"""What an exported network expects of an image: preprocessing.json, from the facts about the data set. No NumPy here."""
+"""preprocessing.json of an exported network: what it expects of an image. No NumPy here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
