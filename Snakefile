@@ -40,6 +40,7 @@ localrules:
     suggest,
     promote,
     summarize_study,
+    export_best,
     report,
 
 
@@ -51,4 +52,5 @@ rule all:
         promoted("final.json"),
         promoted("final.safetensors"),
         f"{RUN}/study/best.json",
+        PLAN.exports["card"],
         PLAN.figures,

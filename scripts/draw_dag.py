@@ -39,14 +39,24 @@ def rulegraph(form: str) -> str:
 
     Snakemake does not know the rules after the checkpoint beforehand, so their edges are added here.
     """
-    command = ["snakemake", "report", "results/rulegraph/trial-0000/final.json", "--rulegraph", form, "--forceall"]
+    command = [
+        "snakemake",
+        "report",
+        "export_best",
+        "results/rulegraph/trial-0000/final.json",
+        "--rulegraph",
+        form,
+        "--forceall",
+    ]
     # A run of this name has no finished jobs, so the graph is complete.
     command += ["--configfile", "config/presets/digits.yaml", "--config", "run=rulegraph", "--quiet", "all"]
     environment = os.environ | {"PYTHONHASHSEED": "0"}  # Snakemake writes the nodes in the order of a set
     graph = subprocess.run(command, text=True, capture_output=True, check=True, env=environment).stdout.rstrip()
     arrow, end = ("-->", "") if form == "mermaid-js" else ("->", "}")
     nodes = dict(reversed(pair) for pair in re.findall(r'(\w+)\[(?:label = ")?(\w+)', graph))  # id by rule
-    edges = [f"\t{nodes['retrain_final']} {arrow} {nodes[rule]}" for rule in ("summarize_study", "report")]
+    later = ("summarize_study", "report", "export_best")
+    edges = [f"\t{nodes['retrain_final']} {arrow} {nodes[rule]}" for rule in later]
+    edges.append(f"\t{nodes['search_architecture']} {arrow} {nodes['export_best']}")
     return "\n".join([graph.removesuffix("}").rstrip(), *edges, end])
 
 

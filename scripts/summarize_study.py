@@ -10,6 +10,7 @@ from nasmake.core.files import read_json, write_atomically, write_csv, write_jso
 from nasmake.core.provenance import provenance
 from nasmake.core.records import final_units, json_of, read_final, read_result, read_suggestion, trial_folder
 from nasmake.jobs.cli import script
+from nasmake.report.compute import compute_of, total_seconds
 from nasmake.report.summary import (
     best_of,
     final_notes,
@@ -57,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_journal(study / "journal.log", optimize, arguments.run.name, observed_trials(optimize, params, results))
     write_atomically(arguments.run / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())
     write_atomically(study / "summary.txt", table(list(finals.values()), arguments.run, notes, val_n).encode())
-    write_json(study / "best.json", json_of(best) | {"provenance": provenance(started)})
+    compute = compute_of(arguments.run, arguments.trials, arguments.seeds)
+    facts = {"compute": compute, "seconds": total_seconds(compute)}  # of the study, not of this summary
+    write_json(study / "best.json", json_of(best) | {"provenance": provenance(started) | facts})
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 from nasmake.config.trainer import Trainer as TrainerSettings
-from nasmake.core.files import read_csv, write_json
+from nasmake.core.files import read_csv, read_json, write_json
 from nasmake.costs.table import with_costs
 from nasmake.engine.device import seed_torch
 from nasmake.engine.distributed import BatchShare
@@ -167,6 +167,16 @@ def test_two_processes_are_one_that_takes_their_parts_in_turn(unit, tmp_path, di
         assert {name: float(cell) for name, cell in row.items()} == pytest.approx(
             {name: float(cell) for name, cell in one.items()}, rel=1e-5
         )
+
+
+@pytest.mark.slow
+def test_two_processes_predict_each_test_image_once(unit, digits):
+    write_json(unit / "result.json", {"state": "COMPLETE", "trial": 0, "val_accuracy": 0.5, "val_loss": 1.0})
+    run("retrain_final", unit, digits, nas__num_epochs_retrain=2)
+    rows = read_csv(unit / "test_predictions.csv")
+    accuracy = sum(row["label"] == row["predicted"] for row in rows) / len(rows)
+    assert len(rows) == 597 and accuracy == pytest.approx(read_json(unit / "final.json")["test_accuracy"], abs=1e-9)
+    assert all(0.1 <= float(row["confidence"]) <= 1 for row in rows)  # no image was left at 0
 
 
 # Ends.

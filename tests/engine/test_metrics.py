@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from nasmake.engine.metrics import evaluate, scores
+from nasmake.engine.metrics import evaluate, evaluate_each, scores
 from torch.nn.functional import cross_entropy
 
 LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]])
@@ -24,6 +24,8 @@ def test_rank_without_an_image_adds_nothing():
 class Batches:
     """Batches of unequal size, as the last one of an epoch is smaller."""
 
+    labels = LABELS
+
     def __iter__(self):
         return iter(range(2))
 
@@ -41,3 +43,10 @@ def test_evaluation_is_the_mean_over_images_in_eval_mode():
     loss, accuracy = evaluate(network, Batches())
     assert loss == pytest.approx(cross_entropy(LOGITS, LABELS).item()) and accuracy == pytest.approx(2 / 3)
     assert not network.training
+
+
+def test_each_image_has_its_most_probable_class_and_the_probability_of_it():
+    loss, accuracy, predictions = evaluate_each(torch.nn.Identity(), Batches())
+    assert (loss, accuracy) == evaluate(torch.nn.Identity(), Batches())
+    assert predictions.classes.tolist() == [0, 1, 0]
+    assert predictions.confidences.tolist() == pytest.approx(LOGITS.softmax(1).max(1).values.tolist())

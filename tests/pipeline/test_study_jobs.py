@@ -19,7 +19,8 @@ def jobs(**sections):
 def all_jobs(table):
     units = [{"trial": f"{trial:04d}"} for trial in range(3)]
     once = [
-        table.of(rule, {}) for rule in ("download_dataset", "train_supernet", "promote", "summarize_study", "report")
+        table.of(rule, {})
+        for rule in ("download_dataset", "train_supernet", "promote", "summarize_study", "report", "export_best")
     ]
     of_trials = ("suggest", "search_architecture", "retrain", "retrain_final")
     return [*once, *(table.of(rule, unit) for rule in of_trials for unit in units)]

@@ -13,7 +13,7 @@ import psutil
 
 STAGES = (
     *("download_dataset", "suggest", "train_supernet", "search_architecture", "retrain", "promote"),
-    *("retrain_final", "summarize_study", "report"),
+    *("retrain_final", "summarize_study", "export_best", "report"),
 )
 TARGETS = ("controller", "job", "group")
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT, "hup": signal.SIGHUP}

@@ -36,7 +36,7 @@ def main(argv):
 if __name__ == "__main__":
     script(main)
 """
-STUBBED = ("suggest", "train_supernet", "search_architecture", "retrain", "retrain_final", "report")
+STUBBED = ("suggest", "train_supernet", "search_architecture", "retrain", "retrain_final", "export_best", "report")
 
 
 def stub_stages(checkout):

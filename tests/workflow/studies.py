@@ -59,6 +59,6 @@ def artefacts(run):
             content = json.loads(path.read_text())
             content.pop(PROVENANCE, None)
             found[name] = content
-        elif path.suffix in (".safetensors", ".csv", ".svg") or name == "study/summary.txt":
+        elif path.suffix in (".safetensors", ".pt2", ".csv", ".svg") or name == "study/summary.txt":
             found[name] = path.read_bytes()
     return found

@@ -12,7 +12,16 @@ import pytest
 from conftest import ENVIRONMENT, make_checkout
 from studies import artefacts, write_config
 
-LOCAL = {"all", "download_dataset", "suggest", "promote", "summarize_study", "report", "evidence"}
+LOCAL = {
+    "all",
+    "download_dataset",
+    "suggest",
+    "promote",
+    "summarize_study",
+    "export_best",
+    "report",
+    "evidence",
+}
 WARNING = (
     "warning: ABCI.group: no group pays for PBS jobs, unless pbs-project names one; type: export ABCI_GROUP=your-group"
 )

@@ -11,7 +11,7 @@ SEARCHED = {
     "retrain": {"name": "retrain.label_smoothing", "type": "uniform_float", "lower": 0.0, "upper": 0.2},
 }
 ASNG_PARAMETER = {"name": "search.delta0", "type": "uniform_float", "lower": 0.5, "upper": 2.0}
-ONCE = {"download_dataset": 1, "promote": 1, "summarize_study": 1, "report": 1, "all": 1}
+ONCE = {"download_dataset": 1, "promote": 1, "summarize_study": 1, "export_best": 1, "report": 1, "all": 1}
 
 
 def job_counts(output):

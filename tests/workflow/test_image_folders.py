@@ -28,7 +28,7 @@ STUDY = {
 }
 FOLLOWS = {  # without retrain_final, whose jobs Snakemake adds when the promotion is known
     *("download_dataset", "train_supernet", "search_architecture", "retrain", "promote", "summarize_study", "report"),
-    "all",
+    *("export_best", "all"),
 }
 
 

@@ -35,6 +35,7 @@ def test_a_killed_and_extended_study_runs_new_jobs_only(checkout):
     again = jobs_run(checkout) - ran
     assert set(again) == {f"{rule} {unit}" for rule in ("suggest", "retrain") for unit in new} | {
         f"retrain_final {new[-1]}",  # the stubs score a later trial higher, so the last one is promoted
+        "export_best study",
         "report report",
     }
     assert "Nothing to be done" in checkout.run("-n", *command(checkout, TRIALS + MORE))
@@ -48,6 +49,7 @@ def test_a_missing_artefact_of_any_kind_is_made_again_alone(checkout):
     for rule, name in (
         ("search_architecture", "shared/history/evaluations.csv"),
         ("retrain", "trial-0001/history/retrain.csv"),
+        ("export_best", "best/model_card.md"),
         ("report", "report/study.svg"),
     ):
         before = jobs_run(checkout)

@@ -6,10 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from conftest import ENVIRONMENT, Checkout, make_checkout
+from nasmake.data.preprocessing import read_preprocessing
+from nasmake.engine.predict import normalised
+from PIL import Image
 from studies import artefacts, write_config
 from test_dag import job_counts
 
@@ -64,6 +70,49 @@ def test_best_json_holds_the_promised_keys(finished):
     assert (run / "best/model.safetensors").read_bytes() == final.read_bytes()
 
 
+ISOLATED = """\
+import sys
+sys.path.append({packages!r})
+{lines}
+assert not any(name.startswith("nasmake") for name in sys.modules)
+"""
+
+
+def test_card_loads_the_network_in_six_lines_without_this_package(finished):
+    folder = finished.folder / "results/tiny/best"
+    lines = (folder / "model_card.md").read_text().split("```python\n")[1].split("```")[0]
+    assert len(lines.splitlines()) == 6
+    packages = str(Path(torch.__file__).parents[1])
+    command = [sys.executable, "-I", "-S", "-c", ISOLATED.format(packages=packages, lines=lines)]  # -S: no .pth files
+    printed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    assert set(json.loads(printed.replace("'", '"'))) <= set("0123456789")
+
+
+def test_program_has_the_test_accuracy_of_the_report_and_predicts_image_files(finished):
+    run, data = finished.folder / "results/tiny", finished.folder / "resources/datasets/digits"
+    best = json.loads((run / "study/best.json").read_text())
+    pixels, labels = (torch.from_numpy(np.load(data / f"test_{name}.npy")) for name in ("images", "labels"))
+    program = torch.export.load(run / "best/model.pt2").module()
+    with torch.no_grad():
+        predicted = program(normalised(pixels, read_preprocessing(run / "best/preprocessing.json"))).argmax(1)
+    assert (predicted == labels).double().mean().item() == best["test_accuracy"]
+    with (run / f"trial-{best['trial']:04d}/test_predictions.csv").open() as stream:
+        assert [int(row["predicted"]) for row in csv.DictReader(stream)] == predicted.tolist()
+    Image.fromarray(pixels[0, :, :, 0].numpy()).save(finished.folder / "digit.png")
+    command = [sys.executable, "scripts/predict.py", "digit.png", "--top", "1"]
+    printed = subprocess.run(command, cwd=finished.folder, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    network, line = printed.stdout.splitlines()
+    assert network == "network: results/tiny/best" and line.startswith(f"digit.png: {predicted[0]} 0.")
+
+
+def test_best_json_has_the_compute_of_every_stage(finished):
+    provenance = json.loads((finished.folder / "results/tiny/study/best.json").read_text())["provenance"]
+    jobs = {row["stage"]: row["jobs"] for row in provenance["compute"]}
+    assert jobs == {"train_supernet": 1, "search_architecture": 3, "retrain": 3, "retrain_final": 2}
+    assert all(row["device"] == "CPU" and row["cpu_seconds"] > 0 for row in provenance["compute"])
+    assert provenance["seconds"] == pytest.approx(sum(row["seconds"] for row in provenance["compute"]))
+
+
 def test_limits_of_each_trial_are_kept(finished):
     for path in (finished.folder / "results/tiny").glob("trial-*/architecture.json"):
         limit = json.loads((path.parent / "suggestion.json").read_text())["params"]["search.constraint.macs"]
@@ -108,12 +157,12 @@ def test_second_run_does_nothing(finished):
 def test_extension_runs_new_trials_and_what_follows(finished):
     counts = planned(finished, {"optimize": {"trial_number": 5}})
     chain = {"suggest": 2, "search_architecture": 2, "retrain": 2}
-    assert counts == chain | {"promote": 1, "summarize_study": 1, "report": 1, "all": 1}
+    assert counts == chain | {"promote": 1, "summarize_study": 1, "export_best": 1, "report": 1, "all": 1}
 
 
 def test_further_seeds_train_the_promoted_networks_once_more(finished):
     counts = planned(finished, {"final": {"seeds": 3}})
-    assert counts == {"retrain_final": 2 * 2, "summarize_study": 1, "report": 1, "all": 1}
+    assert counts == {"retrain_final": 2 * 2, "summarize_study": 1, "export_best": 1, "report": 1, "all": 1}
 
 
 def test_retraining_settings_rerun_retraining_and_what_was_told_of_it(finished):

@@ -75,12 +75,16 @@ def job(rule, jobs=JOBS):
 def promoted(artefact, seeds=1):
     """Return the input function that gives this artefact of every promoted trial, for the first seeds of final training.
 
+    Architectures lie where the stage that finds them has its results, which is one folder if all trials share it.
+
     Snakemake runs no job for the sake of an ancient input, even if it makes this input again. So inputs are ancient only
     while the tables, which read all of them, are current.
     """
 
     def files(wildcards):
-        paths = PLAN.promoted(checkpoints.promote.get().output[0], artefact, seeds)
+        promotion = checkpoints.promote.get().output[0]
+        is_architecture = artefact == "architecture.json"
+        paths = PLAN.promoted_architectures(promotion) if is_architecture else PLAN.promoted(promotion, artefact, seeds)
         return ancient(paths) if CURRENT.outdated(JOBS.of("summarize_study", {})) is None else paths
 
     return files

@@ -57,3 +57,25 @@ rule summarize_study:
     shell:
         "python scripts/summarize_study.py --study {params.study:q} --run {params.run:q} --trials {params.trials}"
         " --val-images {params.val_images} --seeds {params.seeds} --job {params.job:q} > {log:q} 2>&1"
+
+
+rule export_best:
+    input:
+        unpack(inputs("export_best")),
+        architectures=promoted("architecture.json"),
+        predictions=promoted("test_predictions.csv"),
+    output:
+        **PLAN.exports,
+    log:
+        f"{RUN}/study/logs/export_best.log",
+    conda:
+        "../envs/nasmake.yaml"
+    params:
+        run=folder_above,
+        train_images=CONFIG.dataset.num_train or 0,
+        onnx="--onnx" if "onnx" in PLAN.exports else "",
+        job=job("export_best"),
+    shell:
+        "python scripts/export_best.py --run {params.run:q} --manifest {input.manifest:q}"
+        " --architectures {input.architectures:q} --train-images {params.train_images} {params.onnx}"
+        " --job {params.job:q} > {log:q} 2>&1"

@@ -58,6 +58,12 @@ def share_of_batch(source: BatchSource, epoch: int, step: int) -> BatchShare:
     return BatchShare(images, labels, len(labels) / len(source.rows(epoch, step)))
 
 
+def rows_of_share(source: BatchSource, epoch: int, step: int) -> Tensor:
+    """Return the indices of the images in this rank's part of a batch, int64 [n]; see `share_of_batch`."""
+    rows = source.rows(epoch, step)
+    return rows[Share(rank(), process_count()).part(len(rows))].to(source.labels.device)
+
+
 def rank_key() -> tuple[int, ...]:
     """Return the end of the seed key of draws that differ between ranks, such as those of dropout."""
     return (rank(),) if process_count() > 1 else ()
@@ -78,7 +84,7 @@ def sum_over_ranks(sums: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the totals of all ranks, in one message; every rank gets the same numbers.
 
     Args:
-        sums: scalars of this rank, with the same names on all ranks.
+        sums: tensors of this rank, with the same shape and, on all ranks, the same names.
     """
     if process_count() == 1 or not sums:
         return dict(sums)

@@ -5,6 +5,7 @@ and other modules of this room.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -109,8 +110,11 @@ class Job:
         return self.unit / "history" / f"{name}.csv"
 
     def provenance(self, device: str | None) -> dict[str, Any]:
-        """Return the provenance block of this job's artefacts."""
-        return provenance(self.started, device=device)
+        """Return the provenance block of this job's artefacts, with the CPU time of this process and its children."""
+        user, system, children_user, children_system, _ = os.times()
+        cpu_seconds = round(user + system + children_user + children_system, 3)
+        facts = {"stage": self.stage, "processes": self.processes, "cpu_seconds": cpu_seconds}
+        return provenance(self.started, device=device, **facts)
 
 
 def parse(

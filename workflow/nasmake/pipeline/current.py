@@ -17,7 +17,7 @@ from nasmake.core.errors import InputError
 from nasmake.data.pointer import read_pointer
 from nasmake.pipeline.study_jobs import Jobs
 
-OF_PROMOTED = ("finals", "weights")  # names of inputs that the promotion decides
+OF_PROMOTED = ("finals", "weights", "architectures", "predictions")  # names of inputs that the promotion decides
 
 
 class Current:

@@ -4,6 +4,7 @@ The rules ask this plan for inputs, outputs, params and resources. The Snakefile
 torch. It imports core, config, study and other modules of this room, but not Snakemake.
 """
 
+import importlib.util
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,14 @@ FOLDER_KEYS = {
     "retrain_train": "dataset.retrain.train",
     "retrain_test": "dataset.retrain.test",
 }
+EXPORTS = {
+    "card": "model_card.md",
+    "program": "model.pt2",
+    "architecture": "architecture.json",
+    "picture": "architecture.svg",
+    "preprocessing": "preprocessing.json",
+}
+ONNX_PACKAGES = ("onnx", "onnxscript")  # of the extra `onnx`
 
 
 class Plan:
@@ -133,6 +142,11 @@ class Plan:
         trials = map(trial_folder, read_json(Path(promotion))["trials"])
         return [f"{self.run}/{unit}/{artefact}" for trial in trials for unit in final_units(trial, seeds)]
 
+    def promoted_architectures(self, promotion: str) -> list[str]:
+        """Return the architectures of the trials that the file `promotion` names: one file if all trials share it."""
+        trials = map(trial_folder, read_json(Path(promotion))["trials"])
+        return list(dict.fromkeys(self._artefact("architecture.json", trial) for trial in trials))
+
     @cached_property
     def unit_files(self) -> list[str]:
         """Every artefact of the trials."""
@@ -165,6 +179,13 @@ class Plan:
         if self.architecture is None:
             names += ["tradeoff.svg", "search_progress.svg", "probabilities.svg"]
         return [f"{self.run}/report/{name}" for name in names]
+
+    @property
+    def exports(self) -> dict[str, str]:
+        """What `export_best` writes beside the weights, by name; an ONNX model if its packages are installed."""
+        has_onnx = all(importlib.util.find_spec(package) is not None for package in ONNX_PACKAGES)
+        names = EXPORTS | ({"onnx": "model.onnx"} if has_onnx else {})
+        return {name: f"{self.run}/best/{file}" for name, file in names.items()}
 
     def dataset(self, path: str | None = None) -> str:
         """Return the folder of the prepared data set whose source lies in `path`, by default dataset.path."""

@@ -133,7 +133,12 @@ STAGES: Mapping[str, Stage] = {
         version=1,
         reads=(*SHARED_KEYS, "retrain", "nas.num_epochs_retrain", "final.num_epochs", "final.baseline"),
         takes={"architecture": SEARCH["architecture"], "result": "result.json"},
-        outputs={"weights": "final.safetensors", "record": "final.json", "history": "history/retrain_final.csv"},
+        outputs={
+            "weights": "final.safetensors",
+            "record": "final.json",
+            "history": "history/retrain_final.csv",
+            "predictions": "test_predictions.csv",
+        },
         optional=("test",),
         images="train",
         is_parallel=True,

@@ -5,6 +5,7 @@ The Snakefile imports this module, so it loads no torch. It imports core and oth
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,8 +19,10 @@ from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 
 PROMOTED = "study/promoted.json"
-SUMMARY_VERSION, REPORT_VERSION = 2, 2  # raised when the tables or the figures change
+SUMMARY_VERSION, REPORT_VERSION, EXPORT_VERSION = 2, 2, 1  # raised when the tables, figures or exports change
 TABLES = ("study/best.json", "study/trials.csv", "study/journal.log", "study/summary.txt", "best/model.safetensors")
+
+NOT_PROMOTED = (InputError, KeyError, TypeError, ValueError)  # promoted.json is missing or damaged
 
 
 class Jobs(Protocol):
@@ -46,7 +49,7 @@ class StudyJobs:
     def of(self, rule: str, wildcards: Mapping[str, str]) -> JobFacts:
         """Return the facts about the job of a rule; the unit is that of the wildcards `unit` or `trial`, or shared."""
         unit = wildcards.get("unit") or (f"trial-{wildcards['trial']}" if "trial" in wildcards else SHARED)
-        if rule in ("summarize_study", "report"):  # their inputs are known after the promotion only
+        if rule in ("summarize_study", "report", "export_best"):  # their inputs are known after the promotion only
             return self._make_job(rule, unit)
         return self._job(rule, unit)
 
@@ -84,6 +87,7 @@ class StudyJobs:
             "promote": self._promote,
             "summarize_study": self._summarize_study,
             "report": self._report,
+            "export_best": self._export_best,
             "suggest": lambda: self._suggest(unit),
         }
         if rule in make:
@@ -109,6 +113,7 @@ class StudyJobs:
                 plan.config.final.seeds,
                 SUMMARY_VERSION,
             ],
+            "export_best": lambda: [plan.config.dataset.num_train, EXPORT_VERSION],
             "report": lambda: [plan.study_settings(), plan.chain, REPORT_VERSION],
             "import_architecture": lambda: [plan.architecture, STAGES["import_architecture"].version],
             "import_supernet": lambda: [(plan.supernet or {}).get("digest"), STAGES["import_supernet"].version],
@@ -148,12 +153,27 @@ class StudyJobs:
         }
         return "report", inputs, [path.removeprefix(f"{run}/") for path in self.plan.figures]
 
+    def _export_best(self) -> tuple[str, Inputs, list[str]]:
+        run = self.plan.run
+        inputs = {
+            "manifest": self.plan.inputs("retrain_final", "trial-0000")["manifest"],
+            "best": f"{run}/study/best.json",
+            "model": f"{run}/best/model.safetensors",
+            "architectures": self._promoted_architectures(),
+            "predictions": self._promoted("test_predictions.csv"),
+        }
+        return "study", inputs, [path.removeprefix(f"{run}/") for path in self.plan.exports.values()]
+
     def _of_trials(self, artefact: str) -> list[str]:
         return [f"{self.plan.run}/trial-{trial}/{artefact}" for trial in self.plan.trials]
 
     def _promoted(self, artefact: str, seeds: int = 1) -> list[str]:
         """Return the path of an artefact of every promoted trial; nothing before trials were promoted."""
-        try:
+        with suppress(*NOT_PROMOTED):
             return self.plan.promoted(f"{self.plan.run}/{PROMOTED}", artefact, seeds)
-        except (InputError, KeyError, TypeError, ValueError):
-            return []
+        return []
+
+    def _promoted_architectures(self) -> list[str]:
+        with suppress(*NOT_PROMOTED):
+            return self.plan.promoted_architectures(f"{self.plan.run}/{PROMOTED}")
+        return []
