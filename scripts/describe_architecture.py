@@ -14,6 +14,7 @@ from pathlib import Path
 from nasmake.core.errors import InputError
 from nasmake.costs.describe import Subject, architecture_table, describe, from_decisions, from_file
 from nasmake.jobs.cli import positive, script
+from nasmake.search_spaces.library import given_operations
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +24,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--search-space", type=Path, metavar="FILE", help="with --decisions: the space they choose in")
     parser.add_argument("--decisions", metavar="JSON", help="one index per decision, or one list of them per block")
     parser.add_argument("--architecture", metavar="FILE_OR_NAME", help="a file, or a name in config/architectures")
+    parser.add_argument(
+        "--operations", type=Path, metavar="FILE", help="Python file of nas.operations; its code is run"
+    )
     parser.add_argument("--input-size", type=positive, metavar="N", help="edge of the images in pixels")
     parser.add_argument("--classes", type=positive, metavar="N", help="number of classes; default: the file's")
     parser.add_argument("--format", choices=("json", "table", "string", "svg"), default="json")
@@ -50,14 +54,14 @@ def subject_of(arguments: argparse.Namespace) -> Subject:
     Raises:
         InputError: the options do not name exactly one network.
     """
-    space, classes = arguments.search_space, arguments.classes
+    space, classes, own = arguments.search_space, arguments.classes, given_operations(arguments.operations)
     if (arguments.decisions is None) == (arguments.architecture is None):
         raise InputError("give either --architecture FILE_OR_NAME, or --search-space FILE with --decisions JSON")
     if arguments.architecture is not None:
-        return from_file(arguments.architecture, space, classes, ROOT)
+        return from_file(arguments.architecture, space, classes, ROOT, own)
     if space is None:
         raise InputError("--decisions needs a search space; give --search-space FILE too")
-    return from_decisions(arguments.decisions, space, classes)
+    return from_decisions(arguments.decisions, space, classes, own)
 
 
 if __name__ == "__main__":

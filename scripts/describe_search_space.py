@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.jobs.cli import positive, script
-from nasmake.search_spaces.library import load_space
+from nasmake.search_spaces.library import given_operations, load_space
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("space", type=Path, metavar="FILE", help="a space file, such as those in config/search_spaces")
+    parser.add_argument(
+        "--operations", type=Path, metavar="FILE", help="Python file of nas.operations; its code is run"
+    )
     parser.add_argument("--input-size", type=positive, metavar="N", help="edge of the images in pixels")
     parser.add_argument("--macs", type=positive, metavar="N", help="also print the share of networks within this limit")
     parser.add_argument("--parameters", type=positive, metavar="N", help="also print the share within this limit")
@@ -27,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     limits = {"macs": arguments.macs, "parameters": arguments.parameters}
     given = {metric: limit for metric, limit in limits.items() if limit is not None}
-    content = describe_space(load_space(arguments.space), arguments.input_size, given)
+    content = describe_space(
+        load_space(arguments.space, given_operations(arguments.operations)), arguments.input_size, given
+    )
     print(json.dumps(content, indent=2) if arguments.format == "json" else space_table(content))
     if arguments.configfile:
         from nasmake.config.configfiles import configuration_of

@@ -12,6 +12,7 @@ from nasmake.core.records import COMPLETE
 from nasmake.costs.table import with_costs
 from nasmake.jobs.cli import script
 from nasmake.search_spaces import Architecture
+from nasmake.search_spaces.own_operations import operations_of
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     manifest = read_json(arguments.manifest)
     size, _, channels = manifest["image_shape"]
-    architecture = Architecture.from_json(arguments.architecture, "nas.architecture", len(manifest["classes"]))
+    own = operations_of(arguments.architecture.get("operations"), may_run=True)  # the plan compared it with the key
+    architecture = Architecture.from_json(arguments.architecture, "nas.architecture", len(manifest["classes"]), own)
     named = {key: arguments.architecture[key] for key in ("name", "source") if key in arguments.architecture}
     content = named | with_costs(architecture, channels, size) | {"state": COMPLETE}
     print(f"imported: {content['parameters']:,} parameters, {content['macs']:,} MACs: {content['string']}")

@@ -1,4 +1,7 @@
-"""Requirements of every search space. These tests include each new space file in config/search_spaces by themselves."""
+"""Requirements of every search space. These tests include each new space file in config/search_spaces by themselves.
+
+A space with operations that a user wrote in Python is among them: that of config/guides/own_operations.md.
+"""
 
 import json
 from random import Random
@@ -11,12 +14,14 @@ from nasmake.models.batchnorm import recalibrate_batchnorm
 from nasmake.models.network import Network
 from nasmake.models.supernet import Supernet
 from nasmake.search_spaces import Architecture
+from own_operations import space_of_the_guide
 from small_spaces import SHIPPED, made_up, shipped
 from subnets import gradients, measured
 from torch.nn.functional import cross_entropy
 
 SIZE = 32
-every_space = pytest.mark.parametrize("space", [shipped(name) for name in SHIPPED], ids=SHIPPED)
+SPACES = {name: shipped(name) for name in SHIPPED} | {"own_operations": space_of_the_guide()}
+every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 
 
 def vectors(space, count):

@@ -15,6 +15,7 @@ DECIDES = {
     "version": 10**6,
     "prune_below": [0.5],
     "processes": 2,
+    "operations": {"file": "my_ops.py", "sha256": "0", "names": ["mine"]},
 }
 DOES_NOT = {"trial": 7, "accelerator": "auto", "display": "bar", "is_last_attempt": True, "started": 0.0}
 DOES_NOT |= {"repeat": 1}  # `received` has the seed that it raised

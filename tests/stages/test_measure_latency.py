@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 
+import own_operations
 import pytest
 import torch
 from nasmake.config import Config, load
@@ -11,6 +12,7 @@ from nasmake.engine.device import Runtime, start
 from nasmake.jobs.job import Job
 from nasmake.pipeline.stages import STAGES, settings_of
 from nasmake.search_spaces import SearchSpace
+from nasmake.search_spaces.own_operations import read_operations
 from nasmake.stages.measure_latency import build, measure_latency, plan, time_burst, time_units
 from small_spaces import shipped, small
 
@@ -41,6 +43,16 @@ def job(tmp_path):
         accelerator="cpu",
         display="lines",
     )
+
+
+def test_operations_of_a_user_are_measured_too(job):
+    content = TINY | {"search_range": TINY["search_range"] | {"conv_ops": ["SepConv", "pool"]}}
+    own = read_operations(own_operations.write_files(job.unit), frozenset())
+    job = replace(job, search_space={"name": "own", "content": content, "operations": own})
+    measure_latency(job)
+    entries = read_json(job.unit / "latency.json")["entries"]
+    assert entries.keys() == units_of_space(job.space(), 1, 8).keys()
+    assert any(key.startswith("pool_k3_s1_i8_o") and entry["median_ms"] > 0 for key, entry in entries.items())
 
 
 def test_table_holds_every_piece_and_all_facts(job):

@@ -10,7 +10,7 @@ from nasmake.pipeline.checks import check
 from nasmake.pipeline.config_files import with_place
 from nasmake.pipeline.controller import export_environment, prologue
 from nasmake.pipeline.current import Current, is_complete, unmark_incomplete
-from nasmake.pipeline.inputs import source_of_networks
+from nasmake.pipeline.inputs import dataset_facts, source_of_networks
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.rule_functions import folder, folder_above, oldest_first, optional
 from nasmake.pipeline.stages import STAGES
@@ -23,6 +23,8 @@ try:
     if workflow.is_main_process:
         check(CONFIG, PLAN.search_space)
         print(f"nasmake: {source_of_networks(CONFIG)}", file=sys.stderr)
+        if PLAN.operations:
+            print(f"nas.operations: runs the Python code of {PLAN.operations['file']}", file=sys.stderr)
         is_paid = "SNAKEMAKE_PBS_PROJECT" in os.environ or any(word.startswith("--pbs-project") for word in sys.argv)
         for warning in collect_warnings(CONFIG, config, workflow.resource_settings.overwrite_resources, is_paid):
             print(f"warning: {warning}", file=sys.stderr)

@@ -1,6 +1,7 @@
 # What is printed and written when a run starts, ends or fails.
 
 import atexit
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,15 @@ if OUTPUT.dryrun and workflow.is_main_process:
     atexit.register(print_reasons)  # the reasons are known when the table of jobs is, and a dry run has no other hook
 
 
+def check_own_operations():
+    """Run the code of nas.operations once in a process of its own, so that its errors come before any job."""
+    facts = dataset_facts(CONFIG)
+    command = [sys.executable, "scripts/check_operations.py", "--search-space", canonical_json(PLAN.search_space)]
+    command += ["--channels", str(facts.channels or 1), "--input-size", str(facts.size)]
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:  # the start has announced the code already
+        sys.exit(1)
+
+
 def forget_of_complete_study():
     """Remove what finished stages kept, if an earlier start was stopped when only the report's end was not noted."""
     from nasmake.pipeline.finished import forget_finished, kept_folders
@@ -47,6 +57,8 @@ onstart:
         write_resolved(Path(RUN) / "config.yaml", config)
     except OSError as error:
         sys.exit(f"error: {RUN}: cannot be written ({error.strerror}); expected a writable folder")
+    if PLAN.operations and PLAN.search_space:
+        check_own_operations()
     device = describe_device(CONFIG.trainer.accelerator)
     print_reasons()
     print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}")

@@ -24,6 +24,11 @@ class Nas(Section):
     architecture: FilePath | None = Field(
         None, description="name in config/architectures, or file, of a network that replaces the search; null: search"
     )
+    operations: FilePath | None = Field(
+        None,
+        description="Python file with operations of your own, which the space file may list in conv_ops; jobs run its "
+        "code; null: none",
+    )
     seed: Seed = Field(42, description="seed of every stage")
     type: Literal["separate", "simultaneous"] = Field(
         "separate",

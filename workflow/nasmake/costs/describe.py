@@ -12,7 +12,7 @@ from typing import Any
 from nasmake.core.errors import InputError, shown
 from nasmake.core.json_text import parse_json
 from nasmake.costs.table import with_costs
-from nasmake.search_spaces import Architecture, Convolution, NetworkSpec
+from nasmake.search_spaces import Architecture, Convolution, NetworkSpec, OwnOperation
 from nasmake.search_spaces.architecture_file import RUN
 from nasmake.search_spaces.library import SPACES, architecture_file, edge_and_channels, load_space, read_architecture
 
@@ -35,18 +35,21 @@ class Subject:
     facts: Mapping[str, Any]
 
 
-def from_decisions(text: str, space_path: Path, num_classes: int | None) -> Subject:
+def from_decisions(
+    text: str, space_path: Path, num_classes: int | None, own: Mapping[str, OwnOperation] | None = None
+) -> Subject:
     """Return the network that a decision vector chooses in a search space.
 
     Args:
         text: the decisions as JSON.
         space_path: the space file.
         num_classes: number of classes; None: that of the space.
+        own: operations of the user that may run, by name.
 
     Raises:
         InputError: the file is no search space, or the text is no vector of the space.
     """
-    space = load_space(space_path)
+    space = load_space(space_path, own)
     try:
         content = parse_json(text, "--decisions")
     except InputError as error:
@@ -58,7 +61,13 @@ def from_decisions(text: str, space_path: Path, num_classes: int | None) -> Subj
     return Subject(architecture, space.name, {"input_size": space.input_size})
 
 
-def from_file(name_or_file: str, space_path: Path | None, num_classes: int | None, root: Path) -> Subject:
+def from_file(
+    name_or_file: str,
+    space_path: Path | None,
+    num_classes: int | None,
+    root: Path,
+    own: Mapping[str, OwnOperation] | None = None,
+) -> Subject:
     """Return the network in an architecture file.
 
     Args:
@@ -66,14 +75,15 @@ def from_file(name_or_file: str, space_path: Path | None, num_classes: int | Non
         space_path: the space file of its decisions; None: the shipped space of this name, if there is one.
         num_classes: number of classes; None: the file's `class_num`.
         root: the repository's root.
+        own: operations of the user that may run, by name.
 
     Raises:
         InputError: there is no such file, it holds no network, or its decisions choose another network.
     """
     path = architecture_file(name_or_file, root)
-    architecture, content = read_architecture(path, [] if space_path else [root / SPACES], num_classes)
+    architecture, content = read_architecture(path, [] if space_path else [root / SPACES], num_classes, own)
     if space_path is not None:
-        architecture.check_member(load_space(space_path), str(path))
+        architecture.check_member(load_space(space_path, own), str(path))
     return Subject(architecture, f"{path.stem} {architecture.space}", content)
 
 

@@ -1,7 +1,8 @@
 """Costs of networks: parameters and multiply-adds (MACs) by formula, latency by a table of measured units.
 
 Parameters are the learnable ones. MACs are the multiply-adds of convolutions and linear layers for one image, those of
-squeeze and excitation included; normalisation, activation, pooling and biases are not counted. FLOPs = 2 MACs. The
+squeeze and excitation included; normalisation, activation, pooling and biases are not counted. FLOPs = 2 MACs.
+Operations that a user wrote are counted by torch or by their own formula, see own_costs.py. The
 latency of a network is the sum of the medians of its profiled units. Reading the table's file lives in
 latency_table.py, the units in units.py, the expectation over random decisions in expected.py.
 """
@@ -10,18 +11,20 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from nasmake.core.errors import InputError
+from nasmake.costs.own_costs import own_macs, own_parameters
 from nasmake.costs.units import Layout, ProfiledUnit, in_order, output_size, units_of_network
-from nasmake.search_spaces import Architecture, Decisions, NetworkSpec, SearchSpace
+from nasmake.search_spaces import Architecture, Decisions, LayerSpec, NetworkSpec, SearchSpace
 
 Metric = Literal["macs", "parameters", "latency_ms"]
 METRICS: tuple[Metric, ...] = ("macs", "parameters", "latency_ms")
 Cost = tuple[int, int, int]  # in the order of METRICS; latency in nanoseconds, 0 without a table
+ANY_SIZE = 1024  # pixels of images for which only parameters are counted; large enough for any operation of a user
 NANOSECONDS = 10**6  # of a millisecond; sums of whole nanoseconds depend on no order, so equal networks cost the same
 
 
 def count_parameters(spec: NetworkSpec, in_channels: int) -> int:
     """Return the learnable parameters of a network for images with `in_channels` channels."""
-    return _sum(units_of_network(spec, in_channels, 1))[1]
+    return _sum(units_of_network(spec, in_channels, ANY_SIZE))[1]
 
 
 def count_macs(spec: NetworkSpec, in_channels: int, input_size: int) -> int:
@@ -203,5 +206,8 @@ def _sum(units: Iterable[ProfiledUnit], latency: Mapping[str, int] | None = None
             ending = convolution.bias if convolution.after_pooling else 2
             parameters += weights + ending * channels
             parameters += squeeze + (channels + convolution.se_channels if squeeze else 0)
+        if isinstance(unit.part, LayerSpec) and unit.part.own:
+            macs += own_macs(unit.part, unit.input_size)
+            parameters += own_parameters(unit.part)
         nanoseconds += latency[unit.key] if latency is not None else 0
     return macs, parameters, nanoseconds

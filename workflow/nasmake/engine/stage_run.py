@@ -13,7 +13,9 @@ import torch
 from nasmake.core.errors import InputError
 from nasmake.core.process import loader_workers, rank
 from nasmake.costs.latency_table import read_latency
+from nasmake.costs.own_costs import check_operations
 from nasmake.costs.table import CostTable
+from nasmake.costs.units import units_of_space
 from nasmake.data.pointer import read_pointer
 from nasmake.engine.checkpoint import final_weights
 from nasmake.engine.device import Runtime, start
@@ -79,11 +81,15 @@ class StageRun:
 def cost_table(run: StageRun) -> CostTable:
     """Return the costs of the search space's networks for the data set's images; with latency if the job has a table.
 
+    Every shape of every operation that a user wrote is tried, so that its errors come before the training.
+
     Raises:
-        InputError: the latency table does not fit the search space or the images.
+        InputError: the latency table does not fit the search space or the images, or the code of an operation fails.
     """
     space, table = run.space(), run.job.inputs.get("latency")
     shape = (run.splits.in_channels, run.splits.input_size)
+    if space.own_operations:
+        check_operations(units_of_space(space, *shape).values())
     return CostTable(space, *shape, read_latency(table, space, *shape) if table else None)
 
 

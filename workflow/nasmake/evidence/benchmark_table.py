@@ -102,7 +102,7 @@ class BenchmarkTablePlan:
         space = self.plan.search_space or {}
         if "choices" in space:
             raise InputError("nas.search_space is searched by optimize.parameters; expected one space for a table")
-        searched = SearchSpace.from_mapping(space["content"], space["name"], space["name"])
+        searched = SearchSpace.from_settings(space)
         return chosen_networks(searched, self.plan.config.tabulate.networks, self.plan.config.nas.seed)
 
     @property

@@ -51,6 +51,7 @@ class Job:
         prune_below: val accuracy below which a retraining stops, by epoch; None without a pruner.
         processes: number of processes that share the work. Each one normalises its share of a batch, so the
             number changes the bytes of the result.
+        operations: what the plan knows of the file nas.operations, for a stage that reads an architecture; else None.
         repeat: number of the final training of a trial, from 0, by which nas.seed is raised.
         is_last_attempt: Snakemake does not try the stage again after this process.
         started: time in seconds since the epoch.
@@ -68,6 +69,7 @@ class Job:
     display: str
     prune_below: Sequence[float | None] | None = None
     processes: int = 1
+    operations: Mapping[str, Any] | None = None
     repeat: int = 0
     is_last_attempt: bool = False
     started: float = field(default_factory=time.time)
@@ -96,14 +98,14 @@ class Job:
         """
         data = read_json(self.dataset / "manifest.json")["sha256"]
         inputs = digest_of(sorted(self.inputs.values()))
-        optional = [part for part in (self.prune_below, {"processes": self.processes}) if part is not None]
+        parts = (self.prune_below, {"processes": self.processes}, self.operations)
+        optional = [part for part in parts if part is not None]
         return fingerprint(self.stage, self.version, self.received, self.search_space, data, inputs, device, *optional)
 
     def space(self) -> SearchSpace:
         """Return the search space that the stage received."""
         assert self.search_space is not None, f"{self.stage} receives no search space"
-        name = self.search_space["name"]
-        return SearchSpace.from_mapping(self.search_space["content"], name, name)
+        return SearchSpace.from_settings(self.search_space)
 
     def history(self, name: str) -> Path:
         """Return the path of a history file in the folder of the unit."""
@@ -144,6 +146,7 @@ def parse(
     received = _read_settings(arguments.settings)
     version, search_space = received.pop("version", None), received.pop("search_space", None)
     processes, repeat = received.pop("processes", 1), received.pop("repeat", 0)
+    operations = received.pop("operations", None)
     suggestion = read_suggestion(arguments.suggestion) if arguments.suggestion else None
     params = suggestion.params if suggestion else {}
     files = {name: path for name in (*inputs, *optional) if (path := getattr(arguments, name)) is not None}
@@ -163,6 +166,7 @@ def parse(
         display=arguments.display,
         prune_below=suggestion.prune_below if suggestion else None,
         processes=processes,
+        operations=operations,
         repeat=repeat,
         is_last_attempt=arguments.attempt > RETRIES,
     )

@@ -107,11 +107,21 @@ def excite(x: Tensor, logits: Tensor, gate: str) -> Tensor:
     return x * GATES[gate](logits)[:, :, None, None]
 
 
+def make_own(spec: LayerSpec) -> nn.Module:
+    """Return a new module of a user's operation."""
+    assert spec.own is not None
+    module: nn.Module = spec.own.make(spec.in_channels, spec.out_channels, spec.stride, spec.kernel_size)
+    return module
+
+
 class Layer(nn.Sequential):
-    """One layer: its convolutions in order, squeeze and excitation between them, and the residual connection."""
+    """One layer: its convolutions in order, squeeze and excitation between them, and the residual connection.
+
+    The layer of a user's operation has its module instead, under the name `own`.
+    """
 
     def __init__(self, spec: LayerSpec) -> None:
-        stages: OrderedDict[str, nn.Module] = OrderedDict()
+        stages: OrderedDict[str, nn.Module] = OrderedDict([("own", make_own(spec))] if spec.own else [])
         for shape in spec.convolutions:
             stages[shape.name] = ConvBN(shape)
             if shape.se_channels:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasmake.models.layers import ACTIVATIONS, PooledConv, excite, initialise_filter
+from nasmake.models.layers import ACTIVATIONS, PooledConv, excite, initialise_filter, make_own
 from nasmake.search_spaces import Convolution, LayerSpec
 from nasmake.search_spaces.spec import BN_EPSILON, BN_MOMENTUM
 
@@ -226,11 +226,30 @@ class SharedSqueezeExcite(SharedStage):
         return merged_state({"reduce": reduce, "expand": expand})
 
 
+class SharedOwn(SharedStage):
+    """The module of a user's operation for one shape; nothing is known about its inside, so nothing is sliced."""
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__()
+        self.module = make_own(spec)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, in_channels, H, W] to [N, out_channels, H', W'] with H' = H / stride, rounded up."""
+        y: Tensor = self.module(x)
+        return y
+
+    def active_state(self) -> dict[str, Tensor]:
+        """Return the state of the module."""
+        return dict(self.module.state_dict())
+
+
 class SharedLayer(nn.Module):
     """Shared weights of layers with the same operation, at one position of one block."""
 
     def __init__(self, specs: Sequence[LayerSpec]) -> None:
         super().__init__()
+        if specs[0].own:
+            self.own = SharedOwn(specs[0])
         for shapes in zip(*(spec.convolutions for spec in specs), strict=True):
             self.add_module(shapes[0].name, SharedConvBN(shapes))
             if shapes_with_excitation := [shape for shape in shapes if shape.se_channels]:
@@ -240,7 +259,8 @@ class SharedLayer(nn.Module):
     def activate(self, spec: LayerSpec) -> None:
         """Make `spec` the active layer."""
         self.residual = spec.residual
-        self.stages: list[tuple[str, SharedStage]] = []  # a list, because these modules are registered already
+        # A list, because these modules are registered already.
+        self.stages: list[tuple[str, SharedStage]] = [("own", self.own)] if spec.own else []
         for shape in spec.convolutions:
             for name in (shape.name, "squeeze_excite") if shape.se_channels else (shape.name,):
                 stage = cast(SharedStage, self.get_submodule(name))

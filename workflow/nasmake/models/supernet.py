@@ -5,6 +5,7 @@ channels or expansion ratio share its weights by slicing (they use the first n c
 of layers share the positions. With separate weights (`weight_sharing="separate"`, the candidate operations of
 ProxylessNAS, arXiv 1812.00332, section 3.1) every shape of a layer has a candidate layer for itself. With elastic
 kernels (`weight_sharing="elastic"`, once-for-all, arXiv 1908.09791) all kernel sizes of an operation share a candidate.
+Operations that a user wrote in Python have separate weights in all modes.
 A forward pass computes the active subnet at its true size and nothing else.
 
 A sliced weight is stored as chunks, cut where a choice may end, and not as one tensor. So the chunks outside the active
@@ -147,13 +148,13 @@ def _block(space: SearchSpace, index: int, candidate_name: Callable[[LayerSpec],
 
 
 def _sliced_candidate(layer: LayerSpec) -> str:
-    return f"{layer.op}_k{layer.kernel_size}"
+    return _separate_candidate(layer) if layer.own else f"{layer.op}_k{layer.kernel_size}"
 
 
 def _separate_candidate(layer: LayerSpec) -> str:
     """Return a name with all that weights and statistics depend on; stride and residual connection have no weights."""
     shape = f"e{layer.expand_ratio}_i{layer.in_channels}_o{layer.out_channels}_se{layer.se_channels}"
-    return f"{_sliced_candidate(layer)}_{shape}"
+    return f"{layer.op}_k{layer.kernel_size}_{shape}"
 
 
 CANDIDATES: dict[
@@ -161,5 +162,5 @@ CANDIDATES: dict[
 ] = {  # the name of a layer's candidate; layers with the same name share weights
     "sliced": _sliced_candidate,
     "separate": _separate_candidate,
-    "elastic": lambda layer: layer.op,
+    "elastic": lambda layer: _separate_candidate(layer) if layer.own else layer.op,
 }

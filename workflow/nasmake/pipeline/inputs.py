@@ -19,7 +19,15 @@ from nasmake.pipeline.data_folders import listing_of, prepared_folder
 from nasmake.pipeline.searched import search_spaces_of
 from nasmake.pipeline.stages import SPACE_KEY, SPLIT_KEYS
 from nasmake.search_spaces import SearchSpace
-from nasmake.search_spaces.library import SPACES, architecture_file, read_architecture, read_mapping, space_file
+from nasmake.search_spaces.library import (
+    BUILT_IN,
+    SPACES,
+    architecture_file,
+    read_architecture,
+    read_mapping,
+    space_file,
+)
+from nasmake.search_spaces.own_operations import KEY, operations_of, read_operations
 
 # Number of training images, number of classes, and image shape [height, width, channels] of data sets that may not
 # have been prepared yet.
@@ -37,6 +45,29 @@ SPACES_OF = {
     "mnist": ("mnist", "fashion_mnist"),
     "image_folder": ("image_folder", "cifar10"),
 }
+
+
+def read_own_operations(config: Config) -> dict[str, Any] | None:
+    """Return what is known of the file nas.operations without running it; None if the study names none.
+
+    Returns:
+        {"file", "sha256", "names"}.
+
+    Raises:
+        InputError: there is no such file, it lies among results, or it has no operations.
+    """
+    if config.nas.operations is None:
+        return None
+    path, results = Path(config.nas.operations), config.environment.result_dir
+    if path.resolve().is_relative_to(Path(results).resolve()):
+        raise InputError(
+            f"{KEY} is {path}; expected a file outside of {results} (environment.result_dir), because nasmake runs no "
+            "code from a folder of results; copy the file"
+        )
+    try:
+        return read_operations(path, BUILT_IN)
+    except InputError as error:
+        raise InputError(str(error), KEY) from None
 
 
 def find_search_space(config: Config, name: str | None = None) -> Path:
@@ -70,7 +101,8 @@ def read_search_space(config: Config) -> dict[str, Any]:
     imagenet always does, because a folder with some of its classes is a valid data set.
 
     Returns:
-        {"name", "content"}; if nas.search_space is searched, {"choices"} with such a mapping for each name.
+        {"name", "content"}, and "operations" with nas.operations; if nas.search_space is searched, {"choices"} with
+        such a mapping for each name.
 
     Raises:
         InputError: there is no such file, or it is not YAML.
@@ -87,7 +119,9 @@ def _read_space(config: Config, name: str) -> dict[str, Any]:
     if dataset == "imagenet" or (dataset == "image_folder" and not path.stem.endswith(dataset)):
         classes = dataset_facts(config).num_classes
         content["settings"] = dict(content.get("settings", {})) | {"class_num": classes}
-    return {"name": path.stem.removeprefix("config_"), "content": content}
+    own = read_own_operations(config)
+    read = {"name": path.stem.removeprefix("config_"), "content": content}
+    return read if own is None else read | {"operations": own}
 
 
 def read_imported_architecture(config: Config) -> dict[str, Any]:
@@ -104,7 +138,10 @@ def read_imported_architecture(config: Config) -> dict[str, Any]:
     try:
         path = architecture_file(config.nas.architecture or "", Path())
         _check_not_of_this_run(config, path)
-        architecture, content = read_architecture(path, _space_folders(config), classes)
+        own = operations_of(read_own_operations(config), may_run=True)
+        architecture, content = read_architecture(path, _space_folders(config), classes, own)
+        for operation in architecture.spec.own_operations:
+            operation.check_permission()
     except InputError as error:
         raise InputError(str(error), "nas.architecture") from None
     named = {key: content[key] for key in ("name", "source") if key in content}
@@ -147,7 +184,7 @@ def _check_supernet(config: Config, weights: Path, record_file: Path) -> None:
         raise InputError(f"{weights}: has one search space, but {SPACE_KEY} is searched; remove one of them")
     read = _read_space(config, config.nas.search_space)
     trained = record["search_space"]
-    space = SearchSpace.from_mapping(read["content"], read["name"], "nas.search_space")
+    space = SearchSpace.from_settings(read, "nas.search_space")
     if trained["hash"] != space.hash:
         raise InputError(
             f"{weights}: search_space is {trained['name']} ({trained['hash']}); expected {space.name} ({space.hash}), "

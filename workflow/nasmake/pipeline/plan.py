@@ -17,7 +17,12 @@ from nasmake.core.records import SHARED, final_units, trial_and_repeat, trial_fo
 from nasmake.data.preparing.listing import Listing
 from nasmake.pipeline.conditions import with_conditions
 from nasmake.pipeline.data_folders import listing_of, prepared_folder
-from nasmake.pipeline.inputs import read_imported_architecture, read_imported_supernet, read_search_space
+from nasmake.pipeline.inputs import (
+    read_imported_architecture,
+    read_imported_supernet,
+    read_own_operations,
+    read_search_space,
+)
 from nasmake.pipeline.rule_functions import attempt_number
 from nasmake.pipeline.searched import needs_latency
 from nasmake.pipeline.stages import CHAIN, STAGES, chain_of, first_searched, settings_of, settings_of_job
@@ -49,6 +54,7 @@ class Plan:
     Attributes:
         config: the whole configuration, with all defaults.
         chain: the stages of a trial, in order.
+        operations: file, checksum and names of nas.operations; None without it.
         architecture: content of the file that nas.architecture names; None if the study searches.
         search_space: name and content of the space file; None if the study does not search.
         supernet: files and digest of nas.supernet; None if the study imports no supernet.
@@ -67,6 +73,7 @@ class Plan:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.config = config = load(raw)
         self.chain = chain_of(config)
+        self.operations = read_own_operations(config)
         self.architecture = read_imported_architecture(config) if config.nas.architecture else None
         self.search_space = None if self.architecture else read_search_space(config)
         self.supernet = read_imported_supernet(config) if "import_supernet" in self.chain else None
@@ -235,7 +242,7 @@ class Plan:
         params as text.
         """
         _, repeat = trial_and_repeat(unit)
-        settings = settings_of_job(STAGES[stage], self.config, self.search_space)
+        settings = settings_of_job(STAGES[stage], self.config, self.search_space, self.operations)
         return canonical_json(settings | ({"repeat": repeat} if repeat else {}))
 
     def study_settings(self) -> str:

@@ -185,14 +185,22 @@ def settings_of(stage: Stage, config: Config) -> dict[str, Any]:
     return settings
 
 
-def settings_of_job(stage: Stage, config: Config, search_space: Mapping[str, Any] | None) -> dict[str, Any]:
+def settings_of_job(
+    stage: Stage,
+    config: Config,
+    search_space: Mapping[str, Any] | None,
+    operations: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return what the job of a stage receives: its settings, its version and the search space if it has one.
 
-    If several processes share the work, their number is one of the settings, because it changes the bytes.
+    A stage that reads an architecture receives what is known of the file nas.operations; a search space contains it. If
+    several processes share the work, their number is one of the settings, because it changes the bytes.
     """
     settings = settings_of(stage, config) | {"version": stage.version}
     if stage.has_space and search_space is not None:
         settings["search_space"] = search_space
+    if operations is not None and "architecture" in stage.takes:
+        settings["operations"] = operations
     if stage.is_parallel and config.environment.gpus > 1:
         settings["processes"] = config.environment.gpus
     return settings

@@ -165,7 +165,7 @@ def supernet_training(config: Config, facts: DatasetFacts) -> tuple[str, float] 
     samplers = possible_values(config, "supernet.sampler")
     if images is None or "choices" in space or "fair" in samplers or "sandwich" in samplers:
         return None
-    decisions = SearchSpace.from_mapping(space["content"], space["name"], space["name"]).decisions
+    decisions = SearchSpace.from_settings(space).decisions
     options = max(len(decision.choices) for decision in decisions)
     batches = _train_images(config, images) // min(possible_values(config, "supernet.batch_size"))
     key = "nas.num_epochs_supernet_train"

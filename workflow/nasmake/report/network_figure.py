@@ -24,6 +24,7 @@ HUES = {
     "depthwise": "#F0E442",
     "fused": "#CC79A7",
 }  # colour-blind safe (Okabe and Ito); black text is readable on each
+OTHER_HUE = "#999999"  # of operations that a user wrote
 TIMES = "\N{MULTIPLICATION SIGN}"
 STRENGTHS = {1: 0.25, 3: 0.4, 5: 0.7}  # share of the hue, by kernel size; 1 for larger kernels
 PLAIN, FAINT = "#E4E4E4", "#777777"
@@ -97,11 +98,11 @@ def rows_of(spec: NetworkSpec, channels: int, size: int) -> Iterator[Row]:
         squeeze = f", SE {run['se_ratio']:g}" if run.get("se_ratio") else ""
         squeeze = f", SE {run['se_width']}" if "se_width" in run else squeeze
         yield Row(
-            f"{times}{NAMES[run['op']]}{expansion} {kernel}{TIMES}{kernel}{squeeze}",
+            f"{times}{NAMES.get(run['op'], run['op'])}{expansion} {kernel}{TIMES}{kernel}{squeeze}",
             size,
             width,
             run["stride"],
-            colour=tuple(1 - strength * (1 - part) for part in to_rgb(HUES[run["op"]])),
+            colour=tuple(1 - strength * (1 - part) for part in to_rgb(HUES.get(run["op"], OTHER_HUE))),
             expand_ratio=ratio,
             is_residual=run["skip"] and (keeps_shape or run["depth"] > 1),
         )

@@ -6,6 +6,7 @@ other rooms. This room imports core only; the Snakefile imports it, so it loads 
 
 from nasmake.search_spaces.architecture import Architecture
 from nasmake.search_spaces.blocks import Block, Decision
+from nasmake.search_spaces.own_operations import OwnOperation
 from nasmake.search_spaces.space import Decisions, SearchSpace
 from nasmake.search_spaces.spec import Convolution, LayerSpec, NetworkSpec
 
@@ -17,5 +18,6 @@ __all__ = [
     "Decisions",
     "LayerSpec",
     "NetworkSpec",
+    "OwnOperation",
     "SearchSpace",
 ]

@@ -3,11 +3,13 @@
 Reading the blocks of a file lives in architecture_file.py, finding files by name in library.py.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from nasmake.core.errors import InputError
 from nasmake.search_spaces.architecture_file import MEMBERSHIP, parse_network
+from nasmake.search_spaces.own_operations import OwnOperation
 from nasmake.search_spaces.space import Decisions, SearchSpace
 from nasmake.search_spaces.spec import NetworkSpec
 from nasmake.search_spaces.value_rules import checked
@@ -61,12 +63,21 @@ class Architecture:
         } | _other(spec, NORMALISATION)
         if spec.head_channels and spec.head_after_pooling:
             content["head"] |= {"position": "after_pooling"} | ({} if spec.head_bias else {"bias": False})
+        if own := spec.own_operations:
+            file = own[0].file
+            content["operations"] = {"file": file.path, "sha256": file.sha256, "names": list(file.names)}
         if self.decisions is None:
             return content
         return content | {"space": self.space, "space_hash": self.space_hash, "decisions": list(self.decisions)}
 
     @classmethod
-    def from_json(cls, content: Any, source: str, num_classes: int | None = None) -> Self:
+    def from_json(
+        cls,
+        content: Any,
+        source: str,
+        num_classes: int | None = None,
+        own: Mapping[str, OwnOperation] | None = None,
+    ) -> Self:
         """Read an architecture from the content of its file. The network comes from the blocks alone.
 
         `check_member` tests whether the decisions choose the same network.
@@ -75,11 +86,12 @@ class Architecture:
             content: what the file holds.
             source: the file's name, for errors.
             num_classes: number of classes; None: the file's `class_num`.
+            own: operations of the user that may run, by name; None: those that the file names, which may not run.
 
         Raises:
             InputError: one line with file, block, key, value and the allowed values.
         """
-        spec = parse_network(content, source, num_classes)
+        spec = parse_network(content, source, num_classes, own)
         if not MEMBERSHIP.keys() & content.keys():
             return cls(spec)
         for key in MEMBERSHIP:

@@ -16,6 +16,7 @@ from typing import Any
 
 from nasmake.core.errors import InputError
 from nasmake.search_spaces.blocks import ZERO, stack
+from nasmake.search_spaces.own_operations import OwnOperation, operations_of
 from nasmake.search_spaces.spec import (
     BN_EPSILON,
     BN_MOMENTUM,
@@ -72,6 +73,13 @@ FOREIGN = {  # keys that an operation cannot have
     "sepconv": ("expand_width",),
     "depthwise": ("expand_width", "width"),  # it keeps the number of channels
 }
+FOREIGN_TO_OWN = ("expand_width", "se_width", "se_of", "se_divisor", *STYLE_RULES)  # a user's operation knows none
+NO_SQUEEZE: Rule = ("0 for an operation of yours", lambda value: type(value) in (int, float) and value == 0)
+OWN: dict[str, Rule] = {  # the file of a user's operations
+    "file": text(1000),
+    "sha256": text(64),
+    "names": ("a list of names", lambda value: isinstance(value, list) and all(type(name) is str for name in value)),
+}
 ALTERNATIVES = (("expand_ratio", "expand_width"), ("se_ratio", "se_width"))  # a run has one key of each pair
 FRAME: dict[str, Rule] = {  # of the whole network
     "activation": STYLE_RULES["activation"],
@@ -114,17 +122,20 @@ INFORMATION = (
     "provenance",
 )
 KEYS = dict.fromkeys(("stem", "blocks", "head"), True) | dict.fromkeys(
-    ("class_num", "dropout", *FRAME, *MEMBERSHIP, *IMAGES, *INFORMATION), False
+    ("class_num", "dropout", "operations", *FRAME, *MEMBERSHIP, *IMAGES, *INFORMATION), False
 )
 
 
-def parse_network(content: Any, source: str, num_classes: int | None = None) -> NetworkSpec:
+def parse_network(
+    content: Any, source: str, num_classes: int | None = None, own: Mapping[str, OwnOperation] | None = None
+) -> NetworkSpec:
     """Return the network that the parsed content of an architecture file describes.
 
     Args:
         content: what the file holds.
         source: the file's name, for errors.
         num_classes: number of classes; None: the file's `class_num`.
+        own: operations of the user that may run, by name; None: those that the file names, which may not run.
 
     Raises:
         InputError: one line with file, block, key, value and the allowed values.
@@ -145,7 +156,7 @@ def parse_network(content: Any, source: str, num_classes: int | None = None) -> 
     return NetworkSpec(
         stem_channels=stem["width"],
         stem_stride=stem["stride"],
-        blocks=_blocks(content["blocks"], source, stem["width"], style),
+        blocks=_blocks(content["blocks"], source, stem["width"], style, _own_operations(content, source, own)),
         head_channels=head["width"] if head else 0,
         num_classes=content["class_num"] if num_classes is None else num_classes,
         dropout=float(checked(content.get("dropout", DROPOUT), FRACTION, f"{source}: dropout")),
@@ -159,7 +170,30 @@ def parse_network(content: Any, source: str, num_classes: int | None = None) -> 
     )
 
 
-def _blocks(content: Any, source: str, in_channels: int, style: Mapping[str, Any]) -> tuple[tuple[LayerSpec, ...], ...]:
+def _own_operations(
+    content: Mapping[str, Any], source: str, own: Mapping[str, OwnOperation] | None
+) -> Mapping[str, OwnOperation]:
+    """Return the operations of a user that the blocks may have.
+
+    Raises:
+        InputError: the file was written for another content of the Python file than that of `own`.
+    """
+    named = content.get("operations")
+    if named is not None:
+        section(named, source, "operations", dict.fromkeys(OWN, True))
+        for key, rule in OWN.items():
+            checked(named[key], rule, f"{source}: operations.{key}")
+    if not own:
+        return operations_of(named, may_run=False)
+    file = next(iter(own.values())).file
+    if named is not None and named["sha256"] != file.sha256:
+        fail(f"{source}: operations.sha256", named["sha256"], f"{file.sha256}, the checksum of {file.path}")
+    return own
+
+
+def _blocks(
+    content: Any, source: str, in_channels: int, style: Mapping[str, Any], own: Mapping[str, OwnOperation]
+) -> tuple[tuple[LayerSpec, ...], ...]:
     """Return the layers of each block.
 
     Args:
@@ -167,6 +201,7 @@ def _blocks(content: Any, source: str, in_channels: int, style: Mapping[str, Any
         source: the file's name, for errors.
         in_channels: channels that arrive at the first block.
         style: activations and gate of runs that do not give their own.
+        own: operations of a user, by name.
     """
     if not isinstance(content, list) or not 1 <= len(content) <= MOST_BLOCKS:
         fail(f"{source}: blocks", content, f"a list of blocks; 1 to {MOST_BLOCKS} of them")
@@ -177,7 +212,7 @@ def _blocks(content: Any, source: str, in_channels: int, style: Mapping[str, Any
             runs = {f"blocks[{index}][{position}]": run for position, run in enumerate(block)}
         layers: tuple[LayerSpec, ...] = ()
         for location, run in runs.items():
-            values = {**style, **_run_values(run, source, location)}
+            values = {**style, **_run_values(run, source, location, own)}
             count += values["depth"]
             if count > MOST_LAYERS:
                 fail(f"{source}: {location}.depth", values["depth"], f"at most {MOST_LAYERS} layers in all blocks")
@@ -187,18 +222,21 @@ def _blocks(content: Any, source: str, in_channels: int, style: Mapping[str, Any
     return tuple(blocks)
 
 
-def _run_values(run: Any, source: str, location: str) -> Mapping[str, Any]:
+def _run_values(run: Any, source: str, location: str, own: Mapping[str, OwnOperation]) -> Mapping[str, Any]:
     """Return the values of a run of equal layers with defaults; a run of the operation zero has no other key."""
     operation = section(run, source, location, {key: key == "op" for key in RUN})["op"]
-    checked(operation, RUN["op"], f"{source}: {location}.op")
+    checked(operation, one_of(*OPERATIONS, ZERO, *own), f"{source}: {location}.op")
     expands = operation in EXPANDING
     required = {"op", "kernel_size"} | (set() if operation == "depthwise" else {"width"})
     required |= {"expand_ratio"} if expands and "expand_width" not in run else set()
-    keys = {key: key in required for key in RUN if key not in FOREIGN.get(operation, ())}
+    foreign = FOREIGN_TO_OWN if operation in own else FOREIGN.get(operation, ())
+    keys = {key: key in required for key in RUN if key not in foreign}
     section(run, source, location, {"op": True} if operation == ZERO else keys)
     for first, second in ALTERNATIVES:
         if first in run and second in run:
             raise InputError(f"{source}: {location} has both {first} and {second}; expected one of them")
     rules = RUN if expands else RUN | {"expand_ratio": NO_EXPANSION}
-    values = {key: checked(value, rules[key], f"{source}: {location}.{key}") for key, value in run.items()}
+    rules |= {"se_ratio": NO_SQUEEZE} if operation in own else {}
+    values = {key: checked(run[key], rules[key], f"{source}: {location}.{key}") for key in run if key != "op"}
+    values |= {"op": own.get(operation, operation)}
     return DEFAULTS | values | {"se_ratio": float(values.get("se_ratio", DEFAULTS["se_ratio"]))}

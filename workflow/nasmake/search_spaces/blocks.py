@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from nasmake.search_spaces.own_operations import OwnOperation
 from nasmake.search_spaces.spec import EXPANDING, STYLE, LayerSpec, squeeze_channels
 
 FIELDS = ("depth", "width", "kernel_size", "op", "skip", "se_ratio", "expand_ratio")  # width: output channels
@@ -45,7 +46,7 @@ class Block:
         depth: numbers of layers.
         width: numbers of output channels.
         kernel_size: kernel sizes, odd.
-        op: conv, sepconv, mbconv, fused and, where the block may vanish, zero.
+        op: conv, sepconv, mbconv, fused, operations of a user and, where the block may vanish, zero.
         skip: whether layers have a residual connection if their shapes allow one.
         se_ratio: hidden channels of squeeze and excitation, divided by the layer's input channels; 0 means none.
         expand_ratio: inner channels of an mbconv or fused over its input channels.
@@ -84,11 +85,17 @@ class Block:
     def count_vectors(self, decisions: Iterable[Decision]) -> int:
         """Return the number of decision vectors; different expansion ratios count for an mbconv only."""
         combinations = product(*(decision.choices for decision in decisions))
-        return sum(not self.has_idle_expansion(self.values(choices)) for choices in combinations)
+        return sum(not self.has_idle_choice(self.values(choices)) for choices in combinations)
 
-    def has_idle_expansion(self, values: Mapping[str, Any]) -> bool:
-        """Return whether an operation that does not expand has a second or later expansion ratio."""
-        return bool(values["op"] not in EXPANDING and values["expand_ratio"] != self.expand_ratio[0])
+    def has_idle_choice(self, values: Mapping[str, Any]) -> bool:
+        """Return whether a field that the operation ignores has its second or a later value.
+
+        All operations but those that expand ignore the expansion ratio. Those of a user ignore squeeze and excitation
+        and the activation too.
+        """
+        ignored = [] if values["op"] in EXPANDING else ["expand_ratio"]
+        ignored += ["se_ratio", "activation"] if isinstance(values["op"], OwnOperation) else []
+        return any(values[name] != getattr(self, name)[0] for name in ignored if name in values)
 
 
 def stack(values: Mapping[str, Any], in_channels: int, stride: int) -> tuple[LayerSpec, ...]:
@@ -112,7 +119,7 @@ def stack(values: Mapping[str, Any], in_channels: int, stride: int) -> tuple[Lay
             stride=stride,
             residual=values["skip"] and stride == 1 and in_channels == width,
         )
-        layer = _with_squeeze(layer, values)
+        layer = layer if layer.own else _with_squeeze(layer, values)
         layers.append(layer)
         in_channels, stride = layer.out_channels, 1
     return tuple(layers)
@@ -151,7 +158,7 @@ def joint_decisions(block: Block, name: str) -> tuple[Decision, ...]:
     fields += [field for field in JOINT_FIELDS if field not in fields and len(options[field]) > 1]
     combinations = product(*(options[field] for field in fields))
     choices = [{"op": options["op"][0]} | dict(zip(fields, values, strict=True)) for values in combinations]
-    choices = [choice for choice in choices if not block.has_idle_expansion(choice)]
+    choices = [choice for choice in choices if not block.has_idle_choice(choice)]
     zero = [{"op": ZERO}] if ZERO in block.op else []
     return (Decision(name, tuple(zero + choices)),)
 

@@ -3,15 +3,19 @@
 Parsing their content lives in space_file.py and architecture_file.py. This module imports core, its own room.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nasmake.core.errors import InputError, nearest, shown
 from nasmake.core.files import is_file, read_json, read_text
 from nasmake.core.yaml_text import parse_yaml
-from nasmake.search_spaces import Architecture, SearchSpace
+from nasmake.search_spaces import Architecture, OwnOperation, SearchSpace
+from nasmake.search_spaces.blocks import ZERO
+from nasmake.search_spaces.own_operations import operations_of, read_operations
+from nasmake.search_spaces.spec import OPERATIONS
 
+BUILT_IN = frozenset({*OPERATIONS, ZERO})
 SPACES, ARCHITECTURES = Path("config/search_spaces"), Path("config/architectures")  # from the repository root
 # Edge in pixels and channels of the images of known data sets, by a part of a file's name. The first match counts, so
 # digits_canvas stands before digits.
@@ -25,13 +29,26 @@ def space_file(name: str, folders: Iterable[Path]) -> Path | None:
     return next((path for path in candidates if is_file(path)), None)
 
 
-def load_space(path: Path) -> SearchSpace:
+def given_operations(path: Path | None) -> dict[str, OwnOperation]:
+    """Return the operations of a Python file that a user named to be run; none without a file.
+
+    Raises:
+        InputError: there is no such file, or it has no operations.
+    """
+    return operations_of(None if path is None else read_operations(path, BUILT_IN), may_run=True)
+
+
+def load_space(path: Path, own: Mapping[str, OwnOperation] | None = None) -> SearchSpace:
     """Read a space file.
+
+    Args:
+        path: the file.
+        own: operations that a user wrote, by name.
 
     Raises:
         InputError: the file cannot be read, or does not describe a search space.
     """
-    return SearchSpace.from_mapping(read_mapping(path), path.stem.removeprefix("config_"), str(path))
+    return SearchSpace.from_mapping(read_mapping(path), path.stem.removeprefix("config_"), str(path), own)
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -69,7 +86,10 @@ def architecture_file(name_or_file: str, root: Path) -> Path:
 
 
 def read_architecture(
-    path: Path, folders: Iterable[Path], num_classes: int | None = None
+    path: Path,
+    folders: Iterable[Path],
+    num_classes: int | None = None,
+    own: Mapping[str, OwnOperation] | None = None,
 ) -> tuple[Architecture, dict[str, Any]]:
     """Read an architecture file. If its search space is found by name, check its decisions against the space.
 
@@ -77,6 +97,7 @@ def read_architecture(
         path: the file.
         folders: folders of space files.
         num_classes: number of classes; None: the file's `class_num`.
+        own: operations of the user that may run, by name.
 
     Returns:
         The architecture, and the whole content of the file.
@@ -87,10 +108,11 @@ def read_architecture(
     content = read_json(path)
     if "blocks" not in content and "reason" in content:  # a search that ended early writes such a file
         raise InputError(f"{path}: holds no network ({shown(content['reason'])}); choose another file")
-    architecture = Architecture.from_json(content, str(path), num_classes)
+    architecture = Architecture.from_json(content, str(path), num_classes, own)
     path_of_space = space_file(architecture.space, folders) if architecture.space else None
     if path_of_space is not None:
-        architecture.check_member(load_space(path_of_space), str(path))
+        own = own or operations_of(content.get("operations"), may_run=False)
+        architecture.check_member(load_space(path_of_space, own), str(path))
     return architecture, content
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from nasmake.core.errors import InputError, cut
 from nasmake.core.files import fingerprint
 from nasmake.search_spaces.blocks import Block, Decision, joint_decisions, separate_decisions
+from nasmake.search_spaces.own_operations import OwnOperation, operations_of
 from nasmake.search_spaces.space_file import FRAME, parse_space_file
 from nasmake.search_spaces.spec import LayerSpec, NetworkSpec
 from nasmake.search_spaces.value_rules import fail
@@ -70,7 +71,23 @@ class SearchSpace:
     frame: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any], name: str, source: str) -> Self:
+    def from_settings(cls, settings: Mapping[str, Any], source: str | None = None) -> Self:
+        """Build the space that a study or a stage received.
+
+        Args:
+            settings: name and content of the space file and, with nas.operations, what its operations are.
+            source: the file's name, for errors; None: the space's name.
+
+        Raises:
+            InputError: one line with file, key, block, value and the allowed values.
+        """
+        own = operations_of(settings.get("operations"), may_run=True)
+        return cls.from_mapping(settings["content"], settings["name"], source or settings["name"], own)
+
+    @classmethod
+    def from_mapping(
+        cls, mapping: Mapping[str, Any], name: str, source: str, own: Mapping[str, OwnOperation] | None = None
+    ) -> Self:
         """Build the space from the parsed content of a space file.
 
         A file with `settings.first_mbconv_filter_size` is a `proxyless` space, any other an `mnasnet` space.
@@ -79,11 +96,12 @@ class SearchSpace:
             mapping: what the file holds.
             name: the space's name.
             source: the file's name, for errors.
+            own: operations that a user wrote, by name.
 
         Raises:
             InputError: one line with file, key, block, value and the allowed values.
         """
-        file = parse_space_file(mapping, source)
+        file = parse_space_file(mapping, source, own or {})
         settings = file.settings
         stem, first = settings["first_conv_filter_size"], settings["first_mbconv_filter_size"]
         if first is None:
@@ -107,7 +125,8 @@ class SearchSpace:
     def hash(self) -> str:
         """Sixteen hexadecimal digits of everything that the meaning of decisions depends on.
 
-        The number of classes is not part of the hash, because it belongs to the data set.
+        It includes the checksum of the file of a user's operations. The number of classes is not part of the hash,
+        because it belongs to the data set.
         """
         content = asdict(
             self,
@@ -115,7 +134,14 @@ class SearchSpace:
                 HASHED_NAMES.get(name, name): value for name, value in items if value not in LATER.get(name, ())
             },
         )
-        return fingerprint({key: value for key, value in content.items() if key not in NOT_HASHED})
+        hashed = {key: value for key, value in content.items() if key not in NOT_HASHED}
+        files = {operation.file.sha256 for operation in self.own_operations}
+        return fingerprint(hashed, *sorted(files))
+
+    @property
+    def own_operations(self) -> list[OwnOperation]:
+        """The operations of a user among the choices of the blocks, which can occur several times."""
+        return [name for block in self.blocks for name in block.op if isinstance(name, OwnOperation)]
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:

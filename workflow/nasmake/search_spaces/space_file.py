@@ -12,6 +12,7 @@ from typing import Any
 
 from nasmake.core.errors import InputError
 from nasmake.search_spaces.blocks import ZERO, Block
+from nasmake.search_spaces.own_operations import OwnOperation
 from nasmake.search_spaces.value_rules import (
     BOOLEAN,
     CHANNELS,
@@ -45,11 +46,12 @@ PER_BLOCK: dict[str, Rule] = {  # one whole number for each block
 }
 MOST_CHOICES = 64  # of one key of a block
 MOST_COMBINATIONS = 10_000  # of the choices of one block, which are enumerated
+CONV_OPS = ("Conv", "SepConv", "MBConv", "Fused", "Zero")
 CHOICES: dict[str, Rule] = {
     "kernel_size": ODD,
     "layer_search_range": whole(1000, -1000),
     "filter_size_search_ratio": POSITIVE,
-    "conv_ops": one_of("Conv", "SepConv", "MBConv", "Fused", "Zero"),
+    "conv_ops": one_of(*CONV_OPS),
     "expansion_ratio": POSITIVE,
     "skip_ops": one_of("no_skip", "skip"),
     "se_ratio": NOT_NEGATIVE,
@@ -111,12 +113,13 @@ class SpaceFile:
     settings: Mapping[str, Any]
 
 
-def parse_space_file(content: Any, source: str) -> SpaceFile:
+def parse_space_file(content: Any, source: str, own: Mapping[str, OwnOperation]) -> SpaceFile:
     """Validate the parsed content of a space file.
 
     Args:
         content: what the file holds.
         source: the file's name, for errors.
+        own: operations that a user wrote, by name, which `conv_ops` may list too.
 
     Raises:
         InputError: one line with file, key, block, value and the allowed values.
@@ -130,7 +133,8 @@ def parse_space_file(content: Any, source: str) -> SpaceFile:
     for name, rule in (SETTINGS | OPTIONAL).items():
         if name in given:
             checked(given[name], rule, f"{source}: settings.{name}")
-    columns = _columns({"activation": ["relu"], **ranges, "strides": given["strides"]}, source)
+    columns = _columns({"activation": ["relu"], **ranges, "strides": given["strides"]}, source, own)
+    columns["conv_ops"] = [[own.get(name, name.lower()) for name in names] for names in columns["conv_ops"]]
     blocks: list[Block] = []
     in_channel_choices: tuple[int, ...] = (settings["first_mbconv_filter_size"] or settings["first_conv_filter_size"],)
     style = {"style": tuple((name, given[name]) for name in STYLE if name in given)}
@@ -146,10 +150,10 @@ def parse_space_file(content: Any, source: str) -> SpaceFile:
     return SpaceFile(tuple(blocks), settings)
 
 
-def _columns(lists: Mapping[str, Any], source: str) -> dict[str, Sequence[Any]]:
+def _columns(lists: Mapping[str, Any], source: str, own: Mapping[str, OwnOperation]) -> dict[str, Sequence[Any]]:
     """Return for every key of PER_BLOCK and CHOICES one entry per block: a number, or a tuple of choices."""
     columns: dict[str, Sequence[Any]] = {}
-    for name, rule in (PER_BLOCK | CHOICES).items():
+    for name, rule in (PER_BLOCK | CHOICES | {"conv_ops": one_of(*CONV_OPS, *own)}).items():
         location, value = f"{source}: {'settings' if name == 'strides' else 'search_range'}.{name}", lists[name]
         count = len(columns.get("base_layer_num", value if isinstance(value, list) else ()))
         if name in PER_BLOCK:
@@ -204,9 +208,9 @@ def _block(
         expected = f"at most {MOST_COMBINATIONS} combinations of the block's choices, not {combinations}"
         fail(location % "kernel_size", values["kernel_size"], expected)
     may_vanish = values["strides"] == 1 and widths[0] == previous_channels
-    operations = tuple(name.lower() for name in values["conv_ops"] if name != "Zero" or may_vanish)
+    operations = tuple(name for name in values["conv_ops"] if name != ZERO or may_vanish)
     if set(operations) <= {ZERO}:
-        fail(location % "conv_ops", values["conv_ops"], "an operation besides Zero")
+        fail(location % "conv_ops", ["Zero"], "an operation besides Zero")
     return Block(
         stride=values["strides"],
         in_channel_choices=in_channel_choices,

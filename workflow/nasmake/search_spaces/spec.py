@@ -14,12 +14,17 @@ MobileNetV3 (arXiv 1905.02244).
 An mbconv has its expansion at ratio 1 too (as in FBNet, arXiv 1812.03443), so it is never the same network as a
 sepconv. A residual connection needs stride 1 and as many output as input channels.
 
-Search spaces and files live beside this module, the torch modules in models. This module imports nothing of nasmake.
+A layer can also have an operation that a user wrote in Python, see own_operations.py. It has no convolutions here,
+and neither expansion nor squeeze and excitation.
+
+Search spaces and files live beside this module, the torch modules in models. This module imports own_operations only.
 """
 
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+from nasmake.search_spaces.own_operations import OwnOperation
 
 OPERATIONS = ("conv", "depthwise", "sepconv", "mbconv", "fused")
 EXPANDING = ("mbconv", "fused")  # the operations with an expansion
@@ -70,7 +75,7 @@ class LayerSpec:
     """One layer; two layers are equal when they are the same network.
 
     Attributes:
-        op: one of OPERATIONS.
+        op: one of OPERATIONS, or an OwnOperation.
         expand_ratio: inner channels over input channels of an mbconv or fused; 1 for the other operations. The inner
             channels are rounded.
         residual: whether the input is added to the output.
@@ -96,13 +101,20 @@ class LayerSpec:
     se_gate: str = "sigmoid"
 
     @property
+    def own(self) -> OwnOperation | None:
+        """The operation if a user wrote it in Python, else None."""
+        return self.op if isinstance(self.op, OwnOperation) else None
+
+    @property
     def inner_channels(self) -> int:
         """Channels between expansion and projection."""
         return max(1, round(self.in_channels * self.expand_ratio))
 
     @cached_property
     def convolutions(self) -> tuple[Convolution, ...]:
-        """The layer's convolutions, in the order of computation."""
+        """The layer's convolutions, in the order of computation; none for an operation of a user."""
+        if self.own:
+            return ()
         size, inner = (self.kernel_size, self.stride), self.inner_channels
         excited: dict[str, Any] = {
             "activation": self.activation,
@@ -182,6 +194,11 @@ class NetworkSpec:
         bias = self.head_after_pooling and self.head_bias
         return Convolution("head", channels, self.head_channels, 1, bias=bias, **ending)
 
+    @property
+    def own_operations(self) -> list[OwnOperation]:
+        """The operations of a user among the layers, one entry per layer."""
+        return [layer.own for block in self.blocks for layer in block if layer.own]
+
     def readable(self) -> list[Run | list[Run]]:
         """Return the blocks as JSON.
 
@@ -199,13 +216,15 @@ class NetworkSpec:
     def string(self) -> str:
         """Return timm's shorthand, such as `ds_r1_k3_s1_c16_noskip ir_r2_k3_s2_e6_c24`; empty blocks are left out.
 
-        In the shorthand a conv has a residual connection only with `skip`; other layers have one without `noskip`.
+        An operation of a user has its own name, which timm does not know. In the shorthand a conv has a residual
+        connection only with `skip`; other layers have one without `noskip`.
         """
         texts = []
         layers = [layer for block in self.blocks for layer in block]
         for run in (run for block in self.blocks for run in _runs(block)):
             layer, layers = layers[0], layers[run["depth"] :]
-            parts = [TIMM_OPERATIONS[run["op"]], f"r{run['depth']}", f"k{run['kernel_size']}", f"s{run['stride']}"]
+            operation = layer.own or TIMM_OPERATIONS[layer.op]
+            parts = [operation, f"r{run['depth']}", f"k{run['kernel_size']}", f"s{run['stride']}"]
             if run["op"] in EXPANDING:
                 parts.append(f"e{layer.expand_ratio:.4g}")
             parts.append(f"c{layer.out_channels}")

@@ -21,6 +21,7 @@ from nasmake.config import Config
 from nasmake.core.files import read_json, write_json
 from nasmake.core.hardware import processor
 from nasmake.core.seeding import python_random
+from nasmake.costs.own_costs import check_operations
 from nasmake.costs.table import NANOSECONDS
 from nasmake.costs.units import ProfiledUnit, units_of_space
 from nasmake.engine.device import Runtime, start
@@ -39,7 +40,9 @@ def measure_latency(job: Job) -> None:
     runtime = start(job.accelerator, settings.trainer.num_threads, settings.trainer.precision)
     space = job.space()
     height, _, channels = shape = read_json(job.dataset / "manifest.json")["image_shape"]
-    times = time_units(units_of_space(space, channels, height), runtime, settings)
+    units = units_of_space(space, channels, height)
+    check_operations(units.values())
+    times = time_units(units, runtime, settings)
     entries = {}
     for key, nanoseconds in times.items():
         low, _, high = statistics.quantiles(nanoseconds, n=4, method="inclusive")

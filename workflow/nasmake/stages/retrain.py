@@ -30,6 +30,7 @@ from nasmake.engine.weights import write_weights
 from nasmake.jobs.job import Job
 from nasmake.models.network import Network
 from nasmake.search_spaces import Architecture, NetworkSpec
+from nasmake.search_spaces.own_operations import operations_of
 
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
 
@@ -199,7 +200,8 @@ def train_from_scratch(run: StageRun, epochs: int, *, with_val: bool) -> Trainin
     content = read_json(path)
     if content["state"] != COMPLETE:
         return Training(None, [], {"state": content["state"], "reason": content["reason"], "epochs": epochs})
-    spec = Architecture.from_json(content, str(path), len(run.splits.manifest["classes"])).spec
+    own = operations_of(run.job.operations, may_run=True)
+    spec = Architecture.from_json(content, str(path), len(run.splits.manifest["classes"]), own).spec
     latency = {"latency_ms": content["latency_ms"]} if "latency_ms" in content else {}
     training = train_network(run, spec, epochs, with_val=with_val)
     return replace(training, record=training.record | latency)
