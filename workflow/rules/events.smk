@@ -1,6 +1,7 @@
 # What is printed and written when a run starts, ends or fails.
 
 import atexit
+import logging
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,22 @@ STARTED = time.time()
 OUTPUT = workflow.output_settings
 if OUTPUT.dryrun and not (OUTPUT.printshellcmds or OUTPUT.verbose or OUTPUT.quiet):
     OUTPUT.quiet = {Quietness.RULES, Quietness.PROGRESS}
+
+
+def take_console():
+    """Print one line for a job in place of Snakemake's block. With -p, --verbose or --quiet Snakemake prints its own."""
+    from nasmake.report.console import Console
+
+    for handler in logging.getLogger("snakemake.logging").handlers:
+        if handler.name == "DefaultStreamHandler":
+            console = Console(PLAN, lambda line: print(line, file=handler.stream, flush=True))
+            handler.addFilter(console)
+            return console
+
+
+CONSOLE = None
+if workflow.is_main_process and not (OUTPUT.dryrun or OUTPUT.printshellcmds or OUTPUT.verbose or OUTPUT.quiet):
+    CONSOLE = take_console()
 
 
 def print_reasons():
@@ -49,6 +66,8 @@ onstart:
         sys.exit(f"error: {RUN}: cannot be written ({error.strerror}); expected a writable folder")
     device = describe_device(CONFIG.trainer.accelerator)
     print_reasons()
+    if CONSOLE is not None:
+        CONSOLE.watch()
     print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}")
 
 
