@@ -57,6 +57,7 @@ if workflow.is_main_process and not OUTPUT.dryrun:
 
 onstart:
     from nasmake.core.hardware import describe_device
+    from nasmake.report.live_journal import LiveJournal
     from nasmake.report.summary import write_resolved
 
     STOP.take_signals()  # the scheduler of Snakemake has taken SIGTERM
@@ -64,6 +65,7 @@ onstart:
         write_resolved(Path(RUN) / "config.yaml", config)
     except OSError as error:
         sys.exit(f"error: {RUN}: cannot be written ({error.strerror}); expected a writable folder")
+    LiveJournal(PLAN).follow(lambda text: print(text, file=sys.stderr, flush=True))
     device = describe_device(CONFIG.trainer.accelerator)
     print_reasons()
     if CONSOLE is not None:
