@@ -56,13 +56,17 @@ if workflow.is_main_process and not OUTPUT.dryrun:
 
 
 onstart:
-    from nasmake.core.hardware import describe_device
+    from nasmake.core.hardware import check_device, describe_device
     from nasmake.report.live_journal import LiveJournal
     from nasmake.report.summary import write_resolved
 
     STOP.take_signals()  # the scheduler of Snakemake has taken SIGTERM
     try:
+        if STOP.is_local:
+            check_device(CONFIG.trainer.accelerator)
         write_resolved(Path(RUN) / "config.yaml", config)
+    except InputError as error:
+        sys.exit(f"error: {with_place(error, PLACES, workflow.config_settings.config)}")
     except OSError as error:
         sys.exit(f"error: {RUN}: cannot be written ({error.strerror}); expected a writable folder")
     LiveJournal(PLAN).follow(lambda text: print(text, file=sys.stderr, flush=True))
