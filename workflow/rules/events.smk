@@ -12,7 +12,8 @@ STARTED = time.time()
 
 # A dry run ends after the table of rules. With -p or --verbose it also prints every job, with its command and settings.
 OUTPUT = workflow.output_settings
-if OUTPUT.dryrun and not (OUTPUT.printshellcmds or OUTPUT.verbose or OUTPUT.quiet):
+IS_PLAIN = not (OUTPUT.printshellcmds or OUTPUT.verbose or OUTPUT.quiet)
+if OUTPUT.dryrun and IS_PLAIN:
     OUTPUT.quiet = {Quietness.RULES, Quietness.PROGRESS}
 
 
@@ -21,15 +22,13 @@ def take_console():
     from nasmake.report.console import Console
 
     for handler in logging.getLogger("snakemake.logging").handlers:
-        if handler.name == "DefaultStreamHandler":
+        if handler.name == "DefaultStreamHandler":  # there is none with --logger, whose plugin prints
             console = Console(PLAN, lambda line: print(line, file=handler.stream, flush=True))
             handler.addFilter(console)
             return console
 
 
-CONSOLE = None
-if workflow.is_main_process and not (OUTPUT.dryrun or OUTPUT.printshellcmds or OUTPUT.verbose or OUTPUT.quiet):
-    CONSOLE = take_console()
+CONSOLE = take_console() if workflow.is_main_process and IS_PLAIN else None
 
 
 def print_reasons():

@@ -45,7 +45,7 @@ def check_device(accelerator: str) -> None:
     """
     is_apple = (platform.system(), platform.machine()) == ("Darwin", "arm64")
     others = any(map(Path.exists, (Path("/dev/kfd"), Path("/dev/dxg"))))  # GPUs of AMD, and those of Windows under WSL
-    if accelerator == "mps" and not is_apple or accelerator == "gpu" and not (gpu_ids() or others):
+    if (accelerator == "mps" and not is_apple) or (accelerator == "gpu" and not (gpu_ids() or others)):
         raise InputError(
             f"trainer.accelerator is {accelerator}; expected auto or cpu, since this machine has no such device; or "
             "choose a profile whose jobs run on a machine that has one"
