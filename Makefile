@@ -37,7 +37,7 @@ setup: environment ## make the environment and link the profiles, so that `snake
 	@echo "ready; in this shell type: source $(VENV)/bin/activate"
 
 demo: environment ## search, retrain and test a network on real digits: minutes on a CPU, no network needed
-	@snakemake --configfile config/presets/digits.yaml --cores $(CORES) --show-failed-logs --quiet rules reason host
+	@snakemake --configfile config/presets/digits.yaml --cores $(CORES)
 	@$(MAKE) --no-print-directory report CONFIG=config/presets/digits.yaml
 
 # Three processes for two cores, since tests of clusters and of signals wait for much of their time.
@@ -93,13 +93,13 @@ bench: environment ## measure speed, side by side; writes bench/bench.json
 	@python scripts/bench.py
 
 evidence: environment ## show that the search works: ranking, selection, ablations, with intervals; half an hour on 2 cores
-	@snakemake --configfile config/presets/evidence.yaml --cores $(CORES) --show-failed-logs --quiet rules reason host -- evidence
+	@snakemake --configfile config/presets/evidence.yaml --cores $(CORES) -- evidence
 
 SPACE ?= fashion_mnist
 tabulate: environment ## train every network of a search space from scratch: make tabulate SPACE=fashion_mnist; hours
 	@test -f "config/presets/tabulate_$(SPACE).yaml" || { echo "error: SPACE is $(SPACE); expected one of:" \
 		$(patsubst config/presets/tabulate_%.yaml,%,$(wildcard config/presets/tabulate_*.yaml)); exit 1; }
-	@snakemake --configfile "config/presets/tabulate_$(SPACE).yaml" --cores $(CORES) --show-failed-logs --quiet rules reason host -- benchmark_table
+	@snakemake --configfile "config/presets/tabulate_$(SPACE).yaml" --cores $(CORES) -- benchmark_table
 
 clean: ## remove the environment and caches; results and data stay
 	rm -rf $(VENV) $(MINIMUM) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

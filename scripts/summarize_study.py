@@ -1,4 +1,4 @@
-"""Read the results of all trials, and write study/{trials.csv,best.json,journal.log,summary.txt} and the best model."""
+"""Read the results of all trials, and write study/{trials.csv,best.json,summary.txt} and the best model."""
 
 import argparse
 import time
@@ -33,8 +33,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--val-images", default=0, type=int, help="number of val images; 0: not known")
     parser.add_argument("--seeds", default=1, type=int, help="number of final trainings of each promoted trial")
     arguments = parser.parse_args(argv)
-    from nasmake.study.journal import observed_trials, silence_optuna, write_journal
-
     optimize = Optimize.from_json_text(arguments.study, "--study")
     study = arguments.run / "study"
     units = [arguments.run / trial_folder(trial) for trial in range(arguments.trials)]
@@ -54,8 +52,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         numbers = [result.trial for result in front(results, optimize.objectives)]
         write_csv(study / "front.csv", [row for trial in numbers for row in rows if row["trial"] == trial], columns)
         notes.append(f"front of {' and '.join(optimize.objectives)}: {len(numbers)} trials, {study}/front.csv")
-    silence_optuna()
-    write_journal(study / "journal.log", optimize, arguments.run.name, observed_trials(optimize, params, results))
     write_atomically(arguments.run / "best" / "model.safetensors", (folder / "final.safetensors").read_bytes())
     write_atomically(study / "summary.txt", table(list(finals.values()), arguments.run, notes, val_n).encode())
     compute = compute_of(arguments.run, arguments.trials, arguments.seeds)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 from nasmake.config import load
+from nasmake.strategies import STRATEGIES
 
 ROOT = Path(__file__).parents[1]
-GUIDES = sorted((ROOT / "config" / "guides").glob("*.md"))
+GUIDES = sorted((ROOT / "config" / "guides").rglob("*.md"))
 PAGES = [
     ROOT / "README.md",
     ROOT / "README.ja.md",
@@ -52,15 +53,25 @@ def test_links_lead_to_files(page):
 
 def test_index_lists_every_guide():
     index = (ROOT / "config" / "README.md").read_text()
-    assert [path.name for path in GUIDES if f"(guides/{path.name})" not in index] == []
+    index += (ROOT / "config/guides/choose_a_strategy.md").read_text().replace("(strategies/", "(guides/strategies/")
+    guides = [str(path.relative_to(ROOT / "config")) for path in GUIDES]
+    assert [guide for guide in guides if f"({guide})" not in index] == []
 
 
-def test_readme_gives_the_same_commands_in_both_languages():
+def test_every_strategy_has_a_page():
+    assert {path.stem for path in GUIDES if path.parent.name == "strategies"} == set(STRATEGIES)
+
+
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "profiles/abci"], ids=name)
+def test_readme_gives_the_same_commands_in_both_languages(folder):
     def commands(path):
-        return [line.partition(" #")[0].rstrip() for line in path.read_text().splitlines() if line.startswith("    ")]
+        """Return the indented commands, the options inside of sentences, and the messages in tables."""
+        text = path.read_text()
+        lines = [line.partition(" #")[0].rstrip() for line in text.splitlines() if line.startswith("    ")]
+        return lines, *([] if folder == ROOT else [sorted(set(re.findall(r"`([^`]+)`", text)))])
 
-    english = commands(ROOT / "README.md")
-    assert len(english) > 20 and english == commands(ROOT / "README.ja.md")
+    english, japanese = commands(folder / "README.md"), commands(folder / "README.ja.md")
+    assert len(english[0]) > 8 and english == japanese
 
 
 def test_readme_is_short():

@@ -44,11 +44,6 @@ def test_run_may_be_named_and_may_look_like_a_number():
     assert load(ONE_TRIAL | {"run": "007"}).run == "007"
 
 
-@pytest.mark.parametrize("name", ["a b", "../x", "a/b", ".hidden", "", "a\n", "日本"])
-def test_run_that_is_no_folder_name(name):
-    assert error_of(ONE_TRIAL | {"run": name}).startswith("run is ")
-
-
 @pytest.mark.parametrize(
     "name, padding, flip",
     [

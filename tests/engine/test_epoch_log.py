@@ -196,7 +196,7 @@ def test_resumed_log_tells_the_whole_story(tmp_path, capsys):
     assert capsys.readouterr().out.endswith("stopped by SIGTERM; the training state is saved\n")
     train(tmp_path)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
-    assert [int(line.split()[1]) for line in lines] == [1, 2, 3, 4]
+    assert [line.split()[1] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]
 
 
 def test_saves_within_a_long_epoch_do_not_disturb(tmp_path, reference, monkeypatch):
@@ -338,9 +338,10 @@ def test_training_states_hold_only_what_is_loaded_without_unpickling(tmp_path):
 
 def test_line_of_the_log_has_fixed_columns():
     rows = [{"epoch": 1, "train_loss": 2.3, "evaluated": 3}, {"epoch": 1000, "train_loss": 12.3456, "evaluated": 12345}]
-    lines = [format_row(row, 1.0) for row in rows]
+    lines = [format_row(row, 1.0, 1000) for row in rows]
     assert (
-        len(lines[0]) == len(lines[1]) and lines[0] == "epoch    1  train_loss    2.3000  evaluated         3     1.0 s"
+        len(lines[0]) == len(lines[1])
+        and lines[0] == "epoch    1/1000  train_loss    2.3000  evaluated         3     1.0 s"
     )
 
 

@@ -21,7 +21,7 @@ def write_log(config, unit, stage, *epochs):
     """Write lines for epochs, each given as number and seconds, as a stage does."""
     path = config.run_folder / unit / "logs" / f"{stage}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [format_row({"epoch": number, "train_loss": 1.5}, seconds) for number, seconds in epochs]
+    lines = [format_row({"epoch": number, "train_loss": 1.5}, seconds, 40) for number, seconds in epochs]
     path.write_text("\n".join(["device: cpu", *lines, "=>> PBS: job killed: walltime 7200 exceeded limit 7200", ""]))
 
 

@@ -2,7 +2,6 @@ import csv
 import json
 from pathlib import Path
 
-import optuna
 import pytest
 import yaml
 from nasmake.config.study import Optimize
@@ -166,7 +165,4 @@ def test_summarize_script(tmp_path):
     ]
     assert [row["test_accuracy"] for row in rows] == ["0.4", "", "0.4"]
     assert [row["val_over_trial_0_low"] for row in rows] == ["", "", "0.26326"]
-    backend = optuna.storages.journal.JournalFileBackend(str(run / "study" / "journal.log"))
-    study = optuna.load_study(study_name="run", storage=optuna.storages.JournalStorage(backend))
-    assert [trial.value for trial in study.trials if trial.state.name == "COMPLETE"] == [0.5, 0.9]
     assert "net2" in (run / "study" / "summary.txt").read_text().splitlines()[1]

@@ -18,7 +18,7 @@ from nasmake.report.style import svg
 from nasmake.report.summary import front, promote
 from nasmake.report.trials_page import trials_page
 from nasmake.study.history import history_of
-from nasmake.study.journal import in_memory, observed_trials, write_journal
+from nasmake.study.journal import extend_journal, frozen_trials, in_memory, observed_trials
 from small_results import diverged, main_of, records, replay, result
 from small_run import LR, MACS, marks, small_run
 
@@ -66,7 +66,7 @@ def test_cost_is_minimized_in_what_optuna_is_given(tmp_path):
     in_optuna = in_memory(study(), trials[:1])
     assert [direction.name for direction in in_optuna.directions] == ["MAXIMIZE", "MINIMIZE"]
     assert in_optuna.trials[0].values == [0.5, 2_000_000]
-    write_journal(tmp_path / "journal.log", study(), "two", trials)
+    extend_journal(tmp_path / "journal.log", study(), "two", frozen_trials(study(), trials))
 
 
 RESULTS = records(

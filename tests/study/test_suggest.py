@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 
 import optuna
@@ -11,8 +12,9 @@ import pytest
 from nasmake.config.study import Optimize
 from nasmake.core.files import read_json, write_json
 from nasmake.core.records import COMPLETE, PRUNED
-from nasmake.study.journal import distributions, frozen_trials, in_memory, write_journal
+from nasmake.study.journal import distributions, extend_journal, frozen_trials, in_memory
 from nasmake.study.suggest import suggest
+from optuna.trial import TrialState
 from small_results import replay, result
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "suggest.py"
@@ -157,15 +159,59 @@ def test_frozen_trials_keep_values_and_states(reference):
     assert in_memory(optimize(), observed_of(reference)).best_trial.state.name == COMPLETE
 
 
-def test_journal_is_read_by_optuna_and_replaced_when_written_again(tmp_path, reference):
-    path = tmp_path / "study" / "journal.log"
-    for _ in range(2):
-        write_journal(path, optimize(), "tiny", observed_of(reference))
+def frozen_of(suggestions, finished):
+    """Trials of which the first ones are finished, each begun in its own minute and finished one later."""
+    trials = frozen_trials(optimize(), observed_of(suggestions))
+    for number, trial in enumerate(trials):
+        trial.datetime_start = datetime(2026, 1, 1, 12, number, tzinfo=UTC)
+        trial.datetime_complete = datetime(2026, 1, 1, 12, number + 1, tzinfo=UTC)
+        if number >= finished:
+            trial.state, trial.values, trial.datetime_complete = TrialState.RUNNING, None, None
+    return trials
+
+
+def load(path):
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
-    study = optuna.load_study(study_name="tiny", storage=storage)
-    assert [trial.params for trial in study.trials] == [suggestion["params"] for suggestion in reference]
+    return optuna.load_study(study_name="tiny", storage=storage)
+
+
+def test_journal_is_continued_behind_what_a_dashboard_has_read(tmp_path, reference):
+    path, texts = tmp_path / "study" / "journal.log", [b""]
+    for told, finished in ((3, 1), (6, 3), (6, 6), (12, 12), (12, 12)):
+        trials = frozen_of(reference[:told], finished)
+        for trial in trials[:finished]:
+            trial.user_attrs = {"macs": 7}
+        extend_journal(path, optimize(), "tiny", trials)
+        texts.append(path.read_bytes())
+        assert texts[-1].startswith(texts[-2])
+    assert texts[-1] == texts[-2] and b'"op_code":1,' not in texts[-1]  # nothing new, and nothing was deleted
+    study = load(path)
     assert study.direction.name == "MAXIMIZE"
+    assert [trial.params for trial in study.trials] == [suggestion["params"] for suggestion in reference]
+    for number, trial in enumerate(study.trials):
+        expected = objective(number, trial.params)
+        assert (trial.state.name, trial.value, trial.user_attrs) == (expected["state"], expected["value"], {"macs": 7})
+        assert trial.duration.total_seconds() == 60
     assert [file.name for file in path.parent.iterdir()] == ["journal.log"]
+
+
+def test_changed_trial_is_written_anew_behind_the_old_ones(tmp_path, reference):
+    path = tmp_path / "journal.log"
+    extend_journal(path, optimize(), "tiny", frozen_of(reference, 12))
+    before = path.read_bytes()
+    trials = frozen_of(reference, 12)
+    trials[4].user_attrs = {"test_accuracy": 0.9}
+    extend_journal(path, optimize(), "tiny", trials)
+    assert path.read_bytes().startswith(before)
+    assert len(load(path).trials) == 12 and load(path).trials[4].user_attrs == {"test_accuracy": 0.9}
+
+
+def test_unfinished_line_of_a_killed_process_is_dropped(tmp_path, reference):
+    path = tmp_path / "journal.log"
+    extend_journal(path, optimize(), "tiny", frozen_of(reference[:2], 1))
+    path.write_bytes(path.read_bytes()[:-9])
+    extend_journal(path, optimize(), "tiny", frozen_of(reference, 12))
+    assert [trial.state.is_finished() for trial in load(path).trials] == [True] * 12
 
 
 # The script.

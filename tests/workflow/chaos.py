@@ -43,7 +43,6 @@ OPTIONS = {
     "pbs": ("--profile", "profiles/abci", "--jobs", 2, "--seconds-between-status-checks", 1, "--latency-wait", 5),
     "slurm": SLURM_OPTIONS,
 }
-TIMED = "study/records/summarize_study.json"  # it has the checksum of Optuna's journal, which holds times
 LONGEST = 900.0  # seconds of one start
 POLL = 0.03  # seconds
 PATIENCE = 3  # starts that may fail without a disturbance before the harness gives up
@@ -102,8 +101,7 @@ class Study:
         """Return the artefacts, and the names of all other files of the results that have to be the same."""
         results = self.folder / "results/tiny"
         names = [str(path.relative_to(results)) for path in sorted(results.rglob("*")) if path.is_file()]
-        found = dict.fromkeys(name for name in names if "benchmarks/" not in name) | artefacts(results)
-        return found | {TIMED: None}
+        return dict.fromkeys(name for name in names if "benchmarks/" not in name) | artefacts(results)
 
 
 class Chaos:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from itertools import pairwise
 
 # A resumed job first prints the rows of the epochs before it again, without the time that an epoch took.
-COMPUTED = re.compile(r"^epoch +(\d+)  (.*) +[\d.]+ s$", re.MULTILINE)
+COMPUTED = re.compile(r"^epoch +(\d+)(?:/\d+)?  (.*) +[\d.]+ s$", re.MULTILINE)
 
 
 class EpochLedger:

@@ -152,7 +152,7 @@ def test_study_with_a_job_that_is_cut_off_and_a_crash(tmp_path, site, undisturbe
     assert [names.count(f"retrain.trial-{trial:04d}") for trial in range(2)] == [1, 1]
     assert {site.states()[job] for job in running} == {"F/92/0"} and len(names) > before
     log = (checkout.folder / "results/tiny/shared/logs/train_supernet.log").read_text().splitlines()
-    assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
+    assert [sum(line.startswith(f"epoch {epoch:4d}/12 ") for line in log) for epoch in range(1, 13)] == [1] * 12
     assert artefacts(checkout.folder / "results/tiny") == undisturbed
 
 
@@ -213,7 +213,7 @@ def test_packed_study_goes_on_in_the_next_job(tmp_path, site, undisturbed):
     printed = (checkout.folder / "nasmake.o2").read_text()
     assert site.states()["2.pbs1"] == "F/92/0", printed[-6000:]
     log = (results / "shared/logs/train_supernet.log").read_text().splitlines()
-    assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
+    assert [sum(line.startswith(f"epoch {epoch:4d}/12 ") for line in log) for epoch in range(1, 13)] == [1] * 12
     assert artefacts(results) == undisturbed
 
 

@@ -25,8 +25,8 @@ def test_each_kind_happens_once_in_a_row_of_all_kinds_and_is_a_function_of_the_s
 
 def log(numbers, before=0):
     """Return the log of a process that resumes after `before` epochs and computes those of the given numbers."""
-    printed_again = "".join(f"epoch {number:>4}  val_loss    2.1\n" for number in range(1, before + 1))
-    computed = "".join(f"epoch {number:>4}  val_loss    2.1     0.3 s\n" for number in numbers)
+    printed_again = "".join(f"epoch {number:>4}/9  val_loss    2.1\n" for number in range(1, before + 1))
+    computed = "".join(f"epoch {number:>4}/9  val_loss    2.1     0.3 s\n" for number in numbers)
     return f"device: CPU\n{printed_again}{computed}"
 
 

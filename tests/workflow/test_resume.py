@@ -88,7 +88,7 @@ def test_terminated_job_is_tried_again_and_goes_on(tmp_path, undisturbed):
     os.kill(job, signal.SIGTERM)
     assert process.wait(timeout=400) == 0
     log = (results(checkout) / "shared/logs/train_supernet.log").read_text()
-    assert sum(line.startswith("epoch    1 ") for line in log.splitlines()) == 1
+    assert sum(line.startswith("epoch    1/") for line in log.splitlines()) == 1
     assert equal_supernet(checkout, undisturbed)
 
 

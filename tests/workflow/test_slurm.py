@@ -118,7 +118,7 @@ def test_study_with_failed_cut_off_and_cancelled_jobs(tmp_path, study):
     results = study.checkout.folder / "results/tiny"
     log = (results / "shared/logs/train_supernet.log").read_text().splitlines()
     assert "stopped by SIGTERM; the training state is saved" in study.printed.read_text()
-    assert [sum(line.startswith(f"epoch {epoch:4d} ") for line in log) for epoch in range(1, 13)] == [1] * 12
+    assert [sum(line.startswith(f"epoch {epoch:4d}/12 ") for line in log) for epoch in range(1, 13)] == [1] * 12
     assert artefacts(results) == artefacts(on_this_host(tmp_path / "here"))
     assert not [path for path in results.rglob("*") if not path.stat().st_mode & stat.S_IRGRP]
 

@@ -1,5 +1,7 @@
 """The start of Snakemake in a checkout: which package it runs, and folders with unusual names."""
 
+import re
+
 import pytest
 from conftest import ENVIRONMENT, ROOT, make_checkout
 from studies import write_config
@@ -27,5 +29,8 @@ def test_checkout_is_found_through_a_link(checkout):
 def test_checkout_in_a_folder_with_an_unusual_name(tmp_path, name):
     checkout = make_checkout(tmp_path / name)
     study = write_config(checkout.folder)
-    checkout.run("--cores", "1", "--configfile", study, "--until", "download_dataset")
+    output = checkout.run("--cores", "1", "--configfile", study, "--until", "download_dataset")
     assert len([*checkout.folder.rglob("manifest.json")]) == 1
+    lines = [line[10:] for line in output.splitlines()]
+    assert "started   download_dataset" in lines
+    assert not re.search("Select jobs|Execute 1 jobs|localrule|Building DAG|RuleException", output)

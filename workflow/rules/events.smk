@@ -1,6 +1,7 @@
 # What is printed and written when a run starts, ends or fails.
 
 import atexit
+import logging
 import subprocess
 import sys
 import time
@@ -12,8 +13,23 @@ STARTED = time.time()
 
 # A dry run ends after the table of rules. With -p or --verbose it also prints every job, with its command and settings.
 OUTPUT = workflow.output_settings
-if OUTPUT.dryrun and not (OUTPUT.printshellcmds or OUTPUT.verbose or OUTPUT.quiet):
+IS_PLAIN = not (OUTPUT.printshellcmds or OUTPUT.verbose or OUTPUT.quiet)
+if OUTPUT.dryrun and IS_PLAIN:
     OUTPUT.quiet = {Quietness.RULES, Quietness.PROGRESS}
+
+
+def take_console():
+    """Print one line for a job in place of Snakemake's block. With -p, --verbose or --quiet Snakemake prints its own."""
+    from nasmake.report.console import Console
+
+    for handler in logging.getLogger("snakemake.logging").handlers:
+        if handler.name == "DefaultStreamHandler":  # there is none with --logger, whose plugin prints
+            console = Console(PLAN, lambda line: print(line, file=handler.stream, flush=True))
+            handler.addFilter(console)
+            return console
+
+
+CONSOLE = take_console() if workflow.is_main_process and IS_PLAIN else None
 
 
 def print_reasons():
@@ -49,18 +65,26 @@ if workflow.is_main_process and not OUTPUT.dryrun:
 
 
 onstart:
-    from nasmake.core.hardware import describe_device
+    from nasmake.core.hardware import check_device, describe_device
+    from nasmake.report.live_journal import LiveJournal
     from nasmake.report.summary import write_resolved
 
     STOP.take_signals()  # the scheduler of Snakemake has taken SIGTERM
     try:
+        if STOP.is_local:
+            check_device(CONFIG.trainer.accelerator)
         write_resolved(Path(RUN) / "config.yaml", config)
+    except InputError as error:
+        sys.exit(f"error: {with_place(error, PLACES, workflow.config_settings.config)}")
     except OSError as error:
         sys.exit(f"error: {RUN}: cannot be written ({error.strerror}); expected a writable folder")
     if PLAN.operations and PLAN.search_space:
         check_own_operations()
+    LiveJournal(PLAN).follow(lambda text: print(text, file=sys.stderr, flush=True))
     device = describe_device(CONFIG.trainer.accelerator)
     print_reasons()
+    if CONSOLE is not None:
+        CONSOLE.watch()
     print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}")
 
 

@@ -39,7 +39,6 @@ rule summarize_study:
     output:
         best=f"{RUN}/study/best.json",
         trials=f"{RUN}/study/trials.csv",
-        journal=f"{RUN}/study/journal.log",
         summary=f"{RUN}/study/summary.txt",
         front=[f"{RUN}/study/front.csv"] if len(CONFIG.optimize.objectives) > 1 else [],
         model=f"{RUN}/best/model.safetensors",

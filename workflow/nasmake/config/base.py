@@ -1,7 +1,7 @@
 """The base class and the types of values that all sections of the configuration share."""
 
 import os
-import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args, get_origin
 
@@ -13,14 +13,18 @@ from nasmake.core.yaml_text import parse_yaml
 
 LONGEST_NAME = 200  # bytes; a file system allows 255, and a file's name may have more parts than this one
 LONGEST_PATH = 1000  # bytes; the folders of a run and their files are still to come
-NAME = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+# For editors: no signs of ASCII but these. `_check_name` also refuses other signs than letters, marks and digits.
+NAME = r"^[^\x00-/:-@\[-^`{-\x7f][^\x00-,/:-@\[-^`{-\x7f]*$"
 
 
 def _check_name(name: str) -> str:
-    if not re.fullmatch(NAME, name):
-        raise ValueError("expected letters of A to Z, digits, _, . and -, not beginning with . or -")
-    if len(name) > LONGEST_NAME:
-        raise ValueError(f"expected at most {LONGEST_NAME} characters")
+    """Return the name in the composed form (NFC), since keyboards and file systems spell é in two ways."""
+    name = unicodedata.normalize("NFC", name)
+    is_spelled_well = all(char in "_.-" or unicodedata.category(char)[0] in "LMN" for char in name)
+    if not is_spelled_well or name[:1] in ("", ".", "-"):
+        raise ValueError("expected letters of any script, digits, _, . and -, not beginning with . or -")
+    if len(name.encode()) > LONGEST_NAME:
+        raise ValueError(f"expected at most {LONGEST_NAME} bytes; a letter outside of A to Z has 2 to 4")
     return name
 
 

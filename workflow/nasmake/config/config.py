@@ -48,10 +48,10 @@ class Config(Section):
     final: Final = Field(default_factory=Final, description="final training and test of the promoted networks")
     evidence: Evidence = Field(
         default_factory=Evidence,
-        description="experiments of `snakemake evidence` that measure how well the search works",
+        description="experiments of `make evidence` that measure how well the search works",
     )
     tabulate: Tabulate = Field(
-        default_factory=Tabulate, description="the table of trained networks that `snakemake benchmark_table` makes"
+        default_factory=Tabulate, description="the table of trained networks that `make tabulate` makes"
     )
     resource: Resource = Field(default_factory=Resource, description="aiaccel's scheduler keys; profiles replace them")
     ABCI: Abci = Field(default_factory=Abci, description="the ABCI cluster")

@@ -1,4 +1,4 @@
-"""Section `evidence`: the experiments of `snakemake evidence`."""
+"""Section `evidence`: the experiments of `make evidence`."""
 
 import re
 from collections.abc import Mapping

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nasmake.config.base import Epochs, Section, Seed, parsed
 from nasmake.core.errors import shown
 
+SAMPLERS = ("Tpe", "Random", "Sobol", "Grid", "NelderMead")
 SEARCH_ALGORITHMS = Literal[
     "aiaccel.optimizer.TpeOptimizer",
     "aiaccel.optimizer.RandomOptimizer",
@@ -21,6 +22,11 @@ SEARCH_ALGORITHMS = Literal[
     "SobolOptimizer",
     "GridOptimizer",
     "NelderMeadOptimizer",
+    "Tpe",
+    "Random",
+    "Sobol",
+    "Grid",
+    "NelderMead",
 ]
 OBJECTIVES = Literal["val_accuracy", "macs", "parameters", "latency_ms"]
 Bound = Annotated[float, Field(ge=-1e15, le=1e15)]  # of a hyperparameter
@@ -217,10 +223,18 @@ class Parameter(Section):
         return int(number) if self.type == "uniform_int" else number
 
 
+def _full_name(name: Any) -> Any:
+    """Return the name of a sampler as aiaccel has it, so that both spellings are the same study."""
+    short = str(name).removeprefix("aiaccel.optimizer.").removesuffix("Optimizer")
+    if short not in SAMPLERS:
+        raise ValueError(f"expected one of {', '.join(SAMPLERS)}, or aiaccel's name such as GridOptimizer")
+    return name if str(name).endswith("Optimizer") else f"{short}Optimizer"
+
+
 class Optimize(Section):
     """The study over hyperparameters."""
 
-    search_algorithm: SEARCH_ALGORITHMS = Field(
+    search_algorithm: Annotated[SEARCH_ALGORITHMS, BeforeValidator(_full_name)] = Field(
         "aiaccel.optimizer.TpeOptimizer",
         description="sampler of hyperparameters: Tpe, Random, Sobol, Grid or NelderMead",
     )

@@ -1,4 +1,4 @@
-"""Section `tabulate`: the table of trained networks that `snakemake benchmark_table` makes."""
+"""Section `tabulate`: the table of trained networks that `make tabulate` makes."""
 
 from typing import Annotated, Any, Literal, Self
 

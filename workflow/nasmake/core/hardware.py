@@ -7,6 +7,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from nasmake.core.errors import InputError
+
 
 def gpu_ids() -> list[str]:
     """Return the numbers of the NVIDIA GPUs in the order of CUDA: "0", "1", ... In a container, only its GPUs count."""
@@ -30,6 +32,24 @@ def processor() -> str:
     lines = file.read_text().splitlines() if file.is_file() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
+
+
+def check_device(accelerator: str) -> None:
+    """Refuse a device that this machine certainly lacks, for jobs that run on this machine.
+
+    Args:
+        accelerator: the value of trainer.accelerator.
+
+    Raises:
+        InputError: one line with the value and what is expected.
+    """
+    is_apple = (platform.system(), platform.machine()) == ("Darwin", "arm64")
+    others = any(map(Path.exists, (Path("/dev/kfd"), Path("/dev/dxg"))))  # GPUs of AMD, and those of Windows under WSL
+    if (accelerator == "mps" and not is_apple) or (accelerator == "gpu" and not (gpu_ids() or others)):
+        raise InputError(
+            f"trainer.accelerator is {accelerator}; expected auto or cpu, since this machine has no such device; or "
+            "choose a profile whose jobs run on a machine that has one"
+        )
 
 
 def describe_device(accelerator: str) -> str:

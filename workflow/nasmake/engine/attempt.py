@@ -42,7 +42,7 @@ def run_stage(stage: Callable[[Job], None], job: Job) -> None:
 
     Args:
         stage: runs the stage and writes its artefacts.
-        job: what to run; a job outside of a study, such as those of `snakemake evidence`, has no state FAIL.
+        job: what to run; a job outside of a study, such as those of `make evidence`, has no state FAIL.
 
     Raises:
         InputError: the user can correct the cause; memory that is used up is such a cause.

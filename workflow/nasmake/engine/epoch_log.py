@@ -40,6 +40,7 @@ class TrainingState(Checkpoint):
         interval: seconds between checkpoints within an epoch.
         rows: one per finished epoch, as they go to the history file.
         sums: scalar totals of the current epoch, by column.
+        epochs: length of the training, known from `setup` on.
     """
 
     def __init__(self, path: Path, interval: float = SAVE_INTERVAL) -> None:
@@ -48,6 +49,11 @@ class TrainingState(Checkpoint):
         self.stop_signal: int | None = None
         self.rows: list[dict[str, Any]] = []
         self.sums: dict[str, Tensor] = {}
+        self.epochs: int | None = None
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Note the length of the training, before the rows of an earlier process are restored."""
+        self.epochs = trainer.max_epochs
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows, and the sums of the current epoch."""
@@ -57,7 +63,7 @@ class TrainingState(Checkpoint):
         """Restore rows and sums, and print the rows, so that the log of a resumed job starts at the first epoch."""
         self.rows, self.sums = state_dict["rows"], state_dict["sums"]
         for row in self.rows:
-            print(format_row(row), flush=True)
+            print(format_row(row, epochs=self.epochs), flush=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Install signal handlers: under Lightning's own handler a terminated script ends with exit code 0."""
@@ -98,7 +104,7 @@ class TrainingState(Checkpoint):
         row: dict[str, Any] = {"epoch": trainer.current_epoch + 1}
         row |= {name: totals[name] / counts[name] for name in totals if not name.endswith("_count") and counts[name]}
         row |= pl_module.epoch_summary()
-        print(format_row(row, time.monotonic() - self.epoch_began), flush=True)
+        print(format_row(row, time.monotonic() - self.epoch_began, self.epochs), flush=True)
         if not all(math.isfinite(value) for value in row.values()):
             raise DivergedError(f"not finite in epoch {row['epoch']}: {format_row(row)}", self.rows)
         if reason := pl_module.reason_to_stop(row):
@@ -132,9 +138,15 @@ class TrainingState(Checkpoint):
             raise SystemExit(128 + number)
 
 
-def format_row(row: Mapping[str, Any], seconds: float | None = None) -> str:
-    """Return the epoch's line of the log, in columns of fixed width; `seconds` is how long the epoch took."""
-    cells = [f"epoch {row['epoch']:>4}"]
+def format_row(row: Mapping[str, Any], seconds: float | None = None, epochs: int | None = None) -> str:
+    """Return the epoch's line of the log, in columns of fixed width.
+
+    Args:
+        row: the epoch's number, and its metrics by name.
+        seconds: how long the epoch took. It is left out of a line that is printed again.
+        epochs: length of the training.
+    """
+    cells = [f"epoch {row['epoch']:>4}{'' if epochs is None else f'/{epochs}'}"]
     for name, value in row.items():
         if name != "epoch":
             cells.append(f"{name} {value:>9d}" if isinstance(value, int) else f"{name} {value:9.4f}")

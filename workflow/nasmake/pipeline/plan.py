@@ -89,7 +89,7 @@ class Plan:
 
     @property
     def is_whole(self) -> bool:
-        """True if a trial trains a supernet, searches it and retrains, which `snakemake evidence` needs."""
+        """True if a trial trains a supernet, searches it and retrains, which `make evidence` needs."""
         return self.chain == CHAIN
 
     @cached_property

@@ -26,7 +26,7 @@ EPOCHS = {
     "retrain": "num_epochs_retrain",
     "retrain_final": "num_epochs_retrain",
 }
-EPOCH_LINE = re.compile(r"^epoch +(\d+)  .* (\d+\.\d) s$", re.MULTILINE)  # nasmake.engine.epoch_log.format_row
+EPOCH_LINE = re.compile(r"^epoch +(\d+)(?:/\d+)?  .* (\d+\.\d) s$", re.MULTILINE)  # nasmake.engine.epoch_log.format_row
 
 
 def walltime(stage: str, config: Config) -> Callable[[Any, int], int]:

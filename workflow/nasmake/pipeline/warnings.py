@@ -196,7 +196,7 @@ def _more_than_there_is(config: Config, facts: DatasetFacts) -> list[str]:
     given = config.model_dump(exclude_unset=True)
     values = {key: value_at(given, key, 0) for key in available}
     return [
-        f"{key} is {values[key]:g}: cut to {most:g}, {what}"
+        f"{key} is {values[key]:.15g}: cut to {most:.15g}, {what}"
         for key, (most, what) in available.items()
         if values[key] > most
     ]

@@ -6,9 +6,10 @@ and when none runs. This module loads no torch. It imports core, pipeline and re
 
 import fcntl
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 from nasmake.config.configfiles import merged
 from nasmake.core.errors import InputError
@@ -52,19 +53,49 @@ class StageOfUnit:
     def _has_begun(self) -> bool:
         return any(path.is_dir() for path in self.folder.glob(f".resume/{self.stage}-*"))
 
+    def epochs(self) -> list[tuple[int, float]]:
+        """Return the number and the seconds of each epoch in the log of its job."""
+        timed = EPOCH_LINE.findall(self.log.read_text(errors="replace")) if self.log.is_file() else []
+        return [(int(number), float(seconds)) for number, seconds in timed]
+
     def progress(self, epochs: int | None) -> str:
         """Return the unit, the stage, its last epoch and, from the durations of its epochs, the time that is left.
 
         Args:
             epochs: length of the stage; None if it has no epochs.
         """
-        timed = EPOCH_LINE.findall(self.log.read_text(errors="replace")) if self.log.is_file() else []
-        text = f"{self.folder.name} {self.stage}"
+        timed, text = self.epochs(), f"{self.folder.name} {self.stage}"
         if not timed or epochs is None:
             return text
-        last = int(timed[-1][0])
-        seconds = sum(float(duration) for _, duration in timed) / len(timed)
-        return f"{text}: epoch {last} of {epochs}, {seconds:.1f} s each, {_duration(seconds * (epochs - last))} left"
+        last, seconds = timed[-1][0], mean(seconds for _, seconds in timed)
+        return f"{text}: epoch {last} of {epochs}, {seconds:.1f} s each, {duration(seconds * (epochs - last))} left"
+
+
+@dataclass(frozen=True)
+class TimeLeft:
+    """How long the jobs of a run still take, by the epochs that were measured.
+
+    Attributes:
+        seconds: sum over the jobs of each stage that has epochs left.
+        unmeasured: stages of which no epoch was measured yet.
+        at_once: number of jobs that run at once.
+    """
+
+    seconds: Mapping[str, float]
+    unmeasured: tuple[str, ...]
+    at_once: int
+
+    @property
+    def measured(self) -> set[str]:
+        """Names of the stages whose epochs were measured."""
+        return set(self.seconds)
+
+    def __str__(self) -> str:
+        total = sum(self.seconds.values()) / self.at_once
+        stages = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in self.seconds.items())
+        jobs = "one job at a time" if self.at_once == 1 else f"{self.at_once} jobs at once"
+        missing = f"; not measured yet: {', '.join(self.unmeasured)}" if self.unmeasured else ""
+        return f"time left: about {duration(total)} with {jobs} (sums of jobs: {stages}{missing})"
 
 
 def status(run: Path) -> list[str]:
@@ -79,13 +110,54 @@ def status(run: Path) -> list[str]:
     holder = controller_at_work(Path(".snakemake"))
     states = {one: one.state for one in _stages(plan)}
     begun = {one: state for one, state in states.items() if state in (RUNNING, INTERRUPTED)}
+    running = [one for one, state in begun.items() if state == RUNNING]
     return [
         f"{run}: {len(plan.trials)} trials; {f'a study is running {holder}' if holder else 'no study is running here'}",
         *_table(states),
         *(f"{state}: {one.progress(_epochs(plan, one.stage))}" for one, state in begun.items()),
-        *_failed(run, [one for one, state in begun.items() if state == RUNNING]),
+        *([] if (left := time_left(plan, len(running))) is None else [str(left)]),
+        *_failed(run, running),
         *_best(plan),
     ]
+
+
+def time_left(plan: Plan, at_once: int) -> TimeLeft | None:
+    """Return how long the jobs of a run still take; None if nothing is left to train, or nothing was measured.
+
+    Args:
+        plan: the plan of the run.
+        at_once: number of jobs that run now; 0 counts as 1.
+    """
+    epochs_left: Counter[str] = Counter()
+    measured: dict[str, list[float]] = {}
+    for one in _stages(plan):
+        length, timed = _epochs(plan, one.stage), one.epochs()
+        if length is not None and one.state != DONE:
+            epochs_left[one.stage] += max(0, length - (timed[-1][0] if timed else 0))
+        if timed:
+            measured.setdefault(one.stage, []).append(mean(seconds for _, seconds in timed))
+    if not Path(plan.run, PROMOTED).is_file() and plan.config.promote.top:
+        finals = min(plan.config.promote.top, len(plan.trials)) * plan.config.final.seeds
+        epochs_left["retrain_final"] += finals * (_epochs(plan, "retrain_final") or 0)
+    if "retrain" in measured:
+        measured.setdefault("retrain_final", measured["retrain"])
+    wanted = [stage for stage, epochs in epochs_left.items() if epochs]
+    seconds = {stage: epochs_left[stage] * mean(measured[stage]) for stage in wanted if stage in measured}
+    unmeasured = tuple(stage for stage in wanted if stage not in measured)
+    return TimeLeft(seconds, unmeasured, max(1, at_once)) if seconds else None
+
+
+def best_line(trial: int, val_accuracy: float | None) -> str:
+    """Return what is said of the best trial so far."""
+    return f"best so far: trial {trial}, val accuracy {val_accuracy:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the largest unit that it fills."""
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _stages(plan: Plan) -> Iterator[StageOfUnit]:
@@ -120,7 +192,7 @@ def _best(plan: Plan) -> list[str]:
     results = [read_json(path) for path in paths if path.is_file()]
     complete = [result for result in results if result["value"] is not None]
     best = max(complete, key=lambda result: result["value"], default=None)
-    return [] if best is None else [f"best so far: trial {best['trial']}, val accuracy {best['value']:.4f}"]
+    return [] if best is None else [best_line(best["trial"], best["value"])]
 
 
 def _epochs(plan: Plan, stage: str) -> int | None:
@@ -140,10 +212,3 @@ def _is_held(lock: Path) -> bool:
     except OSError:  # removed since it was listed
         return False
     return False
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"

@@ -1,5 +1,6 @@
 """A study in Optuna's types: distributions, trials, and the journal that optuna-dashboard reads. No torch here."""
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,19 +52,86 @@ def observed_trials(
     ]
 
 
-def write_journal(path: Path, optimize: Optimize, name: str, trials: Sequence[ObservedTrial]) -> None:
-    """Write a study as Optuna's journal, for optuna-dashboard; replace an older journal."""
+class NoLock:
+    """A lock of Optuna that locks nothing, as one process writes. A lock file of a killed process would stay."""
+
+    def acquire(self) -> bool:
+        """Return True: the journal is always free."""
+        return True
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+def extend_journal(path: Path, optimize: Optimize, name: str, trials: Sequence[FrozenTrial]) -> None:
+    """Bring a study's journal up to date, for optuna-dashboard.
+
+    A dashboard that runs knows how far it has read, so this function only appends. Optuna lets nobody change a finished
+    trial. If one differs, as after its final training, the study is deleted in the journal and written anew behind it.
+
+    Args:
+        path: the journal.
+        optimize: the study's settings.
+        name: name of the study.
+        trials: all trials that have a suggestion, in order.
+    """
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(temporary))), study_name=name, directions=optimize.directions
-    )
-    study.add_trials(frozen_trials(optimize, trials))
-    temporary.replace(path)
+    _drop_torn_line(path)
+    backend = JournalFileBackend(str(path), NoLock())  # type: ignore[arg-type]  # its base class is private
+    storage = JournalStorage(backend)
+    studies = storage.get_all_studies()  # none, or the one of this name
+    told = storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
+    is_other = bool(studies) and [one.name.lower() for one in studies[0].directions] != optimize.directions
+    if is_other or len(told) > len(trials) or any(map(_contradicts, told, trials)):
+        optuna.delete_study(study_name=name, storage=storage)
+        studies, told = [], []
+    for old, new in zip(told, trials, strict=False):
+        if not old.state.is_finished() and (operations := _operations(old, new)):
+            backend.append_logs(operations)
+    if studies:
+        study = optuna.load_study(study_name=name, storage=storage)
+    else:
+        study = optuna.create_study(study_name=name, storage=storage, directions=optimize.directions)
+    study.add_trials(trials[len(told) :])
+
+
+def _operations(old: FrozenTrial, new: FrozenTrial) -> list[dict[str, Any]]:
+    """Return the lines of the journal that tell what a running trial has reached since it was told.
+
+    They are written as they stand in the file, since Optuna's own functions would write the present moment as the end
+    of the trial.
+    """
+    head = {"worker_id": "nasmake", "trial_id": old._trial_id}
+    lines: list[dict[str, Any]] = [
+        head | {"op_code": 7, "step": step, "intermediate_value": value}
+        for step, value in new.intermediate_values.items()
+        if old.intermediate_values.get(step) != value
+    ]
+    if new.state.is_finished() and new.datetime_complete is not None:
+        lines += [head | {"op_code": 8, "user_attr": {key: value}} for key, value in new.user_attrs.items()]
+        end = new.datetime_complete.isoformat(timespec="microseconds")
+        values = new.values if new.state == TrialState.COMPLETE else None
+        lines.append(head | {"op_code": 6, "state": int(new.state), "values": values, "datetime_complete": end})
+    return lines
+
+
+def _contradicts(old: FrozenTrial, new: FrozenTrial) -> bool:
+    """Return True if the journal tells something of a trial that is not true any more."""
+    if old.params != new.params:
+        return True
+    facts = [
+        (one.state, one.values if one.state == TrialState.COMPLETE else None, one.user_attrs) for one in (old, new)
+    ]
+    return old.state.is_finished() and facts[0] != facts[1]
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Remove an unfinished line, which a process that was killed may have left."""
+    if path.is_file() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)
 
 
 def in_memory(optimize: Optimize, trials: Sequence[ObservedTrial]) -> optuna.Study:
