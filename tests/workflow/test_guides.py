@@ -66,10 +66,14 @@ def test_from_images_to_a_tested_network(followed):
 
 @pytest.mark.slow
 def test_your_images_in_a_shipped_space(followed):
-    output = typed(followed, *re.findall(r"```sh\n(.*?)```", IMAGES, re.DOTALL))
+    run, use = re.findall(r"```sh\n(.*?)```", IMAGES, re.DOTALL)
+    output = typed(followed, run)
     best = json.loads((followed.folder / "results/my_images/study/best.json").read_text())
     assert (best["test_n"], best["trial"]) == (30, 0)
     assert f"{best['test_accuracy']:.4f}" in output
+    lines = typed(followed, use).splitlines()
+    assert lines[0] == "network: results/my_images/best" and len(lines) == 1 + 10
+    assert all(line.startswith("photos/test/bee/") and ": " in line for line in lines[1:])
 
 
 @pytest.mark.parametrize(
