@@ -1,7 +1,7 @@
 """How far a run is: its jobs by stage, the stages under way, the best trial so far, and what failed.
 
 The status is read from the files of the run, so it can be asked for while a study runs, on this machine or a cluster,
-and when none runs. This module loads no torch. It imports core, pipeline and report.summary.
+and when none runs. This module loads no torch. It imports core, pipeline, report.effort and report.summary.
 """
 
 import fcntl
@@ -18,6 +18,7 @@ from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 from nasmake.pipeline.study_jobs import PROMOTED
 from nasmake.pipeline.walltime import EPOCH_LINE, EPOCHS
+from nasmake.report.effort import duration
 from nasmake.report.summary import failures
 
 DONE, RUNNING, INTERRUPTED, WAITING = STATES = ("done", "running", "interrupted", "waiting")
@@ -64,7 +65,7 @@ class StageOfUnit:
             return text
         last = int(timed[-1][0])
         seconds = sum(float(duration) for _, duration in timed) / len(timed)
-        return f"{text}: epoch {last} of {epochs}, {seconds:.1f} s each, {_duration(seconds * (epochs - last))} left"
+        return f"{text}: epoch {last} of {epochs}, {seconds:.1f} s each, {duration(seconds * (epochs - last))} left"
 
 
 def status(run: Path) -> list[str]:
@@ -140,10 +141,3 @@ def _is_held(lock: Path) -> bool:
     except OSError:  # removed since it was listed
         return False
     return False
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
