@@ -86,8 +86,8 @@ dag: environment ## draw the rule graph into README.md, and as SVG where graphvi
 status: environment ## how far a run is: make status CONFIG=my.yaml
 	@python scripts/status.py --configfile "$(CONFIG)"
 
-report: environment ## bind a finished run into one offline page: make report CONFIG=my.yaml
-	@python scripts/make_report.py "$(CONFIG)"
+report: environment ## write one offline page about a run, also while it runs: make report CONFIG=my.yaml, or RUN=digits
+	@python scripts/make_report.py $(if $(RUN),--run "$(RUN)",$(CONFIG))
 
 bench: environment ## measure speed, side by side; writes bench/bench.json
 	@python scripts/bench.py

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasmake.core.files import read_json, write_atomically, write_json
+from nasmake.core.json_text import parse_json
 from nasmake.core.provenance import PROVENANCE
 from nasmake.core.records import SHARED, json_of, read_best, trial_folder
 from nasmake.data.preprocessing import exported_preprocessing
@@ -13,6 +14,7 @@ from nasmake.pipeline.plan import EXPORTS
 from nasmake.report.model_card import Subject, model_card
 from nasmake.report.predictions import read_predictions
 from nasmake.search_spaces import Architecture
+from nasmake.search_spaces.own_operations import operations_of
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--architectures", required=True, type=Path, nargs="+", help="those of the promoted trials")
     parser.add_argument("--train-images", default=0, type=int, help="number of train and val images; 0: all")
     parser.add_argument("--onnx", action="store_true", help="write model.onnx too, which needs the extra `onnx`")
+    parser.add_argument("--operations", default="null", help="what the plan knows of the file nas.operations, as JSON")
     arguments = parser.parse_args(argv)
     from nasmake.report.network_figure import draw_network
     from nasmake.report.style import svg
@@ -33,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     trial, preprocessing = trial_folder(best.trial), exported_preprocessing(manifest)
     found = next(path for path in arguments.architectures if path.parent.name in (SHARED, trial))
     architecture = read_json(found)
-    spec = Architecture.from_json(architecture, str(found), len(preprocessing.classes)).spec
+    own = operations_of(parse_json(arguments.operations, "--operations"), may_run=True)
+    spec = Architecture.from_json(architecture, str(found), len(preprocessing.classes), own).spec
     images = preprocessing.channels, preprocessing.image_size
     onnx.unlink(missing_ok=True)  # an earlier export may have had the packages for it
     export_best(spec, folder / "model.safetensors", *images, files["program"], onnx if arguments.onnx else None)

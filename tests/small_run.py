@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from nasmake.config import load
 from nasmake.config.study import Optimize
 from nasmake.core.files import write_csv, write_json
 from nasmake.core.records import json_of, trial_folder
 from nasmake.costs.table import count_macs, count_parameters, with_costs
 from nasmake.pipeline.stages import CHAIN, CHAIN_WITHOUT_SEARCH, first_searched
 from nasmake.report.results import StudyResults, read_study_results
-from nasmake.report.summary import best_of, promote, trial_columns, trial_rows
+from nasmake.report.summary import best_of, promote, trial_columns, trial_rows, write_resolved
 from nasmake.search_spaces import Architecture, SearchSpace
 from nasmake.stages.search_output import PROBABILITY_COLUMNS, probability_rows
 from nasmake.strategies.probabilities import Probabilities, shares
@@ -50,7 +51,10 @@ def small_run(
     trials = [trial_folder(trial) for trial in range(study.trial_number)]
     if tuple(chain) == CHAIN_WITHOUT_SEARCH:
         network = Architecture(_space(json.dumps(space)).decode((1,) * 6))
-        write_json(folder / "shared" / "architecture.json", {"name": "imported"} | with_costs(network, CHANNELS, SIZE))
+        write_json(
+            folder / "shared" / "architecture.json",
+            {"name": "imported", "state": "COMPLETE"} | with_costs(network, CHANNELS, SIZE),
+        )
     else:
         first = first_searched(names)
         for unit in ["shared"] if first > CHAIN.index("train_supernet") else trials:
@@ -146,7 +150,9 @@ def _final(folder: Path, result: Row, has_test: bool) -> Row:
     write_csv(unit / "history" / "retrain_final.csv", curve, ["epoch", "train_accuracy"])
     scores = {"test_accuracy": 0.75, "test_loss": 0.9, "test_n": 597}
     none = {"test_accuracy": None, "test_loss": None, "test_n": 0}
-    return result | (scores if has_test else none)
+    record = result | (scores if has_test else none)
+    write_json(unit / "final.json", record)
+    return record
 
 
 def diverge_search(unit: Path) -> None:
@@ -157,10 +163,22 @@ def diverge_search(unit: Path) -> None:
     write_json(unit / "architecture.json", {"state": "PRUNED", "reason": "train_supernet: loss is nan"})
 
 
+def configured_run(folder: Path, study: Optimize, **options: Any) -> Path:
+    """Write a run below `folder`, with the files from which a page about it is made."""
+    run = small_run(folder / "results" / "small", study, **options)
+    nas = {"architecture": "mobilenet_v2"} if options.get("chain") == CHAIN_WITHOUT_SEARCH else {}
+    dataset = {"name": "digits", "num_data_architecture_search": 600}
+    content = {"run": "small", "dataset": dataset, "nas": nas, "optimize": study.model_dump(mode="json")}
+    write_resolved(run / "config.yaml", load(content).model_dump(mode="json"))
+    classes = [str(digit) for digit in range(10)]
+    write_json(run / "shared" / "dataset.json", {"image_shape": [SIZE, SIZE, CHANNELS], "classes": classes})
+    return run
+
+
 def arguments(folder: Path, study: Optimize, chain: Sequence[str] = CHAIN) -> Sequence[str]:
     """Return the command line of scripts/report.py."""
     write_json(folder / "manifest.json", {"image_shape": [SIZE, SIZE, CHANNELS]})
-    texts = ["--study", study.model_dump_json(), "--stages", *chain]
+    texts = ["--study", study.model_dump_json(), "--trials", str(study.trial_number), "--stages", *chain]
     return [*texts, "--manifest", str(folder / "manifest.json"), "--run", str(folder)]
 
 

@@ -152,6 +152,7 @@ def test_figures_of_a_search_are_left_out_without_one():
     searching, importing = plan(), plan(nas={"architecture": "mobilenet_v2"})
     names = {Path(path).name for path in searching.figures} - {Path(path).name for path in importing.figures}
     assert names == {"tradeoff.svg", "search_progress.svg", "probabilities.svg"}
+    assert f"{RUN}/report/parallel_coordinates.svg" in searching.figures
     assert all(path.startswith(f"{RUN}/report/") for path in searching.figures)
 
 

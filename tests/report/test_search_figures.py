@@ -1,5 +1,6 @@
 """Figures of searches over made-up runs; that two drawings are equal is tested in test_study_figures."""
 
+import math
 from itertools import chain
 from pathlib import Path
 
@@ -67,15 +68,18 @@ def test_pareto_front_has_what_none_beats():
 
 def test_keys_of_the_fronts_tell_their_hypervolumes(tmp_path: Path):
     results = results_of(tmp_path, optimize(3, MACS, LR))
-    reference = Reference(*REFERENCE.values())
+    reference = Reference(1 - math.exp(-REFERENCE["reference_val_loss"]), REFERENCE["reference_macs"])
     rows = list(chain.from_iterable(results.evaluations.values()))
-    expected = hypervolume([(float(row["val_loss"]), float(row["macs"])) for row in rows], reference)
+    expected = hypervolume([(1 - float(row["val_accuracy"]), float(row["macs"])) for row in rows], reference)
     assert covered(rows, reference) == expected > 0
     labels = [text.get_text() for text in tradeoff(results).legends[0].get_texts()]
     compared = list(chain.from_iterable(results.random_evaluations.values()))
     assert f"Pareto front, hypervolume {expected:.3f}" in labels
     assert f"front of the random baseline, hypervolume {covered(compared, reference):.3f}" in labels
-    assert covered(compared, reference) < expected
+    drawn = {line.get_gid(): line.get_xydata() for line in tradeoff(results).axes[0].get_lines()}
+    for name, members in (("Pareto front", rows), ("front of the random baseline", compared)):
+        corners = [(1 - accuracy / 100, macs) for macs, accuracy in drawn[f"front: {name}"]]
+        assert hypervolume(corners, reference) == pytest.approx(covered(members, reference))
 
 
 def lines_of(axes):
@@ -102,7 +106,8 @@ def test_progress_shows_the_diagnostics_that_there_are(tmp_path: Path):
     for column in ("entropy", "max_probability", "Delta", "snr", "hypervolume", "uncalibrated_val_accuracy"):
         epochs, values = drawn[f"{column}-trial-0000"].get_data()
         rows = results.histories["search_architecture"]["trial-0000"]
-        assert list(epochs) == list(EPOCHS) and list(values) == [float(row[column]) for row in rows]
+        factor = 100 if column.endswith("accuracy") else 1
+        assert list(epochs) == list(EPOCHS) and list(values) == [factor * float(row[column]) for row in rows]
     path = tmp_path / "trial-0000" / "history" / "search_architecture.csv"
     rows = read_csv(path)
     for trial in range(2):

@@ -16,7 +16,7 @@ from nasmake.report.results import read_study_results
 from nasmake.report.study_figures import FIGURES
 from nasmake.report.style import svg
 from nasmake.report.summary import front, promote
-from nasmake.report.trials_page import trials_page
+from nasmake.report.trials_table import trials_table
 from nasmake.study.history import history_of
 from nasmake.study.journal import extend_journal, frozen_trials, in_memory, observed_trials
 from small_results import diverged, main_of, records, replay, result
@@ -121,7 +121,7 @@ def test_figure_and_page_show_the_front(run):
     results = read_study_results(run, study(trial_number=5, parameters=[MACS, LR]), CHAIN)
     figure = svg(FIGURES["study"], results)
     assert (marks(figure, "completed"), marks(figure, "front"), marks(figure, "promoted")) == (5, 2, 2)
-    assert '<td class="text">front</td>' in trials_page(results)
+    assert "front" in trials_table(results).rows[1]
     assert svg(FIGURES["importances"], results)
 
 

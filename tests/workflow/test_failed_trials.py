@@ -67,7 +67,8 @@ def test_study_goes_on_without_a_trial_that_fails_and_can_retry_it(checkout):
         assert [row["reason"] for row in csv.DictReader(stream)] == [
             reason if trial == BROKEN else "" for trial in range(TRIALS)
         ]
-    assert "FAIL: retrain: ValueError: injected fault" in (run / "report/trials.html").read_text()
+    script(checkout, "scripts/make_report.py", "--run", "results/tiny")
+    assert f"failed in retrain: trial {BROKEN}; ValueError: injected fault" in (run / "report.html").read_text()
 
     script(checkout, "scripts/retry_trial.py", str(BROKEN), "--run", "results/tiny")
     script(checkout, "scripts/give_up_trial.py", str(BROKEN), "--why", "no luck", "--run", "results/tiny")

@@ -145,9 +145,16 @@ def test_logs_hold_one_line_per_epoch(finished):
 def test_report_is_one_offline_page(finished):
     command = [sys.executable, "scripts/make_report.py", "study.yaml"]
     subprocess.run(command, cwd=finished.folder, env=ENVIRONMENT, check=True, capture_output=True)
-    page = (finished.folder / "results/tiny/report.html").read_text()
-    for loaded_from_elsewhere in ('src="http', "src='http", '<link rel="stylesheet" href="http', "@import url(http"):
-        assert loaded_from_elsewhere not in page
+    run = finished.folder / "results/tiny"
+    assert "Which network for digits" in (run / "report.html").read_text()
+    for page in (run / "report.html", run / "workflow_report.html"):
+        for loaded_from_elsewhere in (
+            'src="http',
+            "src='http",
+            '<link rel="stylesheet" href="http',
+            "@import url(http",
+        ):
+            assert loaded_from_elsewhere not in page.read_text()
 
 
 def test_second_run_does_nothing(finished):

@@ -73,8 +73,9 @@ rule export_best:
         run=folder_above,
         train_images=CONFIG.dataset.num_train or 0,
         onnx="--onnx" if "onnx" in PLAN.exports else "",
+        operations=canonical_json(PLAN.operations),
         job=job("export_best"),
     shell:
         "python scripts/export_best.py --run {params.run:q} --manifest {input.manifest:q}"
         " --architectures {input.architectures:q} --train-images {params.train_images} {params.onnx}"
-        " --job {params.job:q} > {log:q} 2>&1"
+        " --operations {params.operations:q} --job {params.job:q} > {log:q} 2>&1"

@@ -181,8 +181,10 @@ class Plan:
 
     @property
     def figures(self) -> list[str]:
-        """The figures and tables of the report."""
-        names = ["trials.html", "architecture.svg", "study.svg", "importances.svg", "learning_curves.svg"]
+        """The figures of the report."""
+        names = ["architecture.svg", "study.svg", "importances.svg", "learning_curves.svg"]
+        if sampled_parameters(self.study.parameters):
+            names.append("parallel_coordinates.svg")
         if self.architecture is None:
             names += ["tradeoff.svg", "search_progress.svg", "probabilities.svg"]
         return [f"{self.run}/report/{name}" for name in names]

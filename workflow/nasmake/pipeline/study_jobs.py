@@ -19,7 +19,7 @@ from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 
 PROMOTED = "study/promoted.json"
-SUMMARY_VERSION, REPORT_VERSION, EXPORT_VERSION = 3, 2, 1  # raised when the tables, figures or exports change
+SUMMARY_VERSION, REPORT_VERSION, EXPORT_VERSION = 3, 3, 1  # raised when the tables, figures or exports change
 TABLES = ("study/best.json", "study/trials.csv", "study/summary.txt", "best/model.safetensors")
 
 NOT_PROMOTED = (InputError, KeyError, TypeError, ValueError)  # promoted.json is missing or damaged

@@ -1,1 +1,1 @@
-"""Tables and figures of a finished run. No torch here."""
+"""Tables, figures and the page about a run. No torch here."""

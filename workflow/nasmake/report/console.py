@@ -15,7 +15,8 @@ from typing import Any
 
 from nasmake.core.records import TrialResult, read_result
 from nasmake.pipeline.plan import Plan
-from nasmake.report.status import best_line, duration, time_left
+from nasmake.report.effort import duration
+from nasmake.report.status import best_line, time_left
 
 SHOWN_OF_LOG = 10  # last lines of the log of a failed job
 BETWEEN_ESTIMATES = 10.0  # seconds

@@ -31,7 +31,7 @@ PLAIN, FAINT = "#E4E4E4", "#777777"
 # Inches. x is 0 in the middle of the boxes; y grows downwards.
 ROW, BOX = 0.26, 0.19
 NARROWEST, WIDER, WIDEST = 1.6, 0.16, 6  # box width at expansion ratio 1, growth per ratio, largest ratio drawn
-LEFT, SIZES, CHANNELS, STRIDES, RIGHT = -2.35, -1.5, 1.75, 2.2, 2.5
+LEFT, SIZES, CHANNELS, STRIDES, RIGHT = -2.35, -1.5, 1.65, 2.22, 2.5
 TITLE, HEADING, TOP = -1.9 * ROW, -0.4 * ROW, -2.9 * ROW
 
 
@@ -70,7 +70,7 @@ def draw_network(spec: NetworkSpec, channels: int, size: int, title: str) -> Fig
     axes.set(xlim=(LEFT, RIGHT), ylim=(bottom, TOP))
     axes.text((LEFT + RIGHT) / 2, TITLE, title, ha="center", va="center", linespacing=1.5)
     for x, heading in ((SIZES - 0.35, "pixels"), (CHANNELS, "channels"), (STRIDES, "stride")):
-        axes.text(x, HEADING, heading, ha="center", va="center", color=FAINT, fontsize="small")
+        axes.text(x, HEADING, heading, ha="center", va="center", color=FAINT)
     axes.plot([0, 0], [0.5 * ROW, (len(rows) - 0.5) * ROW], color="black", linewidth=0.7, zorder=0)
     for index, row in enumerate(rows):
         _draw_row(axes, row, (index + 0.5) * ROW)

@@ -1,8 +1,9 @@
-"""Figures of the architecture searches of a finished run: trade-off, progress and probabilities. No torch here.
+"""Figures of the architecture searches of a run: trade-off, progress and probabilities. No torch here.
 
 Callers convert a figure to SVG with nasmake.report.style.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, compress, groupby
 
@@ -35,12 +36,13 @@ CROWD = 5000  # a scatter plot of more points is stored as an image
 STAR: Style = {"marker": "*", "markersize": 8, "markeredgecolor": "black", "markeredgewidth": 0.6}
 BEST_STAR: Style = STAR | {"markersize": 14, "color": RED}
 DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))  # lines of the random baseline, and of scores before recalibration
-ROW_HEIGHT = 0.125  # inches; one row of the heat map
+ROW_HEIGHT = 0.15  # inches; one row of the heat map
 STAGE = "search_architecture"
+COSTS = {"macs": "MACs (multiply-adds per image)", "latency_ms": "latency (ms)"}  # label of the axis, by column
 # Title, label of the vertical axis, column of the solid line, and column of the dotted line.
 PANELS = (
     ("Front of val loss and MACs", "hypervolume", "hypervolume", None),
-    ("Best network, after and before recalibration", "val accuracy", "best_val_accuracy", "uncalibrated_val_accuracy"),
+    ("Leading network and recalibration", "val accuracy (%)", "best_val_accuracy", "uncalibrated_val_accuracy"),
     ("Entropy of a decision", "nats", "entropy", None),
     ("Largest probability of a decision", "probability", "max_probability", None),
     ("What divides the steps of ASNG", "Delta", "Delta", None),
@@ -49,44 +51,50 @@ PANELS = (
 
 
 def tradeoff(results: StudyResults) -> Figure:
-    """Draw val accuracy against MACs of every evaluated architecture, the searches' results and the Pareto fronts."""
-    figure, axes = one_axes(3.6)
+    """Draw val accuracy of every evaluated architecture against its costs, the searches' results and Pareto fronts."""
     evaluated, random = _all_of(results.evaluations), _all_of(results.random_evaluations)
-    points: Style = {"s": 10, "alpha": 0.7, "linewidths": 0, "rasterized": len(evaluated) > CROWD}
-    for unit, rows in results.evaluations.items():
-        accuracies = percents(rows, "val_accuracy")
-        axes.scatter(
-            numbers(rows, "macs"), accuracies, color=colour_of(unit, results), gid=f"evaluated-{unit}", **points
-        )
-    fronts: list[tuple[str, Rows, Style]] = [("Pareto front", evaluated, {"linestyle": "-"})]
-    fronts += [("front of the random baseline", random, {"linestyle": DASHED})] if random else []
-    most_macs = max(numbers(evaluated + random, "macs"))
-    for name, rows, style in fronts:
-        steps = pareto_front(rows)
-        steps.append((most_macs, steps[-1][1]))
-        line: Style = {"linewidth": THIN, "color": "black", "gid": f"front: {name}"} | style
-        axes.step(*zip(*steps, strict=True), where="post", **line)
+    costs = [cost for cost in COSTS if having(evaluated, cost)]
+    figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+    panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     complete = {unit: network for unit, network in results.architectures.items() if network["state"] == COMPLETE}
     stars = [(network, STAR | {"color": colour_of(unit, results)}, unit) for unit, network in complete.items()]
-    for network, style, name in [*stars, (results.best_architecture, BEST_STAR, "best")]:
-        axes.plot([network["macs"]], [100 * network["scores"]["val_accuracy"]], **style, gid=f"chosen-{name}")
-    axes.set(xlabel="MACs (multiply-adds per image)", ylabel="val accuracy with inherited weights (%)")
-    axes.xaxis.set_major_formatter(EngFormatter())
-    scores = results.best_architecture["scores"]
-    reference = Reference(scores["reference_val_loss"], scores["reference_macs"])
+    if results.best_architecture is not None:
+        stars.append((results.best_architecture, BEST_STAR, "best"))
+    fronts: list[tuple[str, Rows, Style]] = [("Pareto front", evaluated, {"linestyle": "-"})]
+    fronts += [("front of the random baseline", random, {"linestyle": DASHED})] if random else []
+    for axes, cost in zip(panels, costs, strict=True):
+        _draw_evaluations(axes, results, cost)
+        for name, rows, style in fronts:
+            steps = pareto_front(rows, cost)
+            steps.append((max(numbers(evaluated + random, cost)), steps[-1][1]))
+            line: Style = {"linewidth": THIN, "color": "black", "gid": f"front: {name}"} | style
+            axes.step(*zip(*steps, strict=True), where="post", **line)
+        for network, style, name in stars:
+            axes.plot([network[cost]], [100 * network["scores"]["val_accuracy"]], **style, gid=f"chosen-{name}")
+        axes.set_xlabel(COSTS[cost])
+        axes.xaxis.set_major_formatter(EngFormatter())
+    panels[0].set_ylabel("val accuracy with inherited weights (%)")
+    reference = next((reference_of(network["scores"]) for network in complete.values()), None)
+    shares = {name: f", hypervolume {covered(rows, reference):.3f}" for name, rows, _ in fronts if reference}
     handles = [
         key("evaluated", linestyle="", marker="o", markersize=3),
         *([key("chosen in a trial", linestyle="", **STAR)] if len(complete) > 1 else []),
-        key("chosen in the best trial", linestyle="", **BEST_STAR),
-        *(
-            key(f"{name}, hypervolume {covered(rows, reference):.3f}", linewidth=THIN, color="black", **style)
-            for name, rows, style in fronts
-        ),
+        *([key("chosen in the best trial", linestyle="", **BEST_STAR)] if results.best_architecture else []),
+        *(key(f"{name}{shares.get(name, '')}", linewidth=THIN, color="black", **style) for name, _, style in fronts),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
     if SHARED not in results.evaluations:
         add_trial_colours(figure, results)
     return figure
+
+
+def _draw_evaluations(axes: Axes, results: StudyResults, cost: str) -> None:
+    """Draw a point for every evaluated architecture."""
+    count = len(_all_of(results.evaluations))
+    points: Style = {"s": 10, "alpha": 0.7, "linewidths": 0, "rasterized": count > CROWD}
+    for unit, rows in results.evaluations.items():
+        accuracies, colour = percents(rows, "val_accuracy"), colour_of(unit, results)
+        axes.scatter(numbers(rows, cost), accuracies, color=colour, gid=f"evaluated-{unit}", **points)
 
 
 def search_progress(results: StudyResults) -> Figure:
@@ -133,7 +141,7 @@ def probabilities(results: StudyResults) -> Figure:
     image = axes.imshow(values, extent=extent, **style)
     choices = [row["choice"].replace("op=", "").replace("_", " ").replace("=", " ") for row in first]
     names = [f"{row['decision']}: {choice}" for row, choice in zip(first, choices, strict=True)]
-    axes.set_yticks(range(len(names)), names, fontsize=6)
+    axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     starts = [index for index, row in enumerate(first) if index and row["decision"] != first[index - 1]["decision"]]
     axes.hlines([index - 0.5 for index in starts], 0.5, epochs + 0.5, color="black", linewidth=0.4)
@@ -144,15 +152,25 @@ def probabilities(results: StudyResults) -> Figure:
     return figure
 
 
-def pareto_front(rows: Rows) -> list[tuple[float, float]]:
-    """Return (MACs, val accuracy in %) of the networks on the Pareto front, by rising MACs."""
-    points = list(zip(numbers(rows, "macs"), percents(rows, "val_accuracy"), strict=True))
-    return sorted(set(compress(points, non_dominated([(macs, -accuracy) for macs, accuracy in points]))))
+def pareto_front(rows: Rows, cost: str = "macs") -> list[tuple[float, float]]:
+    """Return (cost, val accuracy in %) of the networks on the Pareto front, by rising cost."""
+    points = list(zip(numbers(rows, cost), percents(rows, "val_accuracy"), strict=True))
+    return sorted(set(compress(points, non_dominated([(spent, -accuracy) for spent, accuracy in points]))))
+
+
+def reference_of(scores: Mapping[str, float]) -> Reference:
+    """Return the reference point of the hypervolume: the error rate of guessing, and the MACs of the costliest network.
+
+    Args:
+        scores: of an architecture.json; `reference_val_loss` is ln of the number of classes.
+    """
+    return Reference(1 - math.exp(-scores["reference_val_loss"]), scores["reference_macs"])
 
 
 def covered(rows: Rows, reference: Reference) -> float:
-    """Return the hypervolume of evaluated networks in the plane of val loss and MACs, as a share 0..1."""
-    return hypervolume(zip(numbers(rows, "val_loss"), numbers(rows, "macs"), strict=True), reference)
+    """Return the hypervolume of evaluated networks in the plane of error rate and MACs, as a share 0..1."""
+    errors = [1 - accuracy for accuracy in numbers(rows, "val_accuracy")]
+    return hypervolume(zip(errors, numbers(rows, "macs"), strict=True), reference)
 
 
 FIGURES: Mapping[str, Callable[[StudyResults], Figure]] = {
@@ -169,7 +187,8 @@ def _draw_columns(axes: Axes, results: StudyResults, columns: Sequence[str]) -> 
         for column, style in zip(columns, ({}, {"linestyle": DOTTED}), strict=False):
             rows = having(searches[unit], column)
             line = line_of(unit, len(rows), results) | style
-            axes.plot(numbers(rows, "epoch"), numbers(rows, column), gid=f"{column}-{unit}", **line)
+            values = percents(rows, column) if column.endswith("_accuracy") else numbers(rows, column)
+            axes.plot(numbers(rows, "epoch"), values, gid=f"{column}-{unit}", **line)
     whole_numbers(axes)
 
 

@@ -1,7 +1,7 @@
 """How far a run is: its jobs by stage, the stages under way, the best trial so far, and what failed.
 
 The status is read from the files of the run, so it can be asked for while a study runs, on this machine or a cluster,
-and when none runs. This module loads no torch. It imports core, pipeline and report.summary.
+and when none runs. This module loads no torch. It imports core, pipeline, report.effort and report.summary.
 """
 
 import fcntl
@@ -19,6 +19,7 @@ from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 from nasmake.pipeline.study_jobs import PROMOTED
 from nasmake.pipeline.walltime import EPOCH_LINE, EPOCHS
+from nasmake.report.effort import duration
 from nasmake.report.summary import failures
 
 DONE, RUNNING, INTERRUPTED, WAITING = STATES = ("done", "running", "interrupted", "waiting")
@@ -150,14 +151,6 @@ def time_left(plan: Plan, at_once: int) -> TimeLeft | None:
 def best_line(trial: int, val_accuracy: float | None) -> str:
     """Return what is said of the best trial so far."""
     return f"best so far: trial {trial}, val accuracy {val_accuracy:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in the largest unit that it fills."""
-    for unit, length in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _stages(plan: Plan) -> Iterator[StageOfUnit]:

@@ -1,4 +1,4 @@
-"""Figures of a finished study: objective by trial, importance of hyperparameters, learning curves, best network.
+"""Figures of a study: objective by trial, hyperparameters, their importance, learning curves, best network.
 
 Figures of the searches are in search_figures. Callers convert a figure to SVG with nasmake.report.style. No torch here.
 """
@@ -7,13 +7,18 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, zip_longest
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
+from nasmake.config.study import Parameter
+from nasmake.core.errors import shown
 from nasmake.core.records import COMPLETE, SHARED, CompletedTrial, trial_number
 from nasmake.core.seeding import numpy_generator
 from nasmake.report import search_figures as search_plots
@@ -22,6 +27,7 @@ from nasmake.report.results import StudyResults, percent
 from nasmake.report.style import (
     BLUE,
     GREY,
+    LIGHTEST,
     RED,
     THICK,
     THIN,
@@ -39,6 +45,7 @@ from nasmake.report.style import (
 )
 from nasmake.search_spaces import Architecture
 from nasmake.study.journal import in_memory, observed_trials
+from nasmake.study.parameter_space import sampled_parameters
 
 DOT: Style = {"color": BLUE, "markersize": 4}
 RING: Style = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "color": "black", "markeredgewidth": 0.8}
@@ -49,10 +56,11 @@ RING |= {"linestyle": "", "clip_on": False}
 IMPORTANCE_QUANTILE, IMPORTANCE_MINIMUM = 0.25, 6
 PERMUTATIONS = 20  # random studies: the smallest number whose largest value is about the 95 % quantile
 COSTS = {"macs": "MACs (multiply-adds per image)", "parameters": "parameters", "latency_ms": "latency (ms)"}
+BEST_SO_FAR = "best_val_accuracy"  # drawn as its highest value so far, since the search goes by val loss
 # Stage, title, column of its history, label of the vertical axis.
 PANELS = (
     ("train_supernet", "Supernet training: sampled paths", "train_accuracy", "train accuracy (%)"),
-    ("search_architecture", "Architecture search: best so far", "best_val_accuracy", "val accuracy (%)"),
+    ("search_architecture", "Architecture search: best so far", BEST_SO_FAR, "val accuracy (%)"),
     ("retrain", "Retraining from scratch on train", "val_accuracy", "val accuracy (%)"),
     ("retrain_final", "Final training on train and val", "train_accuracy", "train accuracy (%)"),
 )
@@ -66,7 +74,7 @@ def study(results: StudyResults) -> Figure:
     if results.front:
         return _study_of_two(results)
     figure, axes = one_axes(2.8)
-    completed, end = results.completed, len(results.trials) - 1
+    completed, end = results.completed, results.trials[-1].trial
     order, accuracies = [trial.trial for trial in completed], _percents(completed)
     best = list(accumulate(accuracies, max))
     axes.step([*order, end], [*best, best[-1]], where="post", color=GREY, label="best so far")
@@ -167,6 +175,52 @@ def _shares(results: StudyResults, order: Sequence[int]) -> dict[str, float]:
         )
 
 
+def parallel_coordinates(results: StudyResults) -> Figure:
+    """Draw one line per completed trial through its hyperparameters, each on a scale of its own, and val accuracy."""
+    parameters = sampled_parameters(results.optimize.parameters)
+    figure, axes = one_axes(3.2)
+    accuracies = _percents(results.completed)
+    scale = Normalize(min(accuracies), max(accuracies) + 1e-9)
+    for trial, accuracy in zip(results.completed, accuracies, strict=True):
+        values = results.params.get(trial.trial, {})
+        heights = [_height(parameter, values.get(parameter.name)) for parameter in parameters]
+        width = THICK if trial.trial in results.promoted else THIN
+        colour = colormaps["viridis"](LIGHTEST * (1 - scale(accuracy)))
+        axes.plot([*heights, scale(accuracy)], linewidth=width, color=colour, gid=f"trial-{trial.trial}")
+    ends = [_ends(parameter) for parameter in parameters]
+    ends.append((f"{min(accuracies):.2f} %", f"{max(accuracies):.2f} %"))
+    for place, (low, high) in enumerate(ends):
+        axes.axvline(place, color="black", linewidth=0.6)
+        axes.text(place, -0.04, low, ha="center", va="top")
+        axes.text(place, 1.03, high, ha="center", va="bottom")
+    names = [parameter.name.replace(".", ".\n") for parameter in parameters]
+    axes.set_xticks(range(len(ends)), [*names, "val accuracy"])
+    axes.tick_params(axis="x", length=0, pad=20)
+    axes.spines[:].set_visible(False)
+    axes.set(yticks=[], ylim=(0, 1), xlim=(-0.3, len(ends) - 0.7))
+    handles = [key("promoted trial", linewidth=THICK), key("other trial", linewidth=THIN)]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    return figure
+
+
+def _height(parameter: Parameter, value: Any) -> float:
+    """Return where a value lies between the ends of its hyperparameter, 0..1; NaN if the trial did not sample it."""
+    if value is None:
+        return math.nan
+    if parameter.type == "categorical":
+        return ((parameter.choices or []).index(value) + 0.5) / parameter.size
+    return parameter.coordinate(value)
+
+
+def _ends(parameter: Parameter) -> tuple[str, str]:
+    """Return the texts at the lower and the upper end of a hyperparameter's axis."""
+    if parameter.type == "categorical":
+        choices = parameter.choices or []
+        return shown(choices[0]), shown(choices[-1])
+    text = EngFormatter(places=1) if parameter.type == "uniform_int" else "{:g}".format
+    return text(parameter.at(0.0)), text(parameter.at(1.0))
+
+
 def learning_curves(results: StudyResults) -> Figure:
     """Draw one panel for each stage that trains or searches, with one line per unit."""
     panels = [panel for panel in PANELS if panel[0] in results.histories]
@@ -188,8 +242,12 @@ def learning_curves(results: StudyResults) -> Figure:
 
 
 def architecture(results: StudyResults, channels: int, size: int) -> Figure:
-    """Draw the best network, for images of `size` x `size` pixels with `channels` channels."""
+    """Draw the best network, for images of `size` x `size` pixels with `channels` channels.
+
+    A trial of the run must have completed.
+    """
     content, best = results.best_architecture, results.best
+    assert content is not None and best is not None
     spec = Architecture.from_json(content, "architecture.json").spec
     name = content.get("space") or content.get("name") or "architecture"
     short = EngFormatter(places=2)
@@ -202,25 +260,44 @@ def architecture(results: StudyResults, channels: int, size: int) -> Figure:
 
 FIGURES: Mapping[str, Callable[[StudyResults], Figure]] = {
     "study": study,
+    "parallel_coordinates": parallel_coordinates,
     "importances": importances,
     "learning_curves": learning_curves,
 }
 
 
 def figures_of(results: StudyResults) -> Mapping[str, Callable[[StudyResults], Figure]]:
-    """Return the functions that draw the figures of a run, by name. A run without a search has fewer figures."""
-    return {**FIGURES, **(search_plots.FIGURES if results.evaluations else {})}
+    """Return the functions that draw those figures for which the run has the data, by name."""
+    has_values = bool(results.completed) and bool(sampled_parameters(results.optimize.parameters))
+    has_data = {
+        "study": bool(results.completed),
+        "parallel_coordinates": has_values,
+        "importances": bool(results.completed),
+        "learning_curves": bool(results.histories),
+        "tradeoff": any(results.evaluations.values()),
+        "search_progress": any(results.evaluations.values()),
+        "probabilities": bool(results.probabilities),
+    }
+    return {name: draw for name, draw in {**FIGURES, **search_plots.FIGURES}.items() if has_data[name]}
 
 
 def _draw_stage(axes: Axes, results: StudyResults, stage: str, title: str, column: str, label: str) -> None:
     units = results.histories[stage]
+    stopped = {trial.trial: trial.stopped_in for trial in results.trials}
+    ends = []
     for unit in promoted_last(units, results):
         rows, trial = having(units[unit], column), trial_number(unit)
         style = line_of(unit, len(rows), results)
         epochs, values = numbers(rows, "epoch"), percents(rows, column)
+        values = list(accumulate(values, max)) if column == BEST_SO_FAR else values
         axes.plot(epochs, values, **style, gid=f"{stage}-{unit}")
-        if trial is not None and results.trials[trial].stopped_in == stage:
+        if trial is not None and stopped.get(trial) == stage:
             axes.plot(epochs[-1:], values[-1:], "x", color=style["color"], gid=f"{stage}-{unit}-pruned")
+        else:
+            ends += values[len(values) // 2 :]
+    if ends:
+        room = max(0.05 * (max(ends) - min(ends)), 0.1)
+        axes.set_ylim(min(ends) - room, max(ends) + room)
     axes.set(title=title, xlabel="epoch", ylabel=label)
     whole_numbers(axes)
 

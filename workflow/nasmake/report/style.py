@@ -5,6 +5,7 @@ marks. The hues of layers in the picture of a network are in `network_figure`.
 """
 
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,8 +23,9 @@ from nasmake.report.results import StudyResults
 Style = dict[str, Any]
 BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"  # blue and red: the colour-blind safe set of Okabe and Ito
 WIDTH = 6.5  # inches; the width of a page's text
+SMALLEST = 8.5  # points, 11.3 pixels in a browser; the size of all text
 THIN, THICK = 0.7, 2.0
-LIGHTEST = 0.9  # end of the colour map; its last tenth is hard to see on white
+LIGHTEST = 0.78  # end of the colour map; the rest of it is hard to see on white, and inverted on black
 CLEAR = 20  # with more curves, those of trials that are not promoted are transparent
 FEW = 10  # a line through at most so many points marks each of them
 
@@ -60,7 +62,7 @@ def line_of(unit: str, points: int, results: StudyResults) -> Style:
     if unit == SHARED or is_promoted(unit, results):
         style |= {"linewidth": 1.0 if unit == SHARED else THICK}
     else:
-        style |= {"linewidth": THIN, "alpha": min(1, CLEAR / len(results.trials))}
+        style |= {"linewidth": THIN, "alpha": min(1, CLEAR / results.optimize.trial_number)}
     return style | ({"marker": ".", "markersize": 4} if points <= FEW else {})
 
 
@@ -74,12 +76,12 @@ def keys_of_lines(units: Mapping[str, Any], results: StudyResults) -> list[Line2
 def colour_of(unit: str, results: StudyResults) -> Any:
     """Return the colour of a unit's trial; black for the shared unit."""
     trial = trial_number(unit)
-    return "black" if trial is None else _trial_colour(trial, len(results.trials))
+    return "black" if trial is None else _trial_colour(trial, results.optimize.trial_number)
 
 
 def add_trial_colours(figure: Figure, results: StudyResults) -> None:
     """Add a colour bar that maps colours to trials. A study of one trial needs none."""
-    count = len(results.trials)
+    count = results.optimize.trial_number
     if count == 1:
         return
     bounds = [trial - 0.5 for trial in range(count + 1)]
@@ -116,8 +118,9 @@ def _trial_colour(trial: int, count: int) -> Any:
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "nasmake",  # without a salt the ids in the file are random
-    "font.size": 8,
-    "axes.titlesize": 8,
+    "svg.fonttype": "none",  # text stays text, which can be read aloud, searched and copied
+    "font.size": SMALLEST,
+    "axes.titlesize": SMALLEST,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -136,3 +139,14 @@ def svg(draw: Callable[..., Figure], *arguments: Any) -> bytes:
     with rc_context(STYLE):
         draw(*arguments).savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return stream.getvalue()
+
+
+def inline_svg(name: str, draw: Callable[..., Figure], *arguments: Any) -> str:
+    """Return a figure as an SVG element for an HTML page.
+
+    The ids of the element begin with `name`, because all ids of a page must differ.
+    """
+    text = svg(draw, *arguments).decode()
+    element = text[text.index("<svg ") :]
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", element)
