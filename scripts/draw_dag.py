@@ -57,7 +57,8 @@ def rulegraph(form: str) -> str:
     later = ("summarize_study", "report", "export_best")
     edges = [f"\t{nodes['retrain_final']} {arrow} {nodes[rule]}" for rule in later]
     edges.append(f"\t{nodes['search_architecture']} {arrow} {nodes['export_best']}")
-    return "\n".join([graph.removesuffix("}").rstrip(), *edges, end])
+    kept = [line for line in graph.removesuffix("}").rstrip().splitlines() if not line.startswith("\tstyle ")]
+    return "\n".join([*kept, *edges, end])  # without Mermaid's colours, which say nothing
 
 
 def with_graph(text: str, graph: str) -> str:
