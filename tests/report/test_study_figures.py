@@ -95,11 +95,12 @@ def test_importance_goes_to_what_decides_high_accuracy(tmp_path: Path):
         trials.append(replace(trial, value=0.9 if is_good else 0.1 + number / 1000))
         lr, macs = (0.05, 400000 + 30000 * number) if is_good else (0.01 + 0.0045 * number, 800000)
         params.append({LR["name"]: lr, MACS["name"]: macs})
-    shares = importance_of(replace(results, trials=trials, params=params))
+    changed = replace(results, trials=trials, params=dict(enumerate(params)))
+    shares = importance_of(changed)
     assert isinstance(shares, dict)
     assert sum(shares.values()) == pytest.approx(1)
     assert shares[LR["name"]] > 0.5
-    assert importance_by_chance(replace(results, trials=trials, params=params))[LR["name"]] < shares[LR["name"]]
+    assert importance_by_chance(changed)[LR["name"]] < shares[LR["name"]]
 
 
 def test_importance_of_noise_is_hardly_above_that_by_chance(tmp_path: Path):

@@ -25,7 +25,7 @@ BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"  # blue and red: the colour-bl
 WIDTH = 6.5  # inches; the width of a page's text
 SMALLEST = 8.5  # points, 11.3 pixels in a browser; the size of all text
 THIN, THICK = 0.7, 2.0
-LIGHTEST = 0.78  # end of the colour map; the rest of it is hard to see on white, and inverted on black
+LIGHTEST = 0.68  # end of the colour map; the rest of it is hard to see on white, and inverted on black
 CLEAR = 20  # with more curves, those of trials that are not promoted are transparent
 FEW = 10  # a line through at most so many points marks each of them
 
