@@ -8,6 +8,7 @@ from small_studies import in_an_empty_folder, study  # noqa: F401
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 FAIR = "without effect; sampler fair uses as many paths as the largest decision has options"
 SANDWICH = "leaves no path between largest and smallest; sampler sandwich uses 4"
+SEARCHED = "without effect, since every trial searches it; remove this value"
 LAM = {"name": "lam", "type": "uniform_int", "lower": 1, "upper": 4}
 SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices": ["uniform", "fair"]}
 
@@ -19,11 +20,11 @@ SEARCHED_SAMPLER = {"name": "supernet.sampler", "type": "categorical", "choices"
         ("fair", 1, [], []),
         ("fair", 5, [], [f"supernet.paths_per_step is 5: {FAIR}"]),
         ("fair", 1, [LAM], ["optimize.parameters: lam: never sampled, because supernet.sampler is fair"]),
-        ("fair", 5, [SEARCHED_SAMPLER], []),  # other trials may use it
+        ("fair", 5, [SEARCHED_SAMPLER], [f"supernet.sampler is fair: {SEARCHED}"]),  # other trials may use the paths
         ("sandwich", 1, [], []),
         ("sandwich", 3, [], []),
         ("sandwich", 2, [], [f"supernet.paths_per_step is 2: {SANDWICH}"]),
-        ("sandwich", 2, [LAM], []),
+        ("sandwich", 2, [LAM], [f"supernet.paths_per_step is 2: {SEARCHED}"]),
     ],
 )
 def test_number_of_paths_that_the_sampler_does_not_use_is_a_warning(sampler, paths, parameters, lines):
@@ -135,3 +136,12 @@ def test_classes_with_few_images_in_train_or_val_are_a_warning(tmp_path):
     warning, short = collect_warnings(study(dataset=dataset | {"num_train": 22}))
     assert short.startswith(brief)
     assert warning.startswith(f"{line}apple (4 in train, 6 in val), bee (4 in train, 6 in val), cat (1 in train, 0 in")
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.3, 1), (0.05, 0)])
+def test_value_of_a_key_that_is_searched_is_a_warning(rate, expected):
+    key = "retrain.hyperparameters.base_lr"
+    searched = {"name": key, "type": "uniform_float", "lower": 0.01, "upper": 1.0, "initial": 0.05}
+    overlay = {"retrain": {"hyperparameters": {"base_lr": rate}}}
+    lines = collect_warnings(study(**overlay, optimize={"trial_number": 1, "parameters": [searched]}))
+    assert lines == [f"{key} is 0.3: {SEARCHED}"] * expected

@@ -139,7 +139,7 @@ def test_run_ends_with_a_table(finished):
 def test_logs_hold_one_line_per_epoch(finished):
     log = (finished.folder / "results/tiny/shared/logs/train_supernet.log").read_text().splitlines()
     assert log[0].startswith("device: CPU, 1 CPU thread, torch ")
-    assert [line.split()[:2] for line in log[1:]] == [["epoch", str(epoch)] for epoch in range(1, 5)]
+    assert [line.split()[:2] for line in log[1:]] == [["epoch", f"{epoch}/4"] for epoch in range(1, 5)]
 
 
 def test_report_is_one_offline_page(finished):

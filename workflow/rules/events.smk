@@ -19,12 +19,12 @@ if OUTPUT.dryrun and IS_PLAIN:
 
 
 def take_console():
-    """Print one line for a job in place of Snakemake's block. With -p, --verbose or --quiet Snakemake prints its own."""
+    """Print one line for a job in place of Snakemake's block, which -p, --verbose and --quiet bring back."""
     from nasmake.report.console import Console
 
     for handler in logging.getLogger("snakemake.logging").handlers:
         if handler.name == "DefaultStreamHandler":  # there is none with --logger, whose plugin prints
-            console = Console(PLAN, lambda line: print(line, file=handler.stream, flush=True))
+            console = Console(PLAN, lambda line: print(f"{line}\n", end="", file=handler.stream, flush=True))
             handler.addFilter(console)
             return console
 
@@ -83,9 +83,9 @@ onstart:
     LiveJournal(PLAN).follow(lambda text: print(text, file=sys.stderr, flush=True))
     device = describe_device(CONFIG.trainer.accelerator)
     print_reasons()
+    print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}", flush=True)
     if CONSOLE is not None:
         CONSOLE.watch()
-    print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}")
 
 
 onsuccess:

@@ -71,7 +71,7 @@ class Stop:
                     _send(job, signal.SIGTERM)
             time.sleep(0.1)
         for job in _jobs(psutil.Process()):
-            for process in _with_children(job):
+            for process in (*_shell_of(job), *_with_children(job)):
                 _send(process, signal.SIGKILL)
         if self.is_local and self.number is not None:
             time.sleep(END)
@@ -99,6 +99,15 @@ def _jobs(process: psutil.Process) -> Iterator[psutil.Process]:
 def _words(process: psutil.Process) -> list[str]:
     try:
         return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def _shell_of(job: psutil.Process) -> list[psutil.Process]:
+    """Return the shell that started a job. It would print the whole command of a job that is killed."""
+    try:
+        shell = job.parent()
+        return [shell] if shell is not None and shell.name() in ("bash", "sh", "dash") else []
     except psutil.Error:
         return []
 

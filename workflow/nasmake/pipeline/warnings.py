@@ -13,6 +13,7 @@ from typing import Any
 from nasmake.config import Config
 from nasmake.config.aiaccel import path_of, without_effect
 from nasmake.config.environment import NO_GROUP, Resource
+from nasmake.core.errors import shown
 from nasmake.core.nested import value_at
 from nasmake.core.process import PAYS
 from nasmake.data.shares import leave_one
@@ -52,6 +53,7 @@ def collect_warnings(
         *_preamble(config.ABCI.job_script_preamble),
         *_skipped_stages(config),
         *_hyperparameters(config),
+        *_fixed_values(config),
         *_paths_per_step(config),
         *_short_training(config, facts),
         *_more_than_there_is(config, facts),
@@ -131,6 +133,18 @@ def _hyperparameters(config: Config) -> list[str]:
         lines.append(f"optimize.parameters: {', '.join(names)}: never sampled, because {key} is {value}")
     if repeated := repeated_trials(config):
         lines.append(f"optimize.trial_number: {repeated} trials repeat others, because there are no more points")
+    return lines
+
+
+def _fixed_values(config: Config) -> list[str]:
+    """Warn of the value of a key that every trial searches. A change of this value reruns jobs and changes nothing."""
+    given, defaults = config.model_dump(exclude_unset=True), Config.model_construct().model_dump()
+    lines = []
+    for parameter in with_conditions(config).parameters:
+        path, first = path_of(parameter.name), (parameter.first_values or [None])[0]
+        default = value_at(defaults, path, None)
+        if not parameter.when and (value := value_at(given, path, default)) not in (default, first):
+            lines.append(f"{path} is {shown(value)}: without effect, since every trial searches it; remove this value")
     return lines
 
 

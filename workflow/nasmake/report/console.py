@@ -22,16 +22,24 @@ SHOWN_OF_LOG = 10  # last lines of the log of a failed job
 BETWEEN_ESTIMATES = 10.0  # seconds
 UNNAMED = ("all", "suggest")  # rules that take a second and whose jobs are not named
 NOISE = (
-    *("Assuming unrestricted shared filesystem", "Building DAG of jobs", "Conda environments: ignored", "DAG of jobs"),
-    *("Execute ", "Group jobs: ", "Provided ", "RuleException", "Rules claiming", "Select jobs", "Updating checkpoint"),
-    *(
-        "Trying to restart",
-        "Using shell",
-        "Waiting at most",
-        "Elapsed time",
-        "Singularity containers: ignored",
-        "Job rate limit reached",
-    ),
+    "Assuming unrestricted shared filesystem",
+    "Building DAG of jobs",
+    "Conda environments: ignored",
+    "DAG of jobs",
+    "Elapsed time",
+    "Execute ",
+    "Group jobs: ",
+    "Job rate limit reached",
+    "Provided ",
+    "RuleException",
+    "Rules claiming",
+    "Select jobs",
+    "Singularity containers: ignored",
+    "Terminating processes on user",
+    "Trying to restart",
+    "Updating checkpoint",
+    "Using shell",
+    "Waiting at most",
 )
 
 
