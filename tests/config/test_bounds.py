@@ -41,7 +41,7 @@ def error_of(raw):
         ({"dataset": {"path": "a\0b"}}, r'dataset.path is "a\u0000b"; expected a path that is not empty and has no'),
         ({"dataset": {"path": "a\x1b[2J"}}, r'dataset.path is "a\u001b[2J"; expected a path'),
         ({"dataset": {"path": "x" * 300}}, f"dataset.path is {'x' * 57}...; expected at most 1000 bytes, and 200 in"),
-        ({"run": "x" * 300}, f"run is {'x' * 57}...; expected at most 200 characters"),
+        ({"run": "x" * 300}, f"run is {'x' * 57}...; expected at most 200 bytes"),
         ({"supernet": None, "initial_lr": 0.1}, "supernet is null; expected a mapping"),
         ({"supernet": 7, "initial_lr": 0.1}, "supernet is 7; expected a mapping"),
         ({"nas": {"seed": {1: {(): 2}}}}, "nas.seed is a value that cannot be shown; expected a whole number"),

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from nasmake.config.base import Count, FilePath, Fraction, Section, Seed
+from nasmake.config.base import Count, FilePath, Fraction, Section, Seed, parsed
 
 SUPERNET = "supernet"  # the supernet with the settings of the preset
 TAKEN = (SUPERNET, "gates", "simultaneous")  # names of other units
@@ -20,7 +20,12 @@ def _check_variant(name: str) -> str:
     return name
 
 
+def _parse_value(value: Any) -> Any:
+    return parsed(value) if isinstance(value, str) else value  # --config gives numbers as text
+
+
 Variant = Annotated[str, AfterValidator(_check_variant)]
+Changes = dict[str, Annotated[Any, BeforeValidator(_parse_value)]]
 
 
 class Evidence(Section):
@@ -32,7 +37,7 @@ class Evidence(Section):
     seeds: Annotated[list[Seed], Field(min_length=2, max_length=1000)] = Field(
         default_factory=lambda: [1, 2, 3, 4, 5], description="seeds of the supernets"
     )
-    variants: Annotated[dict[Variant, dict[str, Any]], Field(max_length=100)] = Field(
+    variants: Annotated[dict[Variant, Changes], Field(max_length=100)] = Field(
         default_factory=dict,
         description="further supernets: names, and the keys that differ, such as {fair: {supernet.sampler: fair}}",
     )
