@@ -40,11 +40,12 @@ def lines_of(*names):
 
 def test_table_has_accuracies_with_intervals_costs_and_seconds(tmp_path, capsys):
     write_run(tmp_path, "a")
-    for unit, started, seconds in (("trial-0000", 1, 10), ("trial-0001", 1, 20.5), ("shared", 1, 1000)):
+    job = {"stage": "search_supernet", "device": "CPU", "processes": 1, "cpu_seconds": 1.0}
+    for unit, seconds in (("trial-0000", 10), ("trial-0001", 20.5), ("shared", 1000)):
         for record in ("supernet.json", "architecture.json"):  # one job of search_supernet writes both
             path = tmp_path / "a" / unit / record
             content = read_json(path) if path.is_file() else {}
-            write_json(path, content | {"provenance": {"started": f"{started}", "seconds": seconds}})
+            write_json(path, content | {"provenance": job | {"seconds": seconds}})
     write_run(tmp_path, "b", test=540)
     compare_runs(["a", "b"])
     head, first, second, *notes = capsys.readouterr().out.splitlines()
@@ -97,7 +98,7 @@ def test_figure_has_a_mark_for_each_accuracy_and_the_same_bytes_each_time(tmp_pa
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     text = (tmp_path / "one.svg").read_text()
     assert ElementTree.fromstring(text).tag.endswith("svg")
-    assert text.count("<!-- a -->") == text.count("<!-- b$1$ -->") == 2
+    assert text.count(">a</text>") == text.count(">b$1$</text>") == 2
 
 
 def test_no_run_and_nothing_to_draw_are_errors_of_one_line(tmp_path):

@@ -14,16 +14,15 @@ from matplotlib.ticker import EngFormatter
 
 from nasmake.config import load
 from nasmake.core.errors import InputError, shown
-from nasmake.core.files import read_json, read_text
-from nasmake.core.provenance import PROVENANCE
+from nasmake.core.files import read_text
 from nasmake.core.records import BestNetwork, Estimate, read_best
 from nasmake.core.yaml_text import parse_yaml
+from nasmake.report.compute import compute_of, total_seconds
 from nasmake.report.intervals import difference
 from nasmake.report.style import BLUE, LIGHTEST, RED, WIDTH, key
 
 NOT_COMPARED = frozenset({"run", "environment.result_dir"})
 ABSENT = "-"
-RECORDS = ("supernet.json", "architecture.json", "latency.json", "result.json", "final.json")
 ROW = 0.3  # inches of a run in the figure
 
 
@@ -58,8 +57,9 @@ def read_run(folder: Path) -> ComparedRun:
     best, problem, seconds = None, "", 0.0
     try:
         raw = parse_yaml(read_text(folder / "config.yaml"), f"{folder}/config.yaml")
-        settings = dict(_flat(load(raw).model_dump(mode="json")))
-        seconds = sum(_durations(folder).values())
+        config = load(raw)
+        settings = dict(_flat(config.model_dump(mode="json")))
+        seconds = total_seconds(compute_of(folder, config.optimize.trial_number, config.final.seeds))
         if (folder / "study" / "best.json").is_file():
             best = read_best(folder / "study" / "best.json")
         else:
@@ -141,18 +141,6 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 def _without_nothing(parameter: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in parameter.items() if key != "name" and value not in (None, {})}
-
-
-def _durations(folder: Path) -> dict[tuple[Path, str], float]:
-    """Return the wall time in seconds of each job, by folder and start; one job can write several records."""
-    units = [folder / "shared", *folder.glob("trial-*"), *folder.glob("trial-*/repeat-*")]
-    paths = [unit / record for unit in units for record in RECORDS if (unit / record).is_file()]
-    blocks = {path: read_json(path).get(PROVENANCE, {}) for path in paths}
-    return {
-        (path.parent, str(block.get("started"))): float(block["seconds"])
-        for path, block in blocks.items()
-        if isinstance(block.get("seconds"), int | float)
-    }
 
 
 def figure_of(runs: Sequence[ComparedRun]) -> Figure:
