@@ -25,7 +25,7 @@ DRAWS_PER_NETWORK = 100  # of a space whose networks are too many to list
 TABLE_STAGES: Mapping[str, Stage] = {
     "list_networks": Stage(version=1, reads=("tabulate.networks", "tabulate.networks_per_job", "nas.seed")),
     "tabulate_networks": Stage(version=1, reads=STAGES["retrain"].reads),
-    TABLE: Stage(version=1, reads=("tabulate",)),
+    TABLE: Stage(version=1, reads=("tabulate", *STAGES["retrain"].reads)),  # the json file has them
 }
 
 
