@@ -1,1 +1,1 @@
-"""Evidence that the search works: ranking, selection and ablations over several seeds (`make evidence`)."""
+"""Does the search work? Rankings and searches are judged by a table of trained networks (`make evidence`)."""
