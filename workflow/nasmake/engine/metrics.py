@@ -64,7 +64,8 @@ def evaluate_each(network: nn.Module, source: BatchSource) -> tuple[float, float
     """
     network.eval()
     sums: dict[str, Tensor] = {}
-    found = {name: torch.zeros(len(source.labels), device=source.labels.device) for name in Predictions._fields}
+    empty = torch.zeros(len(source.labels), dtype=torch.float32, device=source.labels.device)
+    found = {name: empty.clone() for name in Predictions._fields}
     for step in source:
         images, labels, _ = share_of_batch(source, 0, step)
         logits = network(images)
