@@ -138,7 +138,9 @@ class EvidencePlan:
             "table": self.table,
             "scores": [f"{run}/{unit}/scores.csv" for unit in self.supernets],
             "found": [f"{run}/lookup-{name}-{seed}/found.csv" for name in LOOKED_UP for seed in seeds],
-            "architectures": [f"{run}/{name}-{seed}/architecture.json" for name in TRAINED_SEARCHES for seed in seeds],
+            "trained_searches": [
+                f"{run}/{name}-{seed}/architecture.json" for name in TRAINED_SEARCHES for seed in seeds
+            ],
         }
 
     def settings(self, stage: str, kind: str = SUPERNET) -> Callable[[Any], str]:
