@@ -65,8 +65,8 @@ def test_every_strategy_searches_every_supernet_of_the_preset(checkout):
         "train_supernet_of_evidence": supernets,
         "score_networks": supernets,
         "search_by_lookup": len(LOOKED_UP) * seeds,
-        "search_architecture_of_evidence": seeds,
-        "search_supernet_of_evidence": seeds,
+        "search_architecture_of_evidence": settings["variant_seeds"],
+        "search_supernet_of_evidence": settings["variant_seeds"],
         "evidence": 1,
     }
 

@@ -42,7 +42,7 @@ class Evidence(Section):
         description="further supernets: names, and the keys that differ, such as {fair: {supernet.sampler: fair}}",
     )
     variant_seeds: Annotated[int, Field(ge=2, le=1000)] = Field(
-        3, description="number of seeds of each variant: the first ones of evidence.seeds"
+        3, description="number of seeds of each variant, and of methods that train: the first ones of evidence.seeds"
     )
     search_seeds: Annotated[int, Field(ge=2, le=100_000)] = Field(
         200, description="number of searches of every strategy with the scores of each supernet"
@@ -70,5 +70,5 @@ class Evidence(Section):
         return {SUPERNET: {}} | dict(self.variants)
 
     def seeds_of(self, kind: str) -> list[int]:
-        """Return the seeds of one kind of supernet."""
+        """Return the seeds of one kind of supernet, or of a method that trains."""
         return self.seeds if kind == SUPERNET else self.seeds[: self.variant_seeds]

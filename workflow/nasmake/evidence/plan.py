@@ -139,7 +139,9 @@ class EvidencePlan:
             "scores": [f"{run}/{unit}/scores.csv" for unit in self.supernets],
             "found": [f"{run}/lookup-{name}-{seed}/found.csv" for name in LOOKED_UP for seed in seeds],
             "trained_searches": [
-                f"{run}/{name}-{seed}/architecture.json" for name in TRAINED_SEARCHES for seed in seeds
+                f"{run}/{name}-{seed}/architecture.json"
+                for name in TRAINED_SEARCHES
+                for seed in self.evidence.seeds_of(name)
             ],
         }
 

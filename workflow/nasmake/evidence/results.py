@@ -213,7 +213,7 @@ def trained_searches(run: Path, evidence: Evidence, table: BenchmarkTable) -> li
     tested, best = table.scores("test_loss").mean(0), table.scores("val_loss").mean(0).argmin()
     findings = []
     for name in TRAINED_SEARCHES:
-        paths = [run / f"{name}-{seed}" / "architecture.json" for seed in evidence.seeds]
+        paths = [run / f"{name}-{seed}" / "architecture.json" for seed in evidence.seeds_of(name)]
         at = [table.networks.index(tuple(read_json(path)["decisions"])) for path in paths]
         findings.append(_over_supernets(f"regret_{name}", name, tested[at] - tested[best], SEARCH_LEVEL))
     return findings
