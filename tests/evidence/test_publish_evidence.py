@@ -34,7 +34,7 @@ def test_table_replaces_the_old_one(folder):
     (folder / "run/evidence.svg").write_text("<svg/>")
     for _ in range(2):  # again changes nothing
         assert publish(folder).returncode == 0
-    image = "![the networks, rank correlations, and regret of searches](evidence.svg)"
+    image = "![networks, rankings and searches](evidence.svg)"
     assert (folder / PAGE).read_text() == f"before\n{BEGIN}\n| new |\n\n{image}\n{END}\nafter\n"
     assert (folder / "workflow/report/evidence.svg").read_text() == "<svg/>"
 

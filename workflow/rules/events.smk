@@ -83,7 +83,9 @@ onstart:
     LiveJournal(PLAN).follow(lambda text: print(text, file=sys.stderr, flush=True))
     device = describe_device(CONFIG.trainer.accelerator)
     print_reasons()
-    print(f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}", flush=True)
+    print(
+        f"nasmake: run {CONFIG.run}, {len(PLAN.trials)} trials, results in {RUN}; training on {device}", flush=True
+    )
     if CONSOLE is not None:
         CONSOLE.watch()
 
