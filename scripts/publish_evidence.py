@@ -23,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise InputError(f"{path}: no such file; type: make evidence")
     table, figure = (path.read_bytes() for path in files)
     before, rest = PAGE.read_text().split(BEGIN)
-    text = f"{before}{BEGIN}{table.decode()}\n![networks, rankings and searches]({FIGURE.name})\n{END}{rest.split(END, 1)[1]}"
+    image = f"![networks, rankings and searches]({FIGURE.name})"
+    text = f"{before}{BEGIN}{table.decode()}\n{image}\n{END}{rest.split(END, 1)[1]}"
     write_atomically(FIGURE, figure)
     write_atomically(PAGE, text.encode())
     print(f"{PAGE}: table of {arguments.run}; figure: {FIGURE}")
