@@ -228,16 +228,19 @@ def test_a_failed_rerun_is_not_forgotten(finished):
         name="failing.yaml",
     )
     finished.run("--configfile", study, "--cores", "2")
-    changes = {"search": {"mutation_prob": 0.4}, "trainer": {"accelerator": "mps"}}
-    broken = write_config(
+    changed = write_config(
         finished.folder,
         {"run": "failing", "optimize": {"trial_number": 1, "parameters": []}, "promote": {"top": 1}},
-        changes,
+        {"search": {"mutation_prob": 0.4}},
         name="failing.yaml",
     )
-    code, _ = finished.run("--configfile", broken, "--cores", "2", "--retries", "0", check=False)
+    stage = finished.folder / "scripts/search_architecture.py"
+    working = stage.read_text()
+    stage.write_text("raise SystemExit('broken')")
+    code, _ = finished.run("--configfile", changed, "--cores", "2", "--retries", "0", check=False)
+    stage.write_text(working)
     assert code != 0 and not (finished.folder / "results/failing/shared/architecture.json").exists()
-    assert job_counts(finished.run("-n", "--configfile", broken))["search_architecture"] == 1
+    assert job_counts(finished.run("-n", "--configfile", changed))["search_architecture"] == 1
 
 
 @pytest.mark.parametrize(
