@@ -86,7 +86,7 @@ class EvidencePlan:
             try:
                 self._configured(kind, self.evidence.seeds[0])
             except InputError as error:
-                raise InputError(f"evidence.variants.{kind}: {error}") from None
+                raise InputError(f"evidence.variants.{kind}: {str(error).removeprefix('config: ')}") from None
 
     def of(self, rule: str, wildcards: Mapping[str, str]) -> JobFacts:
         """Return the facts about the job of a rule with these wildcards, see `nasmake.pipeline.study_jobs`."""
