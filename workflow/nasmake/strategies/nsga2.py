@@ -45,7 +45,7 @@ class Nsga2Search(PopulationStrategy):
         child = self._winner(rng)
         if rng.random() < CROSSOVER:
             child = self.space.crossover(child, self._winner(rng), rng)
-        return self.space.mutate(child, rng, 1 / max(1, sum(len(one.choices) > 1 for one in self.space.decisions)))
+        return self.space.mutate(child, rng, self.single_mutation)
 
     def _winner(self, rng: random.Random) -> Decisions:
         """Return the better one of two parents that are drawn at random."""

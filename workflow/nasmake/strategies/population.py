@@ -16,6 +16,11 @@ class PopulationStrategy(ProposingStrategy):
         """Number of candidates in one generation."""
         return self.settings.population_size
 
+    @property
+    def single_mutation(self) -> float:
+        """Probability per decision with which a mutation changes one decision on average."""
+        return 1 / max(1, sum(len(decision.choices) > 1 for decision in self.space.decisions))
+
     @abstractmethod
     def draw(self, rng: random.Random, index: int, ranked: Sequence[Evaluation]) -> Decisions:
         """Return one proposal. `propose` draws again if the vector breaks a limit or was proposed before.

@@ -50,7 +50,7 @@ class PredictorSearch(PopulationStrategy):
     def _pool(self, rng: random.Random, ranked: Sequence[Evaluation]) -> list[Decisions]:
         """Return canonical vectors: random ones, and children of the best networks with about one mutation each."""
         parents = [evaluation.decisions for evaluation in ranked[:PARENTS]]
-        mutation = 1 / max(1, sum(len(one.choices) > 1 for one in self.space.decisions))
+        mutation = self.single_mutation
         drawn = [self.space.sample(rng) for _ in range(POOL // 2)]
         for _ in range(POOL // 2):
             child = self.space.crossover(rng.choice(parents), rng.choice(parents), rng)
