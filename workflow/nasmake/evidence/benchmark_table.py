@@ -29,6 +29,18 @@ TABLE_STAGES: Mapping[str, Stage] = {
 }
 
 
+def space_of_table(plan: Plan) -> SearchSpace:
+    """Return the search space of a study whose networks are tabulated, or judged by a table.
+
+    Raises:
+        InputError: there are several spaces.
+    """
+    settings = plan.search_space or {}
+    if "choices" in settings:
+        raise InputError("nas.search_space is searched by optimize.parameters; expected one space for a table")
+    return SearchSpace.from_settings(settings)
+
+
 def all_networks(space: SearchSpace) -> Iterator[Decisions]:
     """Yield the canonical decisions of every different network of a space, in a fixed order."""
 
@@ -99,11 +111,8 @@ class BenchmarkTablePlan:
         Raises:
             InputError: the space has too few or too many networks, or there are several spaces.
         """
-        space = self.plan.search_space or {}
-        if "choices" in space:
-            raise InputError("nas.search_space is searched by optimize.parameters; expected one space for a table")
-        searched = SearchSpace.from_settings(space)
-        return chosen_networks(searched, self.plan.config.tabulate.networks, self.plan.config.nas.seed)
+        tabulate, seed = self.plan.config.tabulate, self.plan.config.nas.seed
+        return chosen_networks(space_of_table(self.plan), tabulate.networks, seed)
 
     @property
     def measurements(self) -> dict[str, list[str]]:

@@ -83,12 +83,17 @@ def searched(
         yield len(loop.evaluations), loop.best().decisions
 
 
+def positions_in_band(macs: Sequence[float], band: float) -> list[int]:
+    """Return the positions of the MACs that differ by at most a share `band` from their median."""
+    middle = median(macs)
+    return [index for index, one in enumerate(macs) if abs(one - middle) <= band * middle]
+
+
 def _costs(dataset: Path, space: SearchSpace, networks: Sequence[Decisions], band: float) -> dict[str, BandCosts]:
     """Return the costs for searches of all networks, and of those in the band of MACs around the median."""
     size, _, channels = read_manifest(dataset)["image_shape"]
     every = BandCosts(space, channels, size, networks)
-    middle = median(map(every.macs, networks))
-    within = [network for network in networks if abs(every.macs(network) - middle) <= band * middle]
+    within = [networks[index] for index in positions_in_band(list(map(every.macs, networks)), band)]
     return {ALL: every, BAND: BandCosts(space, channels, size, within)}
 
 

@@ -14,11 +14,11 @@ from nasmake.core.artefacts import JobFacts
 from nasmake.core.errors import InputError
 from nasmake.core.files import canonical_json, fingerprint
 from nasmake.core.nested import assign
+from nasmake.evidence.benchmark_table import space_of_table
 from nasmake.pipeline.inputs import read_search_space
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES, Stage, settings_of
 from nasmake.pipeline.study_jobs import Jobs
-from nasmake.search_spaces import SearchSpace
 from nasmake.strategies import STRATEGIES
 
 SEARCH = STAGES["search_architecture"].reads
@@ -75,8 +75,7 @@ class EvidencePlan:
         """
         from nasmake.evidence.table_file import read_table
 
-        found, content = len(read_table(Path(self.table)).networks), self.plan.search_space or {}
-        space = SearchSpace.from_mapping(content["content"], content["name"], content["name"])
+        found, space = len(read_table(Path(self.table)).networks), space_of_table(self.plan)
         if found != space.num_networks:
             raise InputError(
                 f"{self.table}: has {found} networks; expected all {space.num_networks} of {space.name}, because a "

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nasmake.config.evidence import SUPERNET, Evidence
 from nasmake.core.errors import InputError
 from nasmake.core.files import read_csv, read_json
-from nasmake.evidence.lookup import ALL
+from nasmake.evidence.lookup import ALL, positions_in_band
 from nasmake.evidence.plan import LOOKED_UP, TRAINED_SEARCHES
 from nasmake.evidence.statistics import Estimate, bootstrap, partial_tau, t_interval, tau
 from nasmake.evidence.table_file import BenchmarkTable, decisions_of
@@ -221,8 +221,8 @@ def trained_searches(run: Path, evidence: Evidence, table: BenchmarkTable) -> li
 
 def members(table: BenchmarkTable, networks: str, band: float) -> Indices:
     """Return the positions of the networks among which a search chose: all, or those in the band of MACs."""
-    middle = np.median(table.macs)
-    return np.flatnonzero((networks == ALL) | (np.abs(table.macs - middle) <= band * middle))
+    inside = range(len(table.macs)) if networks == ALL else positions_in_band(list(table.macs), band)
+    return np.array(inside)
 
 
 def _found(run: Path, strategy: str, evidence: Evidence, table: BenchmarkTable) -> dict[tuple[str, int], Indices]:
