@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help environment setup demo test test-slow test-minimum chaos lint format dag status report bench evidence tabulate clean
+.PHONY: help environment setup demo test test-slow test-minimum chaos lint format dag status report bench evidence baselines tabulate clean
 
 VENV := .venv
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
@@ -94,6 +94,9 @@ bench: environment ## measure speed, side by side; writes bench/bench.json
 
 evidence: environment ## does the search work? rankings and searches judged by a benchmark table; 20 minutes on 2 cores
 	@snakemake --configfile config/presets/evidence.yaml --cores $(CORES) -- evidence
+
+baselines: environment ## is a found network better than others of equal cost? Fashion-MNIST, 75 minutes on 2 cores
+	@snakemake --configfile config/presets/baselines.yaml --cores $(CORES) -- baselines
 
 SPACE ?= fashion_mnist
 tabulate: environment ## train every network of a search space from scratch: make tabulate SPACE=fashion_mnist; hours

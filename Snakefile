@@ -24,6 +24,7 @@ include: "workflow/rules/report.smk"
 if PLAN.is_whole:
 
     include: "workflow/rules/evidence.smk"
+    include: "workflow/rules/baselines.smk"
 
 
 if PLAN.search_space is not None:

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if README.md is not up to date")
     arguments = parser.parse_args(argv)
     text = README.read_text()
-    drawn = with_graph(text, rulegraph("mermaid-js"))
+    drawn = with_graph(text, joined(rulegraph("mermaid-js")))
     if arguments.check:
         if drawn != text:
             raise InputError(f"{README}: the rule graph is outdated; expected that of the workflow; type: make dag")
@@ -59,6 +59,19 @@ def rulegraph(form: str) -> str:
     edges.append(f"\t{nodes['search_architecture']} {arrow} {nodes['export_best']}")
     kept = [line for line in graph.removesuffix("}").rstrip().splitlines() if not line.startswith("\tstyle ")]
     return "\n".join([*kept, *edges, end])  # without Mermaid's colours, which say nothing
+
+
+def joined(graph: str) -> str:
+    """Return a Mermaid graph with one line for all edges to a node, `a & b --> c`."""
+    sources: dict[str, list[str]] = {}
+    others = []
+    for line in graph.splitlines():
+        source, arrow, target = line.strip().partition(" --> ")
+        if arrow:
+            sources.setdefault(target, []).append(source)
+        else:
+            others.append(line)
+    return "\n".join([*others, *(f"\t{' & '.join(names)} --> {target}" for target, names in sources.items())])
 
 
 def with_graph(text: str, graph: str) -> str:

@@ -7,7 +7,8 @@ from nasmake.jobs.job import parse
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    job = parse("retrain_final", __doc__, argv)
+    # The networks of `make baselines` have no trial, and so no result of one.
+    job = parse("retrain_final", __doc__, argv, inputs=("architecture",), optional=("result", "test"))
     from nasmake.engine.attempt import run_stage
     from nasmake.stages.retrain_final import retrain_final
 

@@ -63,7 +63,7 @@ def test_every_rule_calls_the_script_of_its_name_by_shell_and_logs_by_its_name()
         for rule, text in rules(path).items():
             if rule == "all":  # it has no job
                 continue
-            name = rule.removesuffix("_of_evidence")  # stages of a study run in units of the evidence too
+            name = re.sub("_of_(evidence|baselines)$", "", rule)  # stages of a study run in units of these too
             if not (ROOT / "scripts" / f"{name}.py").is_file() or f"python scripts/{name}.py " not in text:
                 offenders.append(f"{path}: {name}: expected a call of scripts/{name}.py")
             if f'/{name}.log"' not in text:

@@ -124,7 +124,7 @@ def test_whole_section_may_be_text():
         ({"supernet": {"batchsize": 3}}, "supernet.batchsize: unknown key; did you mean batch_size?"),
         ({"search": {"constraint": {"mac": 3}}}, "search.constraint.mac: unknown key; did you mean macs?"),
         (with_parameter(uper=1), "optimize.parameters.0.uper: unknown key; did you mean upper?"),
-        ({"zzz": 1}, "zzz: unknown key; expected one of ABCI, dataset, environment, evidence, final"),
+        ({"zzz": 1}, "zzz: unknown key; expected one of ABCI, baselines, dataset, environment, evidence"),
     ],
 )
 def test_unknown_key_names_the_nearest(raw, message):

@@ -94,11 +94,12 @@ onsuccess:
     from nasmake.pipeline.finished import forget_finished
 
     forget_finished(Path(RUN))
-    summary, evidence = Path(RUN) / "study" / "summary.txt", Path(RUN) / "evidence.md"
+    summary = Path(RUN) / "study" / "summary.txt"
     if summary.is_file() and Current(JOBS).outdated(JOBS.of("summarize_study", {})) is None:
         print(f"\n{summary.read_text()}", end="")  # no table if only a part of the study was asked for
-    if evidence.is_file() and evidence.stat().st_mtime >= STARTED:
-        print(f"\n{evidence.read_text()}", end="")
+    for table in (Path(RUN) / "evidence.md", Path(RUN) / "baselines.md"):
+        if table.is_file() and table.stat().st_mtime >= STARTED:
+            print(f"\n{table.read_text()}", end="")
 
 
 onerror:

@@ -1,11 +1,21 @@
 """The base class and the types of values that all sections of the configuration share."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from nasmake.core.errors import InputError, one_line, shown
 from nasmake.core.json_text import parse_json
@@ -36,12 +46,19 @@ def _normalise_path(path: str) -> str:
     return os.path.normpath(os.path.expanduser(path))  # noqa: PTH111  (Path keeps "a/.." and Snakemake warns of "./a")
 
 
+def _check_different(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("expected different numbers, because each counts as a repetition")
+    return seeds
+
+
 Name = Annotated[str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": NAME})]  # of a folder
 FilePath = Annotated[str, AfterValidator(_normalise_path)]
 # The upper bounds below allow any real use. They refuse slips of the keyboard, which would end in a full memory, in an
 # overflow or in a study without an end.
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Seeds = Annotated[list[Seed], Field(max_length=1000), AfterValidator(_check_different)]
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of images, networks, trials or passes
 Cost = Annotated[int, Field(ge=1, le=10**15)]  # multiply-adds or parameters
@@ -113,6 +130,26 @@ def _takes_text(annotation: Any) -> bool:
     if get_origin(annotation) in (list, dict):
         return False
     return annotation is str or isinstance(annotation, str) or any(map(_takes_text, get_args(annotation)))
+
+
+def name_beside(*taken: str) -> AfterValidator:
+    """Return the check of a name that a user gives to some units of a run, beside units with the names in `taken`."""
+
+    def check_name(name: str) -> str:
+        if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in taken:
+            raise ValueError(
+                f"expected small letters, digits and _, beginning with a letter, but none of {', '.join(taken)}"
+            )
+        return name
+
+    return AfterValidator(check_name)
+
+
+def _parse_value(value: Any) -> Any:
+    return parsed(value) if isinstance(value, str) else value  # --config gives numbers as text
+
+
+Changes = dict[str, Annotated[Any, BeforeValidator(_parse_value)]]  # dotted keys and their values
 
 
 def _is_number(annotation: Any) -> bool:

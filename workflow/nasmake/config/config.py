@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from nasmake.config.aiaccel import in_sections, path_of
 from nasmake.config.base import Name, Section
+from nasmake.config.baselines import Baselines
 from nasmake.config.dataset import Dataset
 from nasmake.config.environment import Abci, Environment, Resource
 from nasmake.config.evidence import Evidence
@@ -52,6 +53,10 @@ class Config(Section):
     )
     tabulate: Tabulate = Field(
         default_factory=Tabulate, description="the table of trained networks that `make tabulate` makes"
+    )
+    baselines: Baselines = Field(
+        default_factory=Baselines,
+        description="the networks with which `make baselines` compares what a search finds",
     )
     resource: Resource = Field(default_factory=Resource, description="aiaccel's scheduler keys; profiles replace them")
     ABCI: Abci = Field(default_factory=Abci, description="the ABCI cluster")

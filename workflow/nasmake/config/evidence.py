@@ -1,31 +1,16 @@
 """Section `evidence`: the experiments of `make evidence`."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from nasmake.config.base import Count, FilePath, Fraction, Section, Seed, parsed
+from nasmake.config.base import Changes, Count, FilePath, Fraction, Section, Seeds, name_beside
 
 SUPERNET = "supernet"  # the supernet with the settings of the preset
-TAKEN = (SUPERNET, "gates", "simultaneous")  # names of other units
 
 
-def _check_variant(name: str) -> str:
-    if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in TAKEN:
-        raise ValueError(
-            f"expected small letters, digits and _, beginning with a letter, but none of {', '.join(TAKEN)}"
-        )
-    return name
-
-
-def _parse_value(value: Any) -> Any:
-    return parsed(value) if isinstance(value, str) else value  # --config gives numbers as text
-
-
-Variant = Annotated[str, AfterValidator(_check_variant)]
-Changes = dict[str, Annotated[Any, BeforeValidator(_parse_value)]]
+Variant = Annotated[str, name_beside(SUPERNET, "gates", "simultaneous")]
 
 
 class Evidence(Section):
@@ -34,7 +19,7 @@ class Evidence(Section):
     table: FilePath | None = Field(
         None, description="benchmark_table.csv by which rankings and searches are judged; `make tabulate` makes one"
     )
-    seeds: Annotated[list[Seed], Field(min_length=2, max_length=1000)] = Field(
+    seeds: Annotated[Seeds, Field(min_length=2)] = Field(
         default_factory=lambda: [1, 2, 3, 4, 5], description="seeds of the supernets"
     )
     variants: Annotated[dict[Variant, Changes], Field(max_length=100)] = Field(
@@ -57,8 +42,6 @@ class Evidence(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds is {self.seeds}; expected different numbers, because each counts as a repetition")
         if self.variant_seeds > len(self.seeds):
             raise ValueError(f"variant_seeds is {self.variant_seeds}; expected at most {len(self.seeds)}, the seeds")
         if self.budgets != sorted(set(self.budgets)):

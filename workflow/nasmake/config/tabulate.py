@@ -1,10 +1,10 @@
 """Section `tabulate`: the table of trained networks that `make tabulate` makes."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from nasmake.config.base import Section, Seed, parsed
+from nasmake.config.base import Section, Seeds, parsed
 
 MOST_NETWORKS = 10_000
 
@@ -26,16 +26,10 @@ class Tabulate(Section):
         "all",
         description="all: every network of the search space; a number: so many different ones, drawn with nas.seed",
     )
-    seeds: Annotated[list[Seed], Field(min_length=1, max_length=1000)] = Field(
+    seeds: Annotated[Seeds, Field(min_length=1)] = Field(
         default_factory=lambda: [101, 102, 103],
         description="seeds with which every network is trained from scratch; each takes the place of nas.seed",
     )
     networks_per_job: Annotated[int, Field(ge=1, le=MOST_NETWORKS)] = Field(
         16, description="number of networks that one job trains, one after the other; it changes no result"
     )
-
-    @model_validator(mode="after")
-    def _check_seeds(self) -> Self:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds is {self.seeds}; expected different numbers, because each counts as a repetition")
-        return self

@@ -1,14 +1,15 @@
-"""The job that scores the networks of a benchmark table with the inherited weights of a supernet. Imports torch."""
+"""Jobs that measure: the networks of a benchmark table with inherited weights, and a linear model. Imports torch."""
 
 from math import inf, isfinite
 from typing import Any
 
 from nasmake.core.errors import InputError
-from nasmake.core.files import write_csv
+from nasmake.core.files import write_csv, write_json
 from nasmake.core.records import COMPLETE, json_of, read_supernet
 from nasmake.engine.stage_run import stage
 from nasmake.evidence.table_file import read_table
 from nasmake.jobs.job import Job
+from nasmake.stages.baseline import logistic_regression
 from nasmake.stages.evaluator import InheritedEvaluator
 from nasmake.stages.search_architecture import trained_supernet
 
@@ -39,3 +40,15 @@ def score_networks(job: Job) -> None:
 
 def _scores(prefix: str, loss: float, accuracy: float) -> dict[str, float]:
     return {f"{prefix}loss": loss if isfinite(loss) else inf, f"{prefix}accuracy": accuracy}
+
+
+def fit_linear_model(job: Job) -> None:
+    """Fit logistic regression to the pixels of train and val, and test it once: write logistic_regression.json."""
+    name = f"{job.stage}.json"
+    with stage(job, name) as run:
+        splits = run.splits
+        accuracy = logistic_regression(splits.arrays("train+val"), splits.arrays("test"))
+        pixels, classes = splits.input_size**2 * splits.in_channels, len(splits.manifest["classes"])
+        costs = {"parameters": (pixels + 1) * classes, "macs": pixels * classes}
+        content = {"test_accuracy": accuracy, **costs, "provenance": job.provenance(run.runtime.name)}
+        write_json(job.unit / name, content)

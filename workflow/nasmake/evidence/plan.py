@@ -37,6 +37,21 @@ KIND_OF = {"search_architecture": "gates", "search_supernet": "simultaneous"}  #
 LOOKED_UP = tuple(name for name in STRATEGIES if name != "proxyless")
 
 
+def changed_config(config: Config, changes: Mapping[str, Any]) -> Config:
+    """Return a copy of a configuration in which the dotted keys of `changes` have other values.
+
+    Raises:
+        InputError: a key is unknown or its value is not allowed.
+    """
+    changed = config.model_dump(mode="json")
+    for path, value in changes.items():
+        assign(changed, path, value)
+    try:
+        return load(changed)
+    except InputError as error:
+        raise InputError(error.problem) from None  # the caller knows where the changes come from
+
+
 class EvidencePlan:
     """What the rules of the evidence ask, beside the plan of the study.
 
@@ -85,7 +100,7 @@ class EvidencePlan:
             try:
                 self._configured(kind, self.evidence.seeds[0])
             except InputError as error:
-                raise InputError(f"evidence.variants.{kind}: {str(error).removeprefix('config: ')}") from None
+                raise InputError(f"evidence.variants.{kind}: {error}") from None
 
     def of(self, rule: str, wildcards: Mapping[str, str]) -> JobFacts:
         """Return the facts about the job of a rule with these wildcards, see `nasmake.pipeline.study_jobs`."""
@@ -166,12 +181,8 @@ class EvidencePlan:
     def _configured(self, kind: str, seed: int, strategy: str | None = None) -> Config:
         """Return the configuration of one unit."""
         changes = {**self.evidence.supernets(), **TRAINED_SEARCHES}[kind]
-        changed = self.plan.config.model_dump(mode="json")
-        for path, value in {**changes, "nas.seed": seed}.items():
-            assign(changed, path, value)
-        if strategy:
-            assign(changed, "search.algorithm", strategy)
-        return load(changed)
+        searched = {"search.algorithm": strategy} if strategy else {}
+        return changed_config(self.plan.config, {**changes, "nas.seed": seed, **searched})
 
     def _make_identity(self, rule: str, **named: str) -> str:
         if rule == "evidence":

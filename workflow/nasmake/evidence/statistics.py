@@ -76,3 +76,15 @@ def t_interval(values: Sequence[float], level: float) -> Estimate:
     mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / sqrt(len(values))
     half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
     return Estimate(mean, mean - half, mean + half)
+
+
+def difference(first: Sequence[float], second: Sequence[float], level: float) -> Estimate:
+    """Return the difference of two means with Welch's two-sided interval of the coverage `level`, 0..1.
+
+    The samples are independent, and have two or more values each (Welch 1947, Biometrika 34).
+    """
+    mean = float(np.mean(first) - np.mean(second))
+    if np.ptp(first) == np.ptp(second) == 0:  # scipy has no interval for this case
+        return Estimate(mean, mean, mean)
+    low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval(level)
+    return Estimate(mean, float(low), float(high))

@@ -33,8 +33,7 @@ def retrain_final(job: Job) -> None:
     epochs = settings.final.num_epochs or settings.nas.num_epochs_retrain or 1
     with stage(job) as run:
         training = train_from_scratch(run, epochs, with_val=False)
-        result = read_json(job.inputs["result"])
-        record = training.record | {"trial": job.trial} | {key: result[key] for key in ("val_accuracy", "val_loss")}
+        record = training.record | {"trial": job.trial} | _val_scores(job)
         rows: list[dict[str, Any]] = []
         if training.network is not None:
             scores, rows = _test_scores(run, training.network)
@@ -44,6 +43,12 @@ def retrain_final(job: Job) -> None:
             record |= {"state": PRUNED, "reason": f"{job.stage}: test loss not finite", "test_loss": None}
         write_csv(job.unit / STAGES[job.stage].outputs["predictions"], rows, PREDICTIONS)
         write_training(run, training, record, "final.safetensors", "final.json", COLUMNS)
+
+
+def _val_scores(job: Job) -> dict[str, Any]:
+    """Return the val scores of the trial; nothing outside of a study."""
+    result = read_json(job.inputs["result"]) if "result" in job.inputs else {}
+    return {key: result[key] for key in ("val_accuracy", "val_loss") if key in result}
 
 
 def _test_scores(run: StageRun, network: Network) -> tuple[dict[str, Any], list[dict[str, Any]]]:

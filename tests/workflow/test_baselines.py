@@ -1,0 +1,106 @@
+"""`snakemake baselines`: what is planned, what is refused, and from data to the table with a tiny preset."""
+
+import pytest
+import yaml
+from nasmake.core.files import read_csv, read_json
+from test_dag import job_counts
+
+PRESET = "config/presets/baselines.yaml"
+TINY = {
+    "run": "baselines",
+    "dataset": {"name": "digits", "num_train": 600, "num_data_architecture_search": 300},
+    "nas": {"num_epochs_supernet_train": 2, "num_epochs_architecture_search": 1},
+    "supernet": {"batch_size": 50},
+    "search": {
+        "population_size": 4,
+        "recalibration_images": 100,
+        "constraint": {"macs": 700000},
+        "prune_at_chance": False,
+    },
+    "retrain": {"hyperparameters": {"batch_size": 50}},
+    "final": {"num_epochs": 1, "baseline": True},
+    "trainer": {"accelerator": "cpu"},
+    "optimize": {"trial_number": 1, "parameters": []},
+    "baselines": {
+        "seeds": [3, 4],
+        "networks": {
+            "random": {},
+            "random_longer": {"final.num_epochs": 2},
+            "published": {"nas.architecture": "mobilenet_v3_small"},
+        },
+    },
+}
+
+
+def test_every_network_is_trained_with_every_seed(checkout):
+    counts = job_counts(checkout.run("-n", "--configfile", PRESET, "--", "baselines"))
+    baselines = yaml.safe_load((checkout.folder / PRESET).read_text())["baselines"]
+    seeds, networks = len(baselines["seeds"]), baselines["networks"]
+    imported = sum("nas.architecture" in changes for changes in networks.values())
+    assert seeds >= 3
+    assert counts == {
+        "download_dataset": 1,
+        "train_supernet_of_baselines": seeds,
+        "search_architecture_of_baselines": seeds,
+        "random_network": (len(networks) - imported) * seeds,
+        "import_architecture_of_baselines": imported * seeds,
+        "retrain_final_of_baselines": (len(networks) + 1) * seeds,
+        "logistic_regression": 1,
+        "baselines": 1,
+    }
+
+
+def test_no_study_needs_it(checkout):
+    assert not {"baselines", "random_network"} & job_counts(checkout.run("-n", "--configfile", PRESET)).keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ("{seeds: [1]}", "config: baselines.seeds is [1]; expected a list with at least 2"),
+        ("{seeds: [1, 1]}", "config: baselines.seeds is [1, 1]; expected different numbers, because each counts"),
+        ("{networks: {found: {}}}", "config: baselines.networks.found"),
+        (
+            "{networks: {cnn: {nas.architecture: none.json}}}",
+            "baselines.networks.cnn: nas.architecture: none.json: no su",
+        ),
+        (
+            "{networks: {cnn: {final.num_epoch: 3}}}",
+            "baselines.networks.cnn: final.num_epoch: unknown key; did you mean",
+        ),
+        (
+            "{networks: {cnn: {supernet.lr: 1}}}",
+            "baselines.networks.cnn: supernet.lr has no effect; expected nas.architecture, or a key of retrain or ",
+        ),
+    ],
+)
+def test_wrong_settings_end_before_any_job(checkout, changes, line):
+    dry_run = ("-n", "--configfile", PRESET, "--config", f"baselines={changes}", "--", "baselines")
+    code, output = checkout.run(*dry_run, check=False)
+    assert code != 0 and "Traceback" not in output
+    assert [text for text in output.splitlines() if text.startswith(f"error: {line}")], output
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_from_data_to_the_table(checkout):
+    (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    command = ("--configfile", "tiny.yaml", "--cores", "2", "--", "baselines")
+    output = checkout.run(*command, timeout=900)
+    run = checkout.folder / "results/baselines"
+    assert (run / "baselines.md").read_text() in output
+    rows = read_csv(run / "baselines.csv")
+    names = ["found", "random", "random_longer", "published"]
+    assert [(row["network"], row["seed"]) for row in rows] == [
+        *((name, seed) for name in names for seed in ("3", "4")),
+        ("logistic_regression", ""),
+    ]
+    by_name = {(row["network"], row["seed"]): row for row in rows}
+    for seed in ("3", "4"):
+        found, drawn, longer = (by_name[name, seed] for name in names[:3])
+        assert found["architecture"] != drawn["architecture"] == longer["architecture"]
+        assert abs(int(drawn["macs"]) / int(found["macs"]) - 1) <= 0.05
+        assert (drawn["epochs"], longer["epochs"]) == ("1", "2")
+        assert float(found["search_cpu_seconds"]) > 0 == float(drawn["search_cpu_seconds"])
+        assert read_json(run / f"found-{seed}/final.json")["trial"] is None
+    assert "Nothing to be done" in checkout.run(*command)
