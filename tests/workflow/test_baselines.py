@@ -57,8 +57,8 @@ def test_no_study_needs_it(checkout):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ("{seeds: [1]}", "config: baselines.seeds is [1]; expected a list with at least 2"),
-        ("{seeds: [1, 1]}", "config: baselines.seeds is [1, 1]; expected different numbers, because each counts"),
+        ("{seeds: [1]}", 'config: baselines.seeds is ["1"]; expected at least 2 entries'),
+        ("{seeds: [1, 1]}", 'config: baselines.seeds is ["1", "1"]; expected different numbers, because each counts'),
         ("{networks: {found: {}}}", "config: baselines.networks.found"),
         (
             "{networks: {cnn: {nas.architecture: none.json}}}",
