@@ -26,6 +26,12 @@ if PLAN.is_whole:
     include: "workflow/rules/evidence.smk"
     include: "workflow/rules/baselines.smk"
 
+elif {"evidence", "baselines"}.intersection(sys.argv):
+    sys.exit(
+        "error: evidence and baselines train and search supernets; expected nas.type separate, "
+        "and no nas.architecture, nas.supernet or nas.skip_retrain"
+    )
+
 
 if PLAN.search_space is not None:
 

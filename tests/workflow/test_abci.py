@@ -21,6 +21,9 @@ LOCAL = {
     "export_best",
     "report",
     "evidence",
+    "random_network",
+    "import_architecture_of_baselines",
+    "baselines",
 }
 WARNING = (
     "warning: ABCI.group: no group pays for PBS jobs, unless pbs-project names one; type: export ABCI_GROUP=your-group"
@@ -61,6 +64,9 @@ def test_evidence_and_other_chains_have_queues_too(checkout):
     )
     found = queues(plan)
     assert ("search_by_lookup", "rt_HC") in found
+    assert {name for rule, name in found if rule not in LOCAL} == {"rt_HC", "rt_HG"}
+    compared = ("--configfile", "config/presets/baselines.yaml", "--", "baselines")
+    found = queues(checkout.run("-n", "-p", "--workflow-profile", "abci", *compared))
     assert {name for rule, name in found if rule not in LOCAL} == {"rt_HC", "rt_HG"}
     simultaneous = {"nas": {"type": "simultaneous"}, "search": {"algorithm": "asng", "constraint": {"latency_ms": 9}}}
     study = write_config(checkout.folder, simultaneous)

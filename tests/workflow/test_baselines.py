@@ -59,7 +59,7 @@ def test_no_study_needs_it(checkout):
     [
         ("{seeds: [1]}", 'config: baselines.seeds is ["1"]; expected at least 2 entries'),
         ("{seeds: [1, 1]}", 'config: baselines.seeds is ["1", "1"]; expected different numbers, because each counts'),
-        ("{networks: {found: {}}}", "config: baselines.networks.found"),
+        ("{networks: {found: {}}}", "config: baselines.networks: name is found; expected small letters, digits and _"),
         (
             "{networks: {cnn: {nas.architecture: none.json}}}",
             "baselines.networks.cnn: nas.architecture: none.json: no su",
@@ -79,6 +79,21 @@ def test_wrong_settings_end_before_any_job(checkout, changes, line):
     code, output = checkout.run(*dry_run, check=False)
     assert code != 0 and "Traceback" not in output
     assert [text for text in output.splitlines() if text.startswith(f"error: {line}")], output
+
+
+def test_a_study_without_a_search_is_refused_in_one_line(checkout):
+    dry_run = ("-n", "--configfile", PRESET, "--config", "nas={architecture: mobilenet_v2}", "--", "baselines")
+    code, output = checkout.run(*dry_run, check=False)
+    assert code != 0 and "Traceback" not in output
+    assert "error: evidence and baselines train and search supernets; expected nas.type separate, and no " in output
+
+
+def test_a_random_network_is_one_of_them_by_default(checkout):
+    (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | {"baselines": {"seeds": [1, 2]}}))
+    output = checkout.run("-n", "--configfile", "tiny.yaml", "--", "baselines")
+    counts = job_counts(output)
+    assert (counts["random_network"], counts["retrain_final_of_baselines"]) == (2, 4)
+    assert "import_architecture_of_baselines" not in counts and "Error" not in output
 
 
 @pytest.mark.slow

@@ -53,45 +53,49 @@ use rule search_architecture as search_architecture_of_baselines with:
         unit=folder,
 
 
-rule random_network:
-    input:
-        unpack(inputs("random_network", BASELINES_CURRENT)),
-    output:
-        f"{RUN}/{{network}}-{{seed}}/architecture.json",
-    log:
-        f"{RUN}/{{network}}-{{seed}}/logs/random_network.log",
-    wildcard_constraints:
-        network="|".join(BASELINES.random),
-    localrule: True
-    conda:
-        "../envs/nasmake.yaml"
-    params:
-        job=job("random_network", BASELINES),
-        settings=BASELINES.settings("random_network"),
-        unit=folder,
-    shell:
-        "python scripts/random_network.py --settings {params.settings:q} --manifest {input.manifest:q}"
-        " --found {input.found:q} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
+if BASELINES.random:
+
+    rule random_network:
+        input:
+            unpack(inputs("random_network", BASELINES_CURRENT)),
+        output:
+            f"{RUN}/{{network}}-{{seed}}/architecture.json",
+        log:
+            f"{RUN}/{{network}}-{{seed}}/logs/random_network.log",
+        wildcard_constraints:
+            network="|".join(BASELINES.random),
+        localrule: True
+        conda:
+            "../envs/nasmake.yaml"
+        params:
+            job=job("random_network", BASELINES),
+            settings=BASELINES.settings("random_network"),
+            unit=folder,
+        shell:
+            "python scripts/random_network.py --settings {params.settings:q} --manifest {input.manifest:q}"
+            " --found {input.found:q} --unit {params.unit:q} --job {params.job:q} > {log:q} 2>&1"
 
 
-rule import_architecture_of_baselines:
-    input:
-        unpack(inputs("import_architecture_of_baselines", BASELINES_CURRENT)),
-    output:
-        f"{RUN}/{{network}}-{{seed}}/architecture.json",
-    log:
-        f"{RUN}/{{network}}-{{seed}}/logs/import_architecture.log",
-    wildcard_constraints:
-        network="|".join(BASELINES.imported),
-    localrule: True
-    conda:
-        "../envs/nasmake.yaml"
-    params:
-        architecture=BASELINES.settings("import_architecture_of_baselines"),
-        job=job("import_architecture_of_baselines", BASELINES),
-    shell:
-        "python scripts/import_architecture.py --architecture {params.architecture:q}"
-        " --manifest {input.manifest:q} --out {output:q} --job {params.job:q} > {log:q} 2>&1"
+if BASELINES.imported:
+
+    rule import_architecture_of_baselines:
+        input:
+            unpack(inputs("import_architecture_of_baselines", BASELINES_CURRENT)),
+        output:
+            f"{RUN}/{{network}}-{{seed}}/architecture.json",
+        log:
+            f"{RUN}/{{network}}-{{seed}}/logs/import_architecture.log",
+        wildcard_constraints:
+            network="|".join(BASELINES.imported),
+        localrule: True
+        conda:
+            "../envs/nasmake.yaml"
+        params:
+            architecture=BASELINES.settings("import_architecture_of_baselines"),
+            job=job("import_architecture_of_baselines", BASELINES),
+        shell:
+            "python scripts/import_architecture.py --architecture {params.architecture:q}"
+            " --manifest {input.manifest:q} --out {output:q} --job {params.job:q} > {log:q} 2>&1"
 
 
 use rule retrain_final as retrain_final_of_baselines with:

@@ -95,6 +95,8 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
     *parents, name = problem["loc"] or ("",)
     key = ".".join(map(shown, problem["loc"]))
+    if name == "[key]":  # the name of an entry of a mapping
+        key = f"{'.'.join(map(shown, parents[:-1]))}: name"
     if kind == "extra_forbidden":
         text = f"{key}: unknown key; {nearest(str(name), _keys_below(model, parents))}"
     elif kind == "missing":

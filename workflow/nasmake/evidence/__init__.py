@@ -1,1 +1,1 @@
-"""Does the search work? Rankings and searches are judged by a table of trained networks (`make evidence`)."""
+"""Does the search work? Searches are judged by a table of trained networks, and found networks compared with others."""
