@@ -9,10 +9,10 @@ from nasmake.pipeline.walltime import EPOCHS, first_minutes, seconds_per_epoch, 
 
 @pytest.fixture
 def study(tmp_path):
-    def made(**environment):
-        epochs = dict.fromkeys(EPOCHS.values(), 60)
-        raw = {"run": "made", "nas": epochs, "optimize": {"trial_number": 1}}
-        return load(raw | {"environment": {"result_dir": str(tmp_path), **environment}})
+    def made(final=None, **environment):
+        stages = ("supernet_train", "architecture_search", "retrain")
+        raw = {"run": "made", "nas": {f"num_epochs_{stage}": 60 for stage in stages}, "optimize": {"trial_number": 1}}
+        return load(raw | {"final": {"num_epochs": final}, "environment": {"result_dir": str(tmp_path), **environment}})
 
     return made
 
@@ -45,6 +45,13 @@ def test_measured_epochs_of_the_slowest_unit(study):
     write_log(config, "shared", "train_supernet", (1, 999.9))
     assert seconds_per_epoch(config.run_folder, "retrain") == 40
     assert [walltime("retrain", config)(None, attempt) for attempt in (1, 2)] == [70, 140]
+
+
+@pytest.mark.parametrize(("final", "minutes"), [(None, 70), (300, 310)])
+def test_final_training_may_have_epochs_of_its_own(study, final, minutes):
+    config = study(final)
+    write_log(config, "trial-0000", "retrain_final", (1, 40.0))
+    assert first_minutes("retrain_final", config) == minutes
 
 
 def test_epochs_of_a_stage_that_counts_twice(study):

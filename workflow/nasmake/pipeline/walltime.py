@@ -8,6 +8,7 @@ import math
 import re
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ MARGIN = 1.5  # another trial can have slower epochs than those that were measur
 START = 10  # minutes for the start of a job
 MEMORY = 60.0  # seconds for which measured times are kept, because a plan asks for the walltime of each job
 EPOCHS = {
-    "train_supernet": "num_epochs_supernet_train",
-    "search_supernet": "num_epochs_supernet_train",
-    "search_architecture": "num_epochs_architecture_search",
-    "retrain": "num_epochs_retrain",
-    "retrain_final": "num_epochs_retrain",
+    "train_supernet": "nas.num_epochs_supernet_train",
+    "search_supernet": "nas.num_epochs_supernet_train",
+    "search_architecture": "nas.num_epochs_architecture_search",
+    "retrain": "nas.num_epochs_retrain",
+    "retrain_final": "final.num_epochs",  # if this is null, nas.num_epochs_retrain
 }
 EPOCH_LINE = re.compile(r"^epoch +(\d+)(?:/\d+)?  .* (\d+\.\d) s$", re.MULTILINE)  # nasmake.engine.epoch_log.format_row
 
@@ -47,15 +48,20 @@ def walltime(stage: str, config: Config) -> Callable[[Any, int], int]:
 
 def first_minutes(stage: str, config: Config) -> float:
     """Return the walltime of the first attempt of a stage, in minutes."""
-    if stage not in EPOCHS:
+    epochs = epochs_of(stage, config)
+    if epochs is None:
         return DEFAULT_WITHOUT_EPOCHS
     if config.environment.first_walltime is not None:
         return config.environment.first_walltime
     seconds = seconds_per_epoch(config.run_folder, stage)
     if seconds is None:
         return DEFAULT
-    epochs: int = getattr(config.nas, EPOCHS[stage])
     return START + MARGIN * seconds * epochs / 60
+
+
+def epochs_of(stage: str, config: Config) -> int | None:
+    """Return the number of epochs of a stage; None if it has no epochs."""
+    return attrgetter(EPOCHS[stage])(config) or config.nas.num_epochs_retrain if stage in EPOCHS else None
 
 
 def seconds_per_epoch(run: Path, stage: str) -> float | None:

@@ -18,7 +18,7 @@ from nasmake.pipeline.lock import controller_at_work
 from nasmake.pipeline.plan import Plan
 from nasmake.pipeline.stages import STAGES
 from nasmake.pipeline.study_jobs import PROMOTED
-from nasmake.pipeline.walltime import EPOCH_LINE, EPOCHS
+from nasmake.pipeline.walltime import EPOCH_LINE, epochs_of
 from nasmake.report.effort import duration
 from nasmake.report.summary import failures
 
@@ -115,7 +115,7 @@ def status(run: Path) -> list[str]:
     return [
         f"{run}: {len(plan.trials)} trials; {f'a study is running {holder}' if holder else 'no study is running here'}",
         *_table(states),
-        *(f"{state}: {one.progress(_epochs(plan, one.stage))}" for one, state in begun.items()),
+        *(f"{state}: {one.progress(epochs_of(one.stage, plan.config))}" for one, state in begun.items()),
         *([] if (left := time_left(plan, len(running))) is None else [str(left)]),
         *_failed(run, running),
         *_best(plan),
@@ -132,14 +132,14 @@ def time_left(plan: Plan, at_once: int) -> TimeLeft | None:
     epochs_left: Counter[str] = Counter()
     measured: dict[str, list[float]] = {}
     for one in _stages(plan):
-        length, timed = _epochs(plan, one.stage), one.epochs()
+        length, timed = epochs_of(one.stage, plan.config), one.epochs()
         if length is not None and one.state != DONE:
             epochs_left[one.stage] += max(0, length - (timed[-1][0] if timed else 0))
         if timed:
             measured.setdefault(one.stage, []).append(mean(seconds for _, seconds in timed))
     if not Path(plan.run, PROMOTED).is_file() and plan.config.promote.top:
         finals = min(plan.config.promote.top, len(plan.trials)) * plan.config.final.seeds
-        epochs_left["retrain_final"] += finals * (_epochs(plan, "retrain_final") or 0)
+        epochs_left["retrain_final"] += finals * (epochs_of("retrain_final", plan.config) or 0)
     if "retrain" in measured:
         measured.setdefault("retrain_final", measured["retrain"])
     wanted = [stage for stage, epochs in epochs_left.items() if epochs]
@@ -186,13 +186,6 @@ def _best(plan: Plan) -> list[str]:
     complete = [result for result in results if result["value"] is not None]
     best = max(complete, key=lambda result: result["value"], default=None)
     return [] if best is None else [best_line(best["trial"], best["value"])]
-
-
-def _epochs(plan: Plan, stage: str) -> int | None:
-    """Return the length of a stage; None if it has no epochs."""
-    if stage == "retrain_final" and plan.config.final.num_epochs:
-        return plan.config.final.num_epochs
-    return getattr(plan.config.nas, EPOCHS[stage]) if stage in EPOCHS else None
 
 
 def _is_held(lock: Path) -> bool:
