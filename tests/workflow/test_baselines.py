@@ -99,7 +99,7 @@ def test_a_random_network_is_one_of_them_by_default(checkout):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_from_data_to_the_table(checkout):
-    (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    (checkout.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY, sort_keys=False))
     command = ("--configfile", "tiny.yaml", "--cores", "2", "--", "baselines")
     output = checkout.run(*command, timeout=900)
     run = checkout.folder / "results/baselines"
