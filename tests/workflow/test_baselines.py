@@ -1,10 +1,15 @@
 """`snakemake baselines`: what is planned, what is refused, and from data to the table with a tiny preset."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from nasmake.core.files import read_csv, read_json
+from nasmake.costs.table import count_macs
+from nasmake.search_spaces.library import read_architecture
 from test_dag import job_counts
 
+ROOT = Path(__file__).parents[2]
 PRESET = "config/presets/baselines.yaml"
 TINY = {
     "run": "baselines",
@@ -48,6 +53,15 @@ def test_every_network_is_trained_with_every_seed(checkout):
         "logistic_regression": 1,
         "baselines": 1,
     }
+
+
+def test_networks_of_the_preset_have_equal_macs():
+    settings = yaml.safe_load((ROOT / PRESET).read_text())
+    limit = settings["search"]["constraint"]["macs"]
+    files = [changes.get("nas.architecture") for changes in settings["baselines"]["networks"].values()]
+    for file in filter(None, files):
+        architecture, _ = read_architecture(ROOT / file, [])
+        assert abs(count_macs(architecture.spec, 1, 28) / limit - 1) < 0.05
 
 
 def test_no_study_needs_it(checkout):
