@@ -13,11 +13,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="section `baselines` as JSON")
     parser.add_argument("--run", required=True, type=Path, help="folder of the run")
+    parser.add_argument("--linear", type=Path, help="record of the linear model, if there is one")
     arguments = parser.parse_args(argv)
     from nasmake.evidence import comparison
 
     run = arguments.run
-    rows = comparison.read_rows(run, Baselines.from_json_text(arguments.settings, "--settings"))
+    baselines = Baselines.from_json_text(arguments.settings, "--settings")
+    rows = comparison.read_rows(run, baselines, arguments.linear)
     write_csv(run / "baselines.csv", rows, comparison.COLUMNS)
     write_atomically(run / "baselines.md", comparison.markdown(rows).encode())
 

@@ -39,8 +39,9 @@ def test_linear_model_has_no_seeds(tmp_path):
     run = write_run(tmp_path)
     (run / "logistic_regression").mkdir()
     linear = {"test_accuracy": 0.84, "parameters": 7850, "macs": 7840, "provenance": {"cpu_seconds": 60.0}}
-    write_json(run / "logistic_regression/logistic_regression.json", linear)
-    last = markdown(read_rows(run, BASELINES)).splitlines()[-1]
+    path = run / "logistic_regression/logistic_regression.json"
+    write_json(path, linear)
+    last = markdown(read_rows(run, BASELINES, path)).splitlines()[-1]
     assert last == "| logistic_regression | 0.8400 | +0.0700 | 7,850 | 7,840 |  | 0.0 | 1.0 |"
 
 

@@ -154,6 +154,8 @@ rule baselines:
     params:
         job=job("baselines", BASELINES),
         settings=BASELINES.own_settings,
+        files=optional("linear"),
         run=folder,
     shell:
-        "python scripts/baselines.py --settings {params.settings:q} --run {params.run:q} --job {params.job:q} > {log:q} 2>&1"
+        "python scripts/baselines.py --settings {params.settings:q} --run {params.run:q} {params.files}"
+        " --job {params.job:q} > {log:q} 2>&1"

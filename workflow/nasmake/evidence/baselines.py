@@ -69,7 +69,8 @@ class BaselinesPlan:
     def _check_network(self, name: str) -> None:
         configured = self._configured({"network": name})
         for key in self.baselines.networks[name]:
-            if key == "nas.seed" or not (key == "nas.architecture" or reads(STAGES["retrain_final"], key)):
+            is_of_training = key.startswith(("retrain.", "final.")) and reads(STAGES["retrain_final"], key)
+            if key != "nas.architecture" and not is_of_training:
                 raise InputError(f"{key} has no effect; expected nas.architecture, or a key of retrain or final")
         if name in self.imported:
             read_imported_architecture(configured)

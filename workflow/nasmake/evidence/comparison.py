@@ -25,16 +25,20 @@ HEAD = (
 LEVEL = 0.95  # of the intervals
 
 
-def read_rows(run: Path, baselines: Baselines) -> list[Row]:
-    """Return one row per network and seed, and one for the linear model if it was fitted.
+def read_rows(run: Path, baselines: Baselines, linear: Path | None = None) -> list[Row]:
+    """Return one row per network and seed, and one for the linear model.
+
+    Args:
+        run: folder of the run.
+        baselines: section `baselines`.
+        linear: record of the linear model; None if it was not fitted.
 
     Raises:
         InputError: a training diverged.
     """
     networks = (FOUND, *baselines.networks)
     rows = [_row(run, network, seed) for network in networks for seed in baselines.seeds]
-    linear = run / LINEAR / f"{LINEAR}.json"
-    return [*rows, *([_linear_row(linear)] if linear.is_file() else [])]
+    return [*rows, *([_linear_row(linear)] if linear else [])]
 
 
 def _row(run: Path, network: str, seed: int) -> Row:
