@@ -95,7 +95,7 @@ bench: environment ## measure speed, side by side; writes bench/bench.json
 evidence: environment ## does the search work? rankings and searches judged by a benchmark table; 20 minutes on 2 cores
 	@snakemake --configfile config/presets/evidence.yaml --cores $(CORES) -- evidence
 
-baselines: environment ## is a found network better than others of equal cost? Fashion-MNIST, 75 minutes on 2 cores
+baselines: environment ## is a found network better than others of equal cost? Fashion-MNIST, 80 minutes on 2 cores
 	@snakemake --configfile config/presets/baselines.yaml --cores $(CORES) -- baselines
 
 SPACE ?= fashion_mnist
