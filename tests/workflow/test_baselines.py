@@ -68,31 +68,12 @@ def test_no_study_needs_it(checkout):
     assert not {"baselines", "random_network"} & job_counts(checkout.run("-n", "--configfile", PRESET)).keys()
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ("{seeds: [1]}", 'config: baselines.seeds is ["1"]; expected at least 2 entries'),
-        ("{seeds: [1, 1]}", 'config: baselines.seeds is ["1", "1"]; expected different numbers, because each counts'),
-        ("{networks: {found: {}}}", "config: baselines.networks: name is found; expected small letters, digits and _"),
-        (
-            "{networks: {cnn: {nas.architecture: none.json}}}",
-            "baselines.networks.cnn: nas.architecture: none.json: no su",
-        ),
-        (
-            "{networks: {cnn: {final.num_epoch: 3}}}",
-            "baselines.networks.cnn: final.num_epoch: unknown key; did you mean",
-        ),
-        (
-            "{networks: {cnn: {supernet.lr: 1}}}",
-            "baselines.networks.cnn: supernet.lr has no effect; expected nas.architecture, or a key of retrain or ",
-        ),
-    ],
-)
-def test_wrong_settings_end_before_any_job(checkout, changes, line):
-    dry_run = ("-n", "--configfile", PRESET, "--config", f"baselines={changes}", "--", "baselines")
-    code, output = checkout.run(*dry_run, check=False)
+def test_a_wrong_network_ends_before_any_job(checkout):
+    networks = "baselines={networks: {cnn: {supernet.lr: 1}}}"
+    code, output = checkout.run("-n", "--configfile", PRESET, "--config", networks, "--", "baselines", check=False)
     assert code != 0 and "Traceback" not in output
-    assert [text for text in output.splitlines() if text.startswith(f"error: {line}")], output
+    line = "baselines.networks.cnn: supernet.lr has no effect; expected nas.architecture, or a key of retrain or final"
+    assert f"error: {line}" in output.splitlines()
 
 
 def test_a_study_without_a_search_is_refused_in_one_line(checkout):
