@@ -92,7 +92,7 @@ report: environment ## write one offline page about a run, also while it runs: m
 bench: environment ## measure speed, side by side; writes bench/bench.json
 	@python scripts/bench.py
 
-evidence: environment ## does the search work? rankings and searches judged by a benchmark table; 20 minutes on 2 cores
+evidence: environment ## does the search work? rankings and searches judged by a benchmark table; 20 to 30 minutes on 2 cores
 	@snakemake --configfile config/presets/evidence.yaml --cores $(CORES) -- evidence
 
 baselines: environment ## is a found network better than others of equal cost? Fashion-MNIST, 80 minutes on 2 cores
