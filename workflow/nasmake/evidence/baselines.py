@@ -119,7 +119,8 @@ class BaselinesPlan:
         if rule == "baselines":
             return "", self.measurements(), [f"{plan.run}/{table}" for table in TABLES]
         if rule == LINEAR:
-            images = {name: plan.inputs("retrain_final", SHARED)[name] for name in ("manifest", "test")}
+            inputs = plan.inputs("retrain_final", SHARED)
+            images = {name: inputs[name] for name in ("manifest", "test")}
             return LINEAR, images, [f"{plan.run}/{LINEAR}/{LINEAR}.json"]
         unit = f"{named.get('network', FOUND)}-{named['seed']}"
         if rule == "random_network":
